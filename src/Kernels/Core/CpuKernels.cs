@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace NativeDiffusion.Kernels;
+
+/// <summary>The CPU backend. Every op's kernel is written once over <see cref="ILanes{TSelf}"/> and compiled for AVX-512, AVX2 and 128-bit lanes.</summary>
+public sealed unsafe partial class CpuKernels : IKernels
+{
+    private readonly CpuMemory[] _scratch;
+
+    /// <summary>A backend with <paramref name="threads"/> workers; 0 takes one per processor. Results do not depend on the number.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A negative number, or more than 1024.</exception>
+    public CpuKernels(int threads = 0)
+    {
+        if (threads is < 0 or > 1024)
+            throw new ArgumentOutOfRangeException(nameof(threads), threads, "The number of threads is 1 to 1024, or 0 for one per processor.");
+        Pool = new WorkerPool(threads == 0 ? Environment.ProcessorCount : threads);
+        _scratch = new CpuMemory[Pool.WorkerCount];
+        for (int i = 0; i < _scratch.Length; i++) _scratch[i] = new CpuMemory(0);
+    }
+
+    /// <summary>The widest vectors that compute-bound kernels use here: 16, 8 or 4 floats.</summary>
+    public static int LaneCount => Avx512F.IsSupported ? 16 : Fma.IsSupported && Avx2.IsSupported ? 8 : 4;
+
+    /// <inheritdoc/>
+    public string DeviceName => LaneCount switch { 16 => "cpu (AVX-512)", 8 => "cpu (AVX2)", _ => "cpu (128-bit)" };
+
+    /// <summary>Number of threads that run a kernel, the caller included.</summary>
+    public int Threads => Pool.WorkerCount;
+
+    internal WorkerPool Pool { get; }
+
+    /// <inheritdoc/>
+    public DeviceMemory Allocate(long length) => new CpuMemory(length);
+
+    /// <inheritdoc/>
+    public void Upload(ReadOnlySpan<float> source, TensorView destination) => source.CopyTo(destination.Span);
+
+    /// <inheritdoc/>
+    public void Upload(ReadOnlySpan<int> source, TensorView destination) => MemoryMarshal.Cast<int, float>(source).CopyTo(destination.Span);
+
+    /// <inheritdoc/>
+    public void Download(TensorView source, Span<float> destination) => source.Span.CopyTo(destination);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Pool.Dispose();
+        foreach (var scratch in _scratch) scratch.Dispose();
+    }
+
+    /// <summary>
+    /// Grows every worker's scratch to <paramref name="floats"/> elements. Called before a job is started; a second run of the same work
+    /// therefore allocates nothing.
+    /// </summary>
+    private void EnsureScratch(long floats)
+    {
+        foreach (var scratch in _scratch) scratch.EnsureLength(floats);
+    }
+
+    /// <summary>The scratch of one worker, aligned to 64 bytes, contents undefined.</summary>
+    internal float* Scratch(int worker) => _scratch[worker].Pointer;
+}

@@ -1,0 +1,47 @@
+using System.Runtime.InteropServices;
+
+namespace NativeDiffusion.Kernels;
+
+/// <summary>Native memory aligned to 64 bytes, outside the garbage collector's sight, zero when allocated.</summary>
+public sealed unsafe class CpuMemory : DeviceMemory
+{
+    private const nuint Alignment = 64;
+    private long _length;
+
+    /// <summary>Allocates <paramref name="length"/> zeroed elements (0 is allowed).</summary>
+    public CpuMemory(long length) => EnsureLength(length);
+
+    /// <inheritdoc/>
+    public override long Length => _length;
+
+    internal float* Pointer { get; private set; }
+
+    /// <inheritdoc/>
+    public override void EnsureLength(long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        if (length <= _length) return;
+        Free();
+        nuint bytes = checked((nuint)length * sizeof(float));
+        Pointer = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
+        NativeMemory.Clear(Pointer, bytes);
+        _length = length;
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the block of an owner that was never disposed.</summary>
+    ~CpuMemory() => Free();
+
+    private void Free()
+    {
+        NativeMemory.AlignedFree(Pointer);
+        Pointer = null;
+        _length = 0;
+    }
+}

@@ -1,0 +1,35 @@
+using System.Runtime.CompilerServices;
+
+namespace NativeDiffusion.Kernels;
+
+/// <summary>Elementary functions over lanes. Errors are relative, over the whole range that activations use.</summary>
+internal static unsafe class LanesMath
+{
+    /// <summary>
+    /// e^x within 2 ulp: x = n ln 2 + r with |r| at most ln(2)/2, e^r by its Taylor polynomial of degree 7. Arguments are clamped to
+    /// [-87, 88], so that the result is a normal number.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Exp<V>(V x)
+        where V : unmanaged, ILanes<V>
+    {
+        x = V.Min(V.Max(x, V.Broadcast(-87f)), V.Broadcast(88f));
+        V n = V.Round(x * V.Broadcast(1.44269504f));
+        // ln 2 in two parts: the first has trailing zero bits, so that n times it is exact.
+        V r = V.MultiplyAdd(n, V.Broadcast(-0.693145752f), x);
+        r = V.MultiplyAdd(n, V.Broadcast(-1.42860677e-6f), r);
+        V p = V.MultiplyAdd(V.Broadcast(1f / 5040), r, V.Broadcast(1f / 720));
+        p = V.MultiplyAdd(p, r, V.Broadcast(1f / 120));
+        p = V.MultiplyAdd(p, r, V.Broadcast(1f / 24));
+        p = V.MultiplyAdd(p, r, V.Broadcast(1f / 6));
+        p = V.MultiplyAdd(p, r, V.Broadcast(0.5f));
+        p = V.MultiplyAdd(p, r, V.Broadcast(1f));
+        p = V.MultiplyAdd(p, r, V.Broadcast(1f));
+        return p * V.PowerOfTwo(n);
+    }
+
+    /// <summary>1 / (1 + e^-x).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Sigmoid<V>(V x)
+        where V : unmanaged, ILanes<V> => V.Broadcast(1f) / (V.Broadcast(1f) + Exp(V.Zero - x));
+}
