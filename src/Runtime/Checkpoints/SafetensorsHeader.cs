@@ -1,0 +1,223 @@
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace NativeDiffusion.Runtime.Checkpoints;
+
+/// <summary>The JSON header of a safetensors file, checked against the size of the data behind it.</summary>
+internal sealed class SafetensorsHeader
+{
+    public const int LongestHeader = 100_000_000;
+    public const string MetadataKey = "__metadata__";
+    public const int HighestRank = 32;
+
+    private readonly string _file;
+    private readonly Dictionary<string, TensorInfo> _byName = [];
+    private readonly List<TensorInfo> _tensors = [];
+    private Dictionary<string, string>? _metadata;
+
+    private SafetensorsHeader(string file) => _file = file;
+
+    public IReadOnlyDictionary<string, string> Metadata => _metadata ??= [];
+    public IReadOnlyList<TensorInfo> Tensors => _tensors;
+    public IReadOnlyDictionary<string, TensorInfo> ByName => _byName;
+
+    /// <summary>Parses and checks everything that can be checked without the data.</summary>
+    /// <param name="file">Name for messages.</param>
+    /// <param name="json">The header, which may be padded with spaces at its end.</param>
+    /// <param name="dataLength">Bytes after the header.</param>
+    public static SafetensorsHeader Parse(string file, ReadOnlySpan<byte> json, long dataLength)
+    {
+        SafetensorsHeader header = new(file);
+        if (json.IsEmpty || json[0] != (byte)'{')
+            throw header.Error("the header does not begin with '{', so this is not a safetensors file");
+        if (!Utf8.IsValid(json))
+            throw header.Error("the header is not valid UTF-8");
+        try
+        {
+            header.ParseTop(json);
+        }
+        catch (JsonException error)
+        {
+            throw new CheckpointException($"{file}: the header is not valid JSON: {error.Message}", error);
+        }
+        catch (InvalidOperationException error)
+        {
+            // How the JSON reader reports an escaped half of a surrogate pair.
+            throw new CheckpointException($"{file}: the header has a string that is not valid text: {error.Message}", error);
+        }
+        header.CheckLayout(dataLength);
+        return header;
+    }
+
+    private void ParseTop(ReadOnlySpan<byte> json)
+    {
+        Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = 8 });
+        reader.Read();
+        while (NextName(ref reader) is { } name)
+        {
+            if (name == MetadataKey)
+            {
+                if (_metadata is not null)
+                    throw Error($"the key '{MetadataKey}' appears twice");
+                _metadata = ParseMetadata(ref reader);
+                continue;
+            }
+            TensorInfo tensor = ParseTensor(ref reader, name);
+            if (!_byName.TryAdd(name, tensor))
+                throw Error($"the key {CheckpointException.Quote(name)} appears twice");
+            _tensors.Add(tensor);
+        }
+        reader.Read(); // throws if anything but white space follows
+    }
+
+    private Dictionary<string, string> ParseMetadata(ref Utf8JsonReader reader)
+    {
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            throw Error($"'{MetadataKey}' is {Kind(reader)}, expected an object of strings");
+        Dictionary<string, string> metadata = [];
+        while (NextName(ref reader) is { } name)
+        {
+            if (!reader.Read() || reader.TokenType != JsonTokenType.String)
+                throw Error($"'{MetadataKey}' holds {CheckpointException.Quote(name)} which is {Kind(reader)}, expected a string");
+            if (!metadata.TryAdd(name, reader.GetString()!))
+                throw Error($"'{MetadataKey}' holds the key {CheckpointException.Quote(name)} twice");
+        }
+        return metadata;
+    }
+
+    private TensorInfo ParseTensor(ref Utf8JsonReader reader, string name)
+    {
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            throw TensorError(name, $"is {Kind(reader)}, expected an object with dtype, shape and data_offsets");
+        DType? dtype = null;
+        long[]? shape = null;
+        long[]? offsets = null;
+        while (NextName(ref reader) is { } field)
+        {
+            bool again = false;
+            switch (field)
+            {
+                case "dtype":
+                    again = dtype is not null;
+                    dtype = ParseDType(ref reader, name);
+                    break;
+                case "shape":
+                    again = shape is not null;
+                    shape = ParseIntegers(ref reader, name, field, HighestRank);
+                    break;
+                case "data_offsets":
+                    again = offsets is not null;
+                    offsets = ParseIntegers(ref reader, name, field, 2);
+                    break;
+                default:
+                    reader.Skip();
+                    break;
+            }
+            if (again)
+                throw TensorError(name, $"has the field '{field}' twice");
+        }
+        string? missing = dtype is null ? "dtype" : shape is null ? "shape" : offsets is null ? "data_offsets" : null;
+        if (missing is not null)
+            throw TensorError(name, $"has no field '{missing}'");
+        if (offsets!.Length != 2)
+            throw TensorError(name, $"has {offsets.Length} data_offsets, expected 2");
+        return CheckTensor(name, dtype!.Value, shape!, offsets[0], offsets[1]);
+    }
+
+    private TensorInfo CheckTensor(string name, DType dtype, long[] shape, long begin, long end)
+    {
+        if (begin > end)
+            throw TensorError(name, $"begins at byte {begin}, after its end at {end}");
+        long needed = ElementConversion.SizeOf(dtype);
+        try
+        {
+            foreach (long extent in shape)
+                needed = checked(needed * extent);
+        }
+        catch (OverflowException)
+        {
+            throw TensorError(name, $"has shape {TensorInfo.ShapeText(shape)}, more bytes of {dtype} than 64 bits can count");
+        }
+        if (end - begin != needed)
+            throw TensorError(name, $"says {end - begin} bytes for {dtype} {TensorInfo.ShapeText(shape)} which needs {needed}");
+        return new TensorInfo(name, dtype, shape, begin, needed);
+    }
+
+    private void CheckLayout(long dataLength)
+    {
+        TensorInfo[] byOffset = [.. _tensors.OrderBy(t => t.Begin).ThenBy(t => t.ByteLength)];
+        long position = 0;
+        TensorInfo? previous = null;
+        foreach (TensorInfo tensor in byOffset)
+        {
+            long end = tensor.Begin + tensor.ByteLength;
+            if (end > dataLength)
+            {
+                throw TensorError(tensor.Name,
+                    $"ends at byte {end} of the data, but the file holds {dataLength} bytes of data: it is cut short or damaged");
+            }
+            if (tensor.Begin < position)
+            {
+                throw TensorError(tensor.Name,
+                    $"begins at byte {tensor.Begin} and overlaps {CheckpointException.Quote(previous!.Name)} which ends at {position}");
+            }
+            if (tensor.Begin > position)
+                throw TensorError(tensor.Name, $"begins at byte {tensor.Begin} and leaves a gap after byte {position}");
+            position = end;
+            previous = tensor;
+        }
+        if (position != dataLength)
+            throw Error($"the tensors cover {position} bytes, but the file holds {dataLength} bytes of data");
+    }
+
+    private DType ParseDType(ref Utf8JsonReader reader, string name)
+    {
+        if (!reader.Read() || reader.TokenType != JsonTokenType.String)
+            throw TensorError(name, $"has a dtype that is {Kind(reader)}, expected a string");
+        string text = reader.GetString()!;
+        foreach (DType dtype in Enum.GetValues<DType>())
+        {
+            if (text == TextOf(dtype))
+                return dtype;
+        }
+        throw TensorError(name, $"has dtype {CheckpointException.Quote(text)}, expected one of "
+            + string.Join(", ", Enum.GetValues<DType>().Select(TextOf)));
+    }
+
+    private long[] ParseIntegers(ref Utf8JsonReader reader, string name, string field, int most)
+    {
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
+            throw TensorError(name, $"has a field '{field}' that is {Kind(reader)}, expected an array");
+        List<long> values = [];
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long value) || value < 0)
+                throw TensorError(name, $"has a field '{field}' with {Kind(reader)}, expected integers from 0 to 2^63-1");
+            if (values.Count == most)
+                throw TensorError(name, $"has more than {most} numbers in its field '{field}'");
+            values.Add(value);
+        }
+        return [.. values];
+    }
+
+    // The name of the next property of the object being read, or null at its end.
+    private static string? NextName(ref Utf8JsonReader reader) =>
+        reader.Read() && reader.TokenType == JsonTokenType.PropertyName ? reader.GetString() : null;
+
+    private static string Kind(in Utf8JsonReader reader) => reader.TokenType switch
+    {
+        JsonTokenType.StartObject => "an object",
+        JsonTokenType.StartArray => "an array",
+        JsonTokenType.String => "a string",
+        JsonTokenType.Number => "the number " + CheckpointException.Quote(System.Text.Encoding.UTF8.GetString(reader.ValueSpan)),
+        JsonTokenType.True or JsonTokenType.False => "a truth value",
+        JsonTokenType.Null => "null",
+        _ => "nothing",
+    };
+
+    public static string TextOf(DType dtype) => dtype == DType.Bool ? "BOOL" : dtype.ToString();
+
+    private CheckpointException Error(string text) => new($"{_file}: {text}");
+
+    private CheckpointException TensorError(string name, string text) => Error($"tensor {CheckpointException.Quote(name)} {text}");
+}

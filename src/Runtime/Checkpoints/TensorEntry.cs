@@ -1,0 +1,120 @@
+namespace NativeDiffusion.Runtime.Checkpoints;
+
+/// <summary>One tensor to be written to a checkpoint: name, dtype, shape, and how to produce its bytes.</summary>
+public sealed class TensorEntry
+{
+    private const int ChunkElements = 1 << 14;
+
+    /// <summary>A tensor whose bytes are produced by a delegate while the file is being written.</summary>
+    /// <param name="name">The key in the file.</param>
+    /// <param name="dtype">How the elements are stored.</param>
+    /// <param name="shape">Extents, outermost first; empty for a scalar.</param>
+    /// <param name="write">Writes exactly <see cref="ByteLength"/> bytes: the elements, row-major, little endian.</param>
+    /// <exception cref="ArgumentException">An extent is negative, or the size overflows 64 bits.</exception>
+    public TensorEntry(string name, DType dtype, ReadOnlySpan<long> shape, Action<Stream> write)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(write);
+        Name = name;
+        DType = dtype;
+        Shape = shape.ToArray();
+        Write = write;
+        long bytes = ElementConversion.SizeOf(dtype);
+        foreach (long extent in shape)
+        {
+            if (extent < 0 || bytes > 0 && extent > long.MaxValue / bytes)
+                throw new ArgumentException($"Tensor '{name}': no {dtype} tensor can have shape {TensorInfo.ShapeText(shape)}.", nameof(shape));
+            bytes *= extent;
+        }
+        ByteLength = bytes;
+    }
+
+    /// <summary>The key in the file.</summary>
+    public string Name { get; }
+
+    /// <summary>How the elements are stored.</summary>
+    public DType DType { get; }
+
+    /// <summary>Extents, outermost first.</summary>
+    public long[] Shape { get; }
+
+    /// <summary>Size of the data in bytes.</summary>
+    public long ByteLength { get; }
+
+    internal Action<Stream> Write { get; }
+
+    /// <summary>Floats, stored as F64, F32, F16 or BF16, rounded to nearest even. The memory is read when the file is written.</summary>
+    /// <param name="name">The key in the file.</param>
+    /// <param name="shape">Extents, outermost first.</param>
+    /// <param name="values">The elements, row-major.</param>
+    /// <param name="dtype">How to store them.</param>
+    /// <exception cref="ArgumentException">The shape does not fit the values, or the dtype is not a floating-point one.</exception>
+    public static TensorEntry Of(string name, ReadOnlySpan<long> shape, ReadOnlyMemory<float> values, DType dtype = DType.F32) =>
+        Of(name, shape, values, dtype, ElementConversion.IsFloatingPoint(dtype), ElementConversion.FromFloat);
+
+    /// <summary>Doubles, stored as F64, F32, F16 or BF16, rounded once to nearest even. The memory is read when the file is written.</summary>
+    /// <param name="name">The key in the file.</param>
+    /// <param name="shape">Extents, outermost first.</param>
+    /// <param name="values">The elements, row-major.</param>
+    /// <param name="dtype">How to store them.</param>
+    /// <exception cref="ArgumentException">The shape does not fit the values, or the dtype is not a floating-point one.</exception>
+    public static TensorEntry Of(string name, ReadOnlySpan<long> shape, ReadOnlyMemory<double> values, DType dtype = DType.F64) =>
+        Of(name, shape, values, dtype, ElementConversion.IsFloatingPoint(dtype), ElementConversion.FromDouble);
+
+    /// <summary>
+    /// Integers, stored as I64, I32 or U8. The memory is read when the file is written; a value that does not fit then throws
+    /// <see cref="OverflowException"/> and no file is made.
+    /// </summary>
+    /// <param name="name">The key in the file.</param>
+    /// <param name="shape">Extents, outermost first.</param>
+    /// <param name="values">The elements, row-major.</param>
+    /// <param name="dtype">How to store them.</param>
+    /// <exception cref="ArgumentException">The shape does not fit the values, or the dtype is another one.</exception>
+    public static TensorEntry Of(string name, ReadOnlySpan<long> shape, ReadOnlyMemory<long> values, DType dtype = DType.I64) =>
+        Of(name, shape, values, dtype, dtype is DType.I64 or DType.I32 or DType.U8, ElementConversion.FromInt64);
+
+    /// <summary>Bytes, stored as U8.</summary>
+    /// <param name="name">The key in the file.</param>
+    /// <param name="shape">Extents, outermost first.</param>
+    /// <param name="values">The elements, row-major.</param>
+    /// <exception cref="ArgumentException">The shape does not fit the values.</exception>
+    public static TensorEntry Of(string name, ReadOnlySpan<long> shape, ReadOnlyMemory<byte> values)
+    {
+        TensorEntry entry = new(name, DType.U8, shape, stream => stream.Write(values.Span));
+        entry.CheckCount(values.Length);
+        return entry;
+    }
+
+    private delegate void Conversion<T>(DType dtype, ReadOnlySpan<T> source, Span<byte> destination);
+
+    private static TensorEntry Of<T>(
+        string name, ReadOnlySpan<long> shape, ReadOnlyMemory<T> values, DType dtype, bool fits, Conversion<T> convert)
+    {
+        if (!fits)
+            throw new ArgumentException($"Tensor '{name}': {typeof(T).Name} values cannot be stored as {dtype}.", nameof(dtype));
+        TensorEntry entry = new(name, dtype, shape, stream => WriteConverted(stream, dtype, values.Span, convert));
+        entry.CheckCount(values.Length);
+        return entry;
+    }
+
+    private static void WriteConverted<T>(Stream stream, DType dtype, ReadOnlySpan<T> values, Conversion<T> convert)
+    {
+        int size = ElementConversion.SizeOf(dtype);
+        byte[] chunk = new byte[Math.Min(values.Length, ChunkElements) * size];
+        while (values.Length > 0)
+        {
+            int count = Math.Min(values.Length, ChunkElements);
+            Span<byte> bytes = chunk.AsSpan(0, count * size);
+            convert(dtype, values[..count], bytes);
+            stream.Write(bytes);
+            values = values[count..];
+        }
+    }
+
+    private void CheckCount(int count)
+    {
+        long needed = ByteLength / ElementConversion.SizeOf(DType);
+        if (needed != count)
+            throw new ArgumentException($"Tensor '{Name}': shape {TensorInfo.ShapeText(Shape)} needs {needed} values, got {count}.");
+    }
+}
