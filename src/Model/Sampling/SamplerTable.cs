@@ -1,0 +1,26 @@
+namespace NativeDiffusion.Model.Sampling;
+
+/// <summary>A whole sampler: its rows in the order of execution. The state after the last row is the sample.</summary>
+public sealed class SamplerTable
+{
+    internal SamplerTable(string name, IReadOnlyList<SamplerRow> rows, double initialScale)
+    {
+        (Name, Rows, InitialScale) = (name, rows, initialScale);
+        Steps = rows[^1].StepIndex + 1;
+    }
+
+    /// <summary>What it is, with its settings, for reports.</summary>
+    public string Name { get; }
+
+    /// <summary>One row per network evaluation.</summary>
+    public IReadOnlyList<SamplerRow> Rows { get; }
+
+    /// <summary>Standard deviation of the initial noise state; 0 where the state starts as an image (inversion).</summary>
+    public double InitialScale { get; }
+
+    /// <summary>Number of steps; a Heun step counts once though it has two rows.</summary>
+    public int Steps { get; }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Name}, {Steps} steps, {Rows.Count} network evaluations";
+}

@@ -1,0 +1,217 @@
+using System.Globalization;
+using NativeDiffusion.Model.Schedules;
+
+namespace NativeDiffusion.Model.Sampling;
+
+/// <summary>
+/// Samplers as tables of coefficients computed in double. Those in this part keep their state in VP scale,
+/// <c>z = alpha x0 + sigma noise</c>, start from standard normal noise and take their levels noisiest first
+/// (<see cref="RespacedSchedule.Levels"/>, <see cref="ContinuousSchedule.Levels"/>, <see cref="NoiseLevel.FromSigmas"/>).
+/// N levels make N steps, the last of which returns the clean sample. Primes mark the next, less noisy level.
+/// </summary>
+public static partial class Samplers
+{
+    /// <summary>
+    /// Ancestral sampling of a discrete chain (Ho et al. 2020; Nichol and Dhariwal 2021): <c>z' = coefX0 x + coefXt z + exp(logVar / 2) n</c>,
+    /// no noise in the last step.
+    /// </summary>
+    /// <param name="schedule">The chain; the network sees its original timesteps.</param>
+    /// <param name="network">What the network predicts.</param>
+    /// <param name="variance">Which variance. The learned ones need a network with twice the output channels.</param>
+    /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
+    /// <param name="rescaleTimesteps">The network sees timesteps times <c>1000 / T</c>.</param>
+    public static SamplerTable Ancestral(RespacedSchedule schedule, Parameterization network, AncestralVariance variance, bool clip = true, bool rescaleTimesteps = false)
+    {
+        ArgumentNullException.ThrowIfNull(schedule);
+        DiscreteSchedule chain = schedule.Chain;
+        NoiseLevel[] levels = schedule.Levels(rescaleTimesteps);
+        var rows = new SamplerRow[levels.Length];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            int t = rows.Length - 1 - i;
+            SamplerRow row = VpRow(levels[i], network, i, clip) with { A = chain.CoefXt[t], B = chain.CoefX0[t] };
+            double small = chain.PosteriorLogVariance[t], large = Math.Log(chain.Betas[t]);
+            if (t > 0)
+            {
+                row = variance switch
+                {
+                    AncestralVariance.FixedSmall => row with { C = Math.Sqrt(chain.PosteriorVariance[t]) },
+                    AncestralVariance.FixedLarge => row with { C = Math.Sqrt(chain.Betas[t]) },
+                    // Bounds -1 and 1 make the interpolation return nu itself.
+                    AncestralVariance.Learned => row with { LearnedVariance = true, LogVarMin = -1, LogVarMax = 1 },
+                    AncestralVariance.LearnedRange => row with { LearnedVariance = true, LogVarMin = small, LogVarMax = large },
+                    _ => throw new ArgumentOutOfRangeException(nameof(variance), variance, "Unknown variance."),
+                };
+            }
+
+            rows[i] = row;
+        }
+
+        return new SamplerTable($"ancestral {variance}", rows, 1);
+    }
+
+    /// <summary>
+    /// Algorithm 2 of classifier-free guidance (Ho and Salimans 2022), for any sequence of levels. With <c>r = exp(logSnr - logSnr')</c>:
+    /// <c>z' = r (alpha'/alpha) z + (1 - r) alpha' x + sqrt(1 - r) sigma'^(1-v) sigma^v n</c>. On a discrete chain v = 0 and v = 1 are
+    /// ancestral sampling with the small and the large fixed variance.
+    /// </summary>
+    /// <param name="levels">Noise levels, noisiest first.</param>
+    /// <param name="network">What the network predicts.</param>
+    /// <param name="v">Interpolation between the two variance bounds in log space, in [0, 1]; the paper used 0.3 and 0.2.</param>
+    /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
+    /// <exception cref="ArgumentException">There are no levels, they do not become less noisy, or one cannot be used with this network.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="v"/> lies outside [0, 1].</exception>
+    public static SamplerTable Algorithm2(IReadOnlyList<NoiseLevel> levels, Parameterization network, double v = 0.3, bool clip = true)
+    {
+        RequireUnit(v, nameof(v));
+        return Build(Text($"algorithm 2, v={v}"), levels, 1, (i, level, next) =>
+        {
+            SamplerRow row = VpRow(level, network, i, clip);
+            if (next is not { } to) return row with { B = 1 };
+            double moved = OneMinusR(level, to);
+            return row with
+            {
+                // r alpha' / alpha, written so that it stays finite as alpha goes to 0.
+                A = level.Alpha * to.Sigma * to.Sigma / (level.Sigma * level.Sigma * to.Alpha),
+                B = moved * to.Alpha,
+                C = Math.Sqrt(moved) * Math.Pow(to.Sigma, 1 - v) * Math.Pow(level.Sigma, v),
+            };
+        });
+    }
+
+    /// <summary>
+    /// DDIM (Song et al. 2021): <c>z' = alpha' x + sqrt(sigma'^2 - k^2) eps + k n</c>, <c>k = eta sigma' sqrt(1 - r)</c>,
+    /// <c>r = exp(logSnr - logSnr')</c>. Eta 0 is deterministic, 1 equals ancestral sampling with the small variance.
+    /// </summary>
+    /// <param name="levels">Noise levels, noisiest first.</param>
+    /// <param name="network">What the network predicts.</param>
+    /// <param name="eta">Share of fresh noise, in [0, 1].</param>
+    /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
+    /// <param name="rederiveEps">
+    /// Take the noise as <c>(z - alpha x) / sigma</c> from the clipped sample, as guided-diffusion does, instead of from the network;
+    /// null means when clipping. Without clipping the two agree and the step is a plain combination of state and output.
+    /// </param>
+    /// <exception cref="ArgumentException">There are no levels, they do not become less noisy, or one cannot be used with this network.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="eta"/> lies outside [0, 1].</exception>
+    public static SamplerTable Ddim(IReadOnlyList<NoiseLevel> levels, Parameterization network, double eta = 0, bool clip = true, bool? rederiveEps = null)
+    {
+        RequireUnit(eta, nameof(eta));
+        return Build(Text($"ddim, eta={eta}"), levels, 1, (i, level, next) =>
+        {
+            SamplerRow row = VpRow(level, network, i, clip);
+            if (next is not { } to) return row with { B = 1 };
+            double moved = OneMinusR(level, to);
+            double keep = to.Sigma * Math.Sqrt(Math.Max(0, 1 - eta * eta * moved));
+            return WithEps(row, level, network, to.Alpha, keep, rederiveEps ?? clip) with { C = eta * to.Sigma * Math.Sqrt(moved) };
+        });
+    }
+
+    /// <summary>
+    /// Deterministic DDIM run backwards, from an image to the noise that generates it: the step of eta 0 towards the noisier level, the last
+    /// one to pure noise. The state starts as the image.
+    /// </summary>
+    /// <param name="levels">Noise levels, noisiest first, as for <see cref="Ddim"/>; they are visited in reverse.</param>
+    /// <param name="network">What the network predicts.</param>
+    /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
+    /// <param name="rederiveEps">As for <see cref="Ddim"/>.</param>
+    /// <exception cref="ArgumentException">There are no levels, they do not become less noisy, or one cannot be used with this network.</exception>
+    public static SamplerTable DdimInversion(IReadOnlyList<NoiseLevel> levels, Parameterization network, bool clip = true, bool? rederiveEps = null)
+    {
+        RequireLevels(levels);
+        var rows = new SamplerRow[levels.Count];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            NoiseLevel level = levels[rows.Length - 1 - i];
+            (double alpha, double sigma) = i == rows.Length - 1 ? (0, 1) : (levels[rows.Length - 2 - i].Alpha, levels[rows.Length - 2 - i].Sigma);
+            rows[i] = WithEps(VpRow(level, network, i, clip), level, network, alpha, sigma, rederiveEps ?? clip);
+        }
+
+        return new SamplerTable("ddim inversion", rows, 0);
+    }
+
+    /// <summary>
+    /// DPM-Solver++(2M) (Lu et al. 2022): with <c>h = (logSnr' - logSnr) / 2</c> and <c>q = h / (2 hPrevious)</c>,
+    /// <c>z' = (sigma'/sigma) z + alpha' (1 - exp(-h)) ((1 + q) x - q xPrevious)</c>. The first step is of first order; the last returns x.
+    /// </summary>
+    /// <param name="levels">Noise levels, noisiest first.</param>
+    /// <param name="network">What the network predicts.</param>
+    /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
+    /// <exception cref="ArgumentException">There are no levels, they do not become less noisy, or one cannot be used with this network.</exception>
+    public static SamplerTable DpmSolver2M(IReadOnlyList<NoiseLevel> levels, Parameterization network, bool clip = true)
+    {
+        double previous = double.PositiveInfinity;
+        return Build("dpm-solver++(2m)", levels, 1, (i, level, next) =>
+        {
+            SamplerRow row = VpRow(level, network, i, clip);
+            if (next is not { } to) return row with { B = 1 };
+            double h = (to.LogSnr - level.LogSnr) / 2;
+            // After a step of infinite length (from zero terminal SNR) the extrapolation vanishes, as it does before there is a history.
+            double q = double.IsInfinity(previous) ? 0 : h / (2 * previous);
+            double weight = to.Alpha * -ExpM1(-h);
+            previous = h;
+            return row with
+            {
+                A = to.Sigma / level.Sigma,
+                B = weight * (1 + q),
+                P = -weight * q,
+                StoreHistory = true,
+                HistoryFromX = 1,
+            };
+        });
+    }
+
+    // z' = alpha x + sigma eps, with eps from the clean sample or from the raw output, everything linear folded together.
+    private static SamplerRow WithEps(SamplerRow row, NoiseLevel level, Parameterization network, double alpha, double sigma, bool rederive)
+    {
+        if (rederive) return row with { A = sigma / level.Sigma, B = alpha - sigma * level.Alpha / level.Sigma };
+        OutputCoefficients output = network.InVpScale(level);
+        row = row with { A = sigma * output.EpsFromZ, B = alpha, E = sigma * output.EpsFromG };
+        return row.Clip ? row : row with { A = row.A + alpha * row.XFromZ, B = 0, E = row.E + alpha * row.XFromG };
+    }
+
+    private static SamplerRow VpRow(NoiseLevel level, Parameterization network, int step, bool clip) => Row(level, network.InVpScale(level), step, clip);
+
+    private static SamplerRow Row(NoiseLevel level, OutputCoefficients output, int step, bool clip) => new()
+    {
+        InputScale = output.InputScale,
+        Timestep = level.Timestep,
+        LogSnr = level.LogSnr,
+        StepIndex = step,
+        XFromZ = output.XFromZ,
+        XFromG = output.XFromG,
+        Clip = clip,
+    };
+
+    private static SamplerTable Build(string name, IReadOnlyList<NoiseLevel> levels, double initialScale, Func<int, NoiseLevel, NoiseLevel?, SamplerRow> row)
+    {
+        RequireLevels(levels);
+        var rows = new SamplerRow[levels.Count];
+        for (int i = 0; i < rows.Length; i++) rows[i] = row(i, levels[i], i + 1 < rows.Length ? levels[i + 1] : null);
+        return new SamplerTable(name, rows, initialScale);
+    }
+
+    private static void RequireLevels(IReadOnlyList<NoiseLevel> levels)
+    {
+        ArgumentNullException.ThrowIfNull(levels);
+        if (levels.Count == 0) throw new ArgumentException("A sampler needs at least one noise level.", nameof(levels));
+        for (int i = 1; i < levels.Count; i++)
+        {
+            if (!(levels[i].LogSnr > levels[i - 1].LogSnr))
+                throw new ArgumentException(
+                    Text($"Noise levels must run from noisy to clean; log-SNR {levels[i].LogSnr} at index {i} follows {levels[i - 1].LogSnr}."), nameof(levels));
+        }
+    }
+
+    private static void RequireUnit(double value, string name)
+    {
+        if (!(value >= 0 && value <= 1)) throw new ArgumentOutOfRangeException(name, value, "Must lie in [0, 1].");
+    }
+
+    // 1 - exp(logSnr - logSnr'), the share of the forward transition's variance.
+    private static double OneMinusR(NoiseLevel level, NoiseLevel next) => -ExpM1(level.LogSnr - next.LogSnr);
+
+    // exp(x) - 1 = 2 sinh(x/2) exp(x/2), which keeps a small x exact; infinities are their limits.
+    private static double ExpM1(double x) => double.IsNegativeInfinity(x) ? -1 : x < -50 ? Math.Exp(x) - 1 : 2 * Math.Sinh(x / 2) * Math.Exp(x / 2);
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
