@@ -39,7 +39,8 @@ public static class AtomicFile
                 DeleteIfPossible(temporary);
             if (error is not (IOException or UnauthorizedAccessException))
                 throw;
-            throw new IOException($"Cannot write '{path}': {error.Message.TrimEnd('.')}. A file that was there before is unchanged.", error);
+            string cause = error.Message.TrimEnd('.');
+            throw new IOException($"Cannot write '{path}': {cause}. A file that was there before is unchanged.", error);
         }
     }
 

@@ -77,7 +77,9 @@ public sealed class ElementConversionTests
         for (int low = 0; low < infinity; low++)
         {
             double below = Decode((ushort)low, mantissaBits, bias);
-            double above = low + 1 == infinity ? below * 2 - Decode((ushort)(low - 1), mantissaBits, bias) : Decode((ushort)(low + 1), mantissaBits, bias);
+            double above = low + 1 == infinity
+                ? below * 2 - Decode((ushort)(low - 1), mantissaBits, bias)
+                : Decode((ushort)(low + 1), mantissaBits, bias);
             double tie = (below + above) / 2;
             int even = low % 2 == 0 ? low : low + 1;
             wrong += Narrow(dtype, tie) == even ? 0 : 1;

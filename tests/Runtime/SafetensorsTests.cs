@@ -46,7 +46,8 @@ public sealed class SafetensorsTests
     {
         // Keys out of the order of their data, spaces inside the JSON, an empty tensor, an unknown field, no padding.
         byte[] bytes = SafetensorsBytes.Make(
-            """{ "h": {"shape":[2],"dtype":"F16","data_offsets":[4,8],"note":{"x":[1]}}, "i":{"dtype":"I32","shape":[],"data_offsets":[0,4]},"""
+            """{ "h": {"shape":[2],"dtype":"F16","data_offsets":[4,8],"note":{"x":[1]}},"""
+            + """ "i":{"dtype":"I32","shape":[],"data_offsets":[0,4]},"""
             + """ "e":{"dtype":"F64","shape":[3,0],"data_offsets":[8,8]}, "__metadata__": {"format":"pt"} }""",
             [0xFE, 0xFF, 0xFF, 0xFF, 0x00, 0x3C, 0x01, 0x00]);
         using SafetensorsFile file = SafetensorsFile.Open(new MemoryStream(bytes), "hand");
@@ -120,7 +121,8 @@ public sealed class SafetensorsTests
     public void WrongRequestsNameTheTensor()
     {
         string path = PathOf("w.safetensors");
-        SafetensorsWriter.Write(path, [TensorEntry.Of("a.b", [2, 3], new float[6]), new TensorEntry("big", DType.U64, [1], s => s.Write(new byte[] { 255, 255, 255, 255, 255, 255, 255, 255 }))]);
+        TensorEntry big = new("big", DType.U64, [1], stream => stream.Write(BitConverter.GetBytes(ulong.MaxValue)));
+        SafetensorsWriter.Write(path, [TensorEntry.Of("a.b", [2, 3], new float[6]), big]);
         using SafetensorsFile file = SafetensorsFile.Open(path);
         Assert.That(() => file.ReadFloat("a.c"), Throws.TypeOf<CheckpointException>().With.Message.EqualTo(
             $"{path}: there is no tensor 'a.c'; it holds 2, the first being 'a.b' F32 [2,3]"));

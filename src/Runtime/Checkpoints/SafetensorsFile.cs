@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace NativeDiffusion.Runtime.Checkpoints;
 
 /// <summary>
-/// Reads a safetensors file: u64 header length, JSON header, row-major little-endian data (format published with the huggingface/safetensors
-/// library). Opening reads and checks the header only; each tensor is read when asked for, straight into the caller's memory.
+/// Reads a safetensors file: u64 header length, JSON header, row-major little-endian data (format published with the
+/// huggingface/safetensors library). Opening reads and checks the header only; each tensor is read when asked for, straight into the
+/// caller's memory.
 /// </summary>
 /// <remarks>Calls from several threads are safe and run one after the other.</remarks>
 public sealed class SafetensorsFile : IDisposable
@@ -126,8 +127,8 @@ public sealed class SafetensorsFile : IDisposable
     }
 
     /// <summary>
-    /// Reads a tensor as float. F16 and BF16 widen exactly; F64 and integers round to the nearest float, ties to even; F64 beyond the range of
-    /// float becomes infinite; true is 1.
+    /// Reads a tensor as float. F16 and BF16 widen exactly; F64 and integers round to the nearest float, ties to even; F64 beyond the
+    /// range of float becomes infinite; true is 1.
     /// </summary>
     /// <param name="name">The key.</param>
     /// <param name="destination">Exactly as long as the tensor has elements.</param>

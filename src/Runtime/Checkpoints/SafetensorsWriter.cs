@@ -8,13 +8,13 @@ public static class SafetensorsWriter
 {
     /// <summary>
     /// Writes a file in one step (see <see cref="AtomicFile"/>), tensor after tensor, without holding more than one chunk in memory.
-    /// Keys and data stand in the given order, without alignment between tensors; the header is padded with spaces to a multiple of 8 bytes.
+    /// Keys and data stand in the given order, without alignment between tensors; the header is padded with spaces to a multiple of 8.
     /// </summary>
     /// <param name="path">File to create or replace.</param>
     /// <param name="tensors">The tensors; names differ and are not <c>__metadata__</c>.</param>
     /// <param name="metadata">Free text for the header, in order; left out when null.</param>
     /// <exception cref="IOException">The file cannot be written; an old file of that name is unchanged.</exception>
-    /// <exception cref="ArgumentException">Two tensors or two metadata keys have the same name, or the header would pass 100 MB.</exception>
+    /// <exception cref="ArgumentException">Two tensors or two metadata keys have one name, or the header would pass 100 MB.</exception>
     /// <exception cref="InvalidOperationException">A tensor's delegate wrote another number of bytes than its shape needs.</exception>
     public static void Write(string path, IEnumerable<TensorEntry> tensors, IEnumerable<KeyValuePair<string, string>>? metadata = null)
     {

@@ -23,7 +23,7 @@ public sealed class TensorEntry
         foreach (long extent in shape)
         {
             if (extent < 0 || bytes > 0 && extent > long.MaxValue / bytes)
-                throw new ArgumentException($"Tensor '{name}': no {dtype} tensor can have shape {TensorInfo.ShapeText(shape)}.", nameof(shape));
+                throw new ArgumentException($"Tensor '{name}' {dtype} cannot have shape {TensorInfo.ShapeText(shape)}.", nameof(shape));
             bytes *= extent;
         }
         ByteLength = bytes;
@@ -43,7 +43,7 @@ public sealed class TensorEntry
 
     internal Action<Stream> Write { get; }
 
-    /// <summary>Floats, stored as F64, F32, F16 or BF16, rounded to nearest even. The memory is read when the file is written.</summary>
+    /// <summary>Floats, stored as F64, F32, F16 or BF16, rounded to nearest even, and read when the file is written.</summary>
     /// <param name="name">The key in the file.</param>
     /// <param name="shape">Extents, outermost first.</param>
     /// <param name="values">The elements, row-major.</param>
@@ -52,7 +52,7 @@ public sealed class TensorEntry
     public static TensorEntry Of(string name, ReadOnlySpan<long> shape, ReadOnlyMemory<float> values, DType dtype = DType.F32) =>
         Of(name, shape, values, dtype, ElementConversion.IsFloatingPoint(dtype), ElementConversion.FromFloat);
 
-    /// <summary>Doubles, stored as F64, F32, F16 or BF16, rounded once to nearest even. The memory is read when the file is written.</summary>
+    /// <summary>Doubles, stored as F64, F32, F16 or BF16, rounded once to nearest even, and read when the file is written.</summary>
     /// <param name="name">The key in the file.</param>
     /// <param name="shape">Extents, outermost first.</param>
     /// <param name="values">The elements, row-major.</param>
