@@ -1,0 +1,10 @@
+namespace NativeDiffusion.Kernels;
+
+public partial interface IKernels
+{
+    /// <summary>y = a + b. y may be a or b.</summary>
+    void Add(TensorView a, TensorView b, TensorView y);
+
+    /// <summary>y += x.</summary>
+    void Accumulate(TensorView x, TensorView y);
+}

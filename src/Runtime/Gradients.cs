@@ -1,0 +1,110 @@
+using NativeDiffusion.Kernels;
+
+namespace NativeDiffusion.Runtime;
+
+/// <summary>Backward recording: the forward ops are walked in reverse, and each appends the steps of its own gradient.</summary>
+public sealed partial class PlanBuilder
+{
+    private readonly Dictionary<Tensor, Tensor> _gradients = [];
+    private readonly HashSet<Tensor> _callerOwned = [], _shared = [];
+
+    /// <summary>
+    /// Says how the gradient of an op is recorded. <paramref name="record"/> gets the gradient of <paramref name="output"/>; it appends steps for
+    /// those <paramref name="inputs"/> that <see cref="NeedsGradient"/>, and is not called when none does or when no gradient arrives.
+    /// </summary>
+    public void OnBackward(ReadOnlySpan<Tensor?> inputs, Tensor output, Action<Tensor> record) =>
+        _backward.Add(new BackwardEntry(Present(inputs), output, record));
+
+    /// <summary>
+    /// Records the gradients of sum(<paramref name="output"/> * <paramref name="cotangent"/>) towards the leaves: all parameters if
+    /// <paramref name="parameters"/> is true (into <see cref="Parameters.Gradients"/>), and every tensor of <paramref name="inputs"/>.
+    /// </summary>
+    /// <param name="output">Where the gradient starts.</param>
+    /// <param name="cotangent">A tensor of its shape; for a scalar loss a tensor that holds 1 (or a loss scale).</param>
+    /// <param name="parameters">Whether parameter gradients are wanted.</param>
+    /// <param name="inputs">Tensors whose gradient is wanted; read it with <see cref="GradientOf"/>.</param>
+    /// <exception cref="ArgumentException">Shapes differ.</exception>
+    public void Backward(Tensor output, Tensor cotangent, bool parameters, params ReadOnlySpan<Tensor> inputs)
+    {
+        if (output.Shape != cotangent.Shape) throw new ArgumentException($"The cotangent {cotangent} does not have the shape of {output}.");
+        foreach (var input in inputs) input.NeedsGradient = true;
+        if (parameters)
+            foreach (var tensor in _parameterTensors.Values)
+                tensor.NeedsGradient = true;
+        foreach (var entry in _backward)
+            if (entry.Inputs.Any(i => i.NeedsGradient))
+                entry.Output.NeedsGradient = true;
+
+        _gradients[output] = cotangent;
+        _callerOwned.Add(cotangent);
+        foreach (var entry in Enumerable.Reverse(_backward))
+            if (entry.Output.NeedsGradient && entry.Inputs.Any(i => i.NeedsGradient) && _gradients.TryGetValue(entry.Output, out var gradient))
+                entry.Record(gradient);
+
+        foreach (var input in inputs)
+            if (!_gradients.ContainsKey(input))
+                throw new ArgumentException($"{output} does not depend on {input}, so it has no gradient towards it.");
+        if (parameters) ZeroUnusedGradients();
+    }
+
+    /// <summary>Whether a gradient has to be recorded towards a tensor.</summary>
+    public bool NeedsGradient(Tensor? tensor) => tensor is { NeedsGradient: true };
+
+    /// <summary>The recorded gradient of a tensor.</summary>
+    /// <exception cref="KeyNotFoundException">None was recorded.</exception>
+    public Tensor GradientOf(Tensor tensor) => _gradients.TryGetValue(tensor, out var gradient)
+        ? gradient
+        : throw new KeyNotFoundException($"No gradient of {tensor} was recorded.");
+
+    /// <summary>
+    /// The tensor to write a gradient into, and whether it has a writer already: then the kernel accumulates, else it overwrites. So nothing is
+    /// ever zero-filled.
+    /// </summary>
+    public (Tensor Gradient, bool Accumulate) GradientTarget(Tensor tensor)
+    {
+        if (_gradients.TryGetValue(tensor, out var gradient))
+        {
+            if (!_callerOwned.Contains(gradient)) return (gradient, true);
+            // The caller's cotangent is not ours to add to.
+            var own = Temporary(tensor.Shape, "d_" + tensor.Name);
+            var source = gradient;
+            Record(nameof(IKernels.Copy), [source], [own], k => k.Copy(source.View, own.View));
+            return (_gradients[tensor] = own, true);
+        }
+        gradient = tensor.Parameter is { } parameter
+            ? Bind("d_" + tensor.Name, Parameters!.GradientOf(parameter))
+            : new Tensor(tensor.Shape, "d_" + tensor.Name, TensorKind.Temporary);
+        if (gradient.Kind == TensorKind.Temporary) _tensors.Add(gradient);
+        _gradients[tensor] = gradient;
+        return (gradient, false);
+    }
+
+    /// <summary>
+    /// Passes an op's output gradient on unchanged (addition, a residual). The first taker shares the buffer: its op's other readers are
+    /// recorded already, so what later ops accumulate into it comes after them.
+    /// </summary>
+    public void PassGradient(Tensor gradient, Tensor towards)
+    {
+        if (!NeedsGradient(towards)) return;
+        if (towards.Parameter is null && !_gradients.ContainsKey(towards) && _shared.Add(gradient))
+        {
+            _gradients[towards] = gradient;
+            return;
+        }
+        var (target, accumulate) = GradientTarget(towards);
+        if (accumulate) Record(nameof(IKernels.Accumulate), [gradient, target], [target], k => k.Accumulate(gradient.View, target.View), gradient.Count);
+        else Record(nameof(IKernels.Copy), [gradient], [target], k => k.Copy(gradient.View, target.View));
+    }
+
+    private void ZeroUnusedGradients()
+    {
+        foreach (var parameter in Parameters!.Items)
+        {
+            if (_parameterTensors.TryGetValue(parameter, out var tensor) && _gradients.ContainsKey(tensor)) continue;
+            var unused = Bind("d_" + parameter.Name, Parameters.GradientOf(parameter));
+            Record(nameof(IKernels.Fill), [], [unused], k => k.Fill(unused.View, 0f));
+        }
+    }
+
+    private readonly record struct BackwardEntry(Tensor[] Inputs, Tensor Output, Action<Tensor> Record);
+}

@@ -1,0 +1,130 @@
+using NativeDiffusion.Kernels;
+
+namespace NativeDiffusion.Runtime;
+
+/// <summary>
+/// The trainable state of a model: all parameters in one flat buffer, and, once asked for, their gradients and AdamW moments in buffers of
+/// the same layout. Plans of every batch size share it. Parameters start on 64-byte boundaries; the gaps between them stay zero.
+/// </summary>
+public sealed class Parameters : IDisposable
+{
+    private const int AlignmentFloats = 16;
+
+    private readonly IKernels _kernels;
+    private readonly List<Parameter> _items = [];
+    private readonly Dictionary<string, Parameter> _byName = [];
+    private readonly Dictionary<(Parameter, string), PackedWeight> _packs = [];
+    private DeviceMemory? _values, _gradients, _firstMoment, _secondMoment;
+    private long _length;
+
+    /// <summary>An empty set on the device of <paramref name="kernels"/>.</summary>
+    public Parameters(IKernels kernels) => _kernels = kernels;
+
+    /// <summary>The parameters in order of declaration.</summary>
+    public IReadOnlyList<Parameter> Items => _items;
+
+    /// <summary>Number of trainable elements, without the padding between parameters.</summary>
+    public long Count => _items.Sum(p => p.Shape.Count);
+
+    /// <summary>Grows by one each time values may have changed; packed weights are redone when it differs.</summary>
+    public long Version { get; private set; } = 1;
+
+    /// <summary>All values as one vector (the padding included).</summary>
+    public TensorView Values => Flat(_values ??= Commit());
+
+    /// <summary>All gradients as one vector.</summary>
+    public TensorView Gradients => Flat(Lazy(ref _gradients));
+
+    /// <summary>AdamW's first moment, laid out as <see cref="Values"/>.</summary>
+    public TensorView FirstMoment => Flat(Lazy(ref _firstMoment));
+
+    /// <summary>AdamW's second moment, laid out as <see cref="Values"/>.</summary>
+    public TensorView SecondMoment => Flat(Lazy(ref _secondMoment));
+
+    /// <summary>The parameter of that name.</summary>
+    /// <exception cref="KeyNotFoundException">No such parameter.</exception>
+    public Parameter this[string name] => _byName.TryGetValue(name, out var parameter)
+        ? parameter
+        : throw new KeyNotFoundException($"No parameter '{name}' among {_items.Count}.");
+
+    /// <summary>Whether a parameter of that name exists.</summary>
+    public bool Contains(string name) => _byName.ContainsKey(name);
+
+    /// <summary>Declares a parameter. All are declared before the values are first touched.</summary>
+    /// <exception cref="ArgumentException">The name is taken.</exception>
+    /// <exception cref="InvalidOperationException">The buffers exist already.</exception>
+    public Parameter Add(string name, Shape shape)
+    {
+        if (_values is not null) throw new InvalidOperationException($"Parameter '{name}' was declared after the values were allocated.");
+        var parameter = new Parameter(name, shape, _length);
+        if (!_byName.TryAdd(name, parameter)) throw new ArgumentException($"Parameter '{name}' is declared twice.", nameof(name));
+        _items.Add(parameter);
+        _length += (shape.Count + AlignmentFloats - 1) / AlignmentFloats * AlignmentFloats;
+        return parameter;
+    }
+
+    /// <summary>Values of one parameter.</summary>
+    public TensorView ValueOf(Parameter parameter) => new(Values.Memory!, parameter.Offset, parameter.Shape);
+
+    /// <summary>Gradient of one parameter.</summary>
+    public TensorView GradientOf(Parameter parameter) => new(Gradients.Memory!, parameter.Offset, parameter.Shape);
+
+    /// <summary>Says that values changed, so that packed weights are redone. The optimiser, checkpoints and initialisers call it.</summary>
+    public void MarkChanged() => Version++;
+
+    /// <summary>A second set with the same layout and a copy of the values: an exponential moving average, or the weights of an older step.</summary>
+    public Parameters Clone()
+    {
+        var clone = new Parameters(_kernels);
+        foreach (var p in _items) clone.Add(p.Name, p.Shape);
+        clone.CopyValuesFrom(this);
+        return clone;
+    }
+
+    /// <summary>Copies all values from a set with the same layout.</summary>
+    public void CopyValuesFrom(Parameters other)
+    {
+        if (other._length != _length) throw new ArgumentException($"Layouts differ: {other._length} and {_length} elements.", nameof(other));
+        float[] copy = new float[_length];
+        _kernels.Download(other.Values, copy);
+        _kernels.Upload(copy, Values);
+        MarkChanged();
+    }
+
+    /// <summary>A persistent buffer of <paramref name="length"/> elements derived from a parameter, one per <paramref name="layout"/>.</summary>
+    internal PackedWeight Pack(Parameter parameter, string layout, long length)
+    {
+        if (!_packs.TryGetValue((parameter, layout), out var pack))
+            _packs[(parameter, layout)] = pack = new PackedWeight(_kernels.Allocate(length), length);
+        return pack;
+    }
+
+    /// <summary>Frees the device memory.</summary>
+    public void Dispose()
+    {
+        _values?.Dispose();
+        _gradients?.Dispose();
+        _firstMoment?.Dispose();
+        _secondMoment?.Dispose();
+        foreach (var pack in _packs.Values) pack.Memory.Dispose();
+        _packs.Clear();
+    }
+
+    private DeviceMemory Commit() => _length == 0
+        ? throw new InvalidOperationException("No parameter was declared.")
+        : _kernels.Allocate(_length);
+
+    private DeviceMemory Lazy(ref DeviceMemory? memory) => memory ??= _kernels.Allocate(Values.Count);
+
+    private TensorView Flat(DeviceMemory memory) => new(memory, 0, new Shape(checked((int)_length)));
+}
+
+/// <summary>A parameter in a kernel's own layout, and the version of the values that it was made from.</summary>
+internal sealed class PackedWeight(DeviceMemory memory, long length)
+{
+    public DeviceMemory Memory { get; } = memory;
+
+    public TensorView View { get; } = new(memory, 0, new Shape(checked((int)length)));
+
+    public long Version { get; set; }
+}

@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using NativeDiffusion.Kernels;
+
+namespace NativeDiffusion.Runtime;
+
+/// <summary>A recorded network with its memory planned: a list of kernel calls. Running it allocates nothing and checks no shapes.</summary>
+public sealed class Plan : IDisposable
+{
+    private readonly IKernels _kernels;
+    private readonly Step[] _steps;
+    private readonly Tensor[] _planned;
+    private readonly Dictionary<string, Tensor> _inputs, _outputs;
+    private readonly Arena _arena;
+    private readonly bool _ownsArena;
+
+    internal Plan(
+        IKernels kernels, Step[] steps, Tensor[] planned, Dictionary<string, Tensor> inputs, Dictionary<string, Tensor> outputs,
+        Arena arena, bool ownsArena, long peakBytes)
+    {
+        (_kernels, _steps, _planned, _inputs, _outputs) = (kernels, steps, planned, inputs, outputs);
+        (_arena, _ownsArena, PeakBytes) = (arena, ownsArena, peakBytes);
+    }
+
+    /// <summary>The kernel calls in order.</summary>
+    public IReadOnlyList<Step> Steps => _steps;
+
+    /// <summary>Bytes of planned memory that a run needs; weights and other bound memory are not counted.</summary>
+    public long PeakBytes { get; }
+
+    /// <summary>Floating-point operations of one run, as the textbook formulas count them.</summary>
+    public double Flops => _steps.Sum(s => s.Flops);
+
+    internal IReadOnlyList<Tensor> Planned => _planned;
+
+    /// <summary>The memory of an input, to fill before a run.</summary>
+    /// <exception cref="KeyNotFoundException">The plan has no such input.</exception>
+    public TensorView Input(string name) => Find(_inputs, name, "input");
+
+    /// <summary>The memory of an output, valid after a run until another plan of the same arena runs.</summary>
+    /// <exception cref="KeyNotFoundException">The plan has no such output.</exception>
+    public TensorView Output(string name) => Find(_outputs, name, "output");
+
+    /// <summary>Runs every step.</summary>
+    public void Run()
+    {
+        foreach (var step in _steps) step.Run(_kernels);
+    }
+
+    /// <summary>Runs every step and notes its seconds.</summary>
+    public void RunProfiled()
+    {
+        foreach (var step in _steps)
+        {
+            long start = Stopwatch.GetTimestamp();
+            step.Run(_kernels);
+            step.Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
+    }
+
+    /// <summary>A table of the steps: kernel, result, where it lies, bytes, FLOPs and, after <see cref="RunProfiled"/>, time.</summary>
+    public string Describe()
+    {
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"{_steps.Length} steps, {Flops / 1e9:0.###} GFLOP, peak {PeakBytes / 1e6:0.0} MB on {_kernels.DeviceName}");
+        text.AppendLine("step  kernel                      result                                                   offset       bytes      MFLOP        ms   GFLOP/s");
+        for (int i = 0; i < _steps.Length; i++)
+        {
+            var step = _steps[i];
+            var result = step.Writes.Count > 0 ? step.Writes[0] : null;
+            string offset = result is { Kind: not TensorKind.Bound } ? result.View.Offset.ToString(CultureInfo.InvariantCulture) : "bound";
+            double rate = step.Seconds > 0 ? step.Flops / step.Seconds / 1e9 : 0;
+            text.AppendLine(CultureInfo.InvariantCulture,
+                $"{i,4}  {step.Kernel,-26}  {result,-52} {offset,10} {(result?.Count ?? 0) * sizeof(float),11} {step.Flops / 1e6,10:0.00} {step.Seconds * 1e3,9:0.000} {rate,9:0.0}");
+        }
+        return text.ToString();
+    }
+
+    /// <summary>Frees the plan's own arena; a shared one is left to its owner.</summary>
+    public void Dispose()
+    {
+        if (_ownsArena) _arena.Dispose();
+    }
+
+    private static TensorView Find(Dictionary<string, Tensor> tensors, string name, string what) => tensors.TryGetValue(name, out var tensor)
+        ? tensor.View
+        : throw new KeyNotFoundException($"The plan has no {what} '{name}'; it has {string.Join(", ", tensors.Keys.Select(k => $"'{k}'"))}.");
+}

@@ -1,0 +1,165 @@
+using NativeDiffusion.Kernels;
+
+namespace NativeDiffusion.Runtime;
+
+/// <summary>
+/// Records a network once as a list of kernel calls. Each op (one file under Ops/) checks its shapes, appends its forward step and says how
+/// its gradient is recorded; <see cref="Build(Arena?)"/> plans the memory and returns a <see cref="Plan"/> that runs without allocating.
+/// </summary>
+/// <example><code>
+/// using var kernels = new CpuKernels();
+/// var builder = new PlanBuilder(kernels);
+/// var x = builder.Input("x", new Shape(4, 8));
+/// var y = builder.Output("y", builder.Silu(x));
+/// using var plan = builder.Build();
+/// kernels.Upload(values, x.View);
+/// plan.Run();
+/// </code></example>
+public sealed partial class PlanBuilder
+{
+    private readonly List<Step> _steps = [];
+    private readonly List<Tensor> _tensors = [];
+    private readonly Dictionary<string, Tensor> _inputs = [], _outputs = [];
+    private readonly Dictionary<Parameter, Tensor> _parameterTensors = [];
+    private readonly Dictionary<(Tensor, string), Tensor> _packTensors = [];
+    private readonly List<BackwardEntry> _backward = [];
+    private bool _built;
+
+    /// <summary>Starts a plan for the device of <paramref name="kernels"/>; <paramref name="parameters"/> may be left out for plans without weights.</summary>
+    public PlanBuilder(IKernels kernels, Parameters? parameters = null) => (Kernels, Parameters) = (kernels, parameters);
+
+    /// <summary>The device that the plan will run on.</summary>
+    public IKernels Kernels { get; }
+
+    /// <summary>The weights that the plan shares with others, or null.</summary>
+    public Parameters? Parameters { get; }
+
+    /// <summary>Whether dropout is active: true in plans that train.</summary>
+    public bool Training { get; init; }
+
+    /// <summary>Prefix for the names of the tensors recorded from here on, for descriptions.</summary>
+    public string Scope { get; set; } = "";
+
+    internal IReadOnlyList<Step> Steps => _steps;
+
+    /// <summary>A tensor that the caller fills before a run. Its memory belongs to the plan and is not touched by other tensors of it.</summary>
+    public Tensor Input(string name, Shape shape)
+    {
+        var tensor = NewTensor(shape, name, TensorKind.Persistent);
+        if (!_inputs.TryAdd(name, tensor)) throw new ArgumentException($"Input '{name}' is declared twice.", nameof(name));
+        return tensor;
+    }
+
+    /// <summary>A tensor in memory that the caller owns, and which outlives the plan: the state of a sampler, for example.</summary>
+    public Tensor Bind(string name, TensorView view)
+    {
+        var tensor = NewTensor(view.Shape, name, TensorKind.Bound);
+        tensor.View = view;
+        return tensor;
+    }
+
+    /// <summary>The tensor of a parameter; the same one each time.</summary>
+    /// <exception cref="InvalidOperationException">The builder has no parameters.</exception>
+    public Tensor Parameter(string name)
+    {
+        var owner = Parameters ?? throw new InvalidOperationException($"Parameter '{name}' was asked of a builder without parameters.");
+        var parameter = owner[name];
+        if (_parameterTensors.TryGetValue(parameter, out var tensor)) return tensor;
+        tensor = new Tensor(parameter.Shape, name, TensorKind.Bound) { Parameter = parameter, View = owner.ValueOf(parameter) };
+        _tensors.Add(tensor);
+        return _parameterTensors[parameter] = tensor;
+    }
+
+    /// <summary>Keeps a tensor's elements until the end of the plan, readable under a name.</summary>
+    public Tensor Output(string name, Tensor tensor)
+    {
+        if (!_outputs.TryAdd(name, tensor)) throw new ArgumentException($"Output '{name}' is declared twice.", nameof(name));
+        return tensor;
+    }
+
+    /// <summary>A new planned tensor, for the result of an op.</summary>
+    public Tensor Temporary(Shape shape, string name) => NewTensor(shape, name, TensorKind.Temporary);
+
+    /// <summary>Appends a kernel call. <paramref name="run"/> may use the views of the tensors named, and nothing else of the plan.</summary>
+    /// <param name="kernel">Name of the <see cref="IKernels"/> method, with nameof.</param>
+    /// <param name="reads">Tensors that it reads; nulls are left out.</param>
+    /// <param name="writes">Tensors that it writes or updates; nulls are left out.</param>
+    /// <param name="run">The call.</param>
+    /// <param name="flops">Floating-point operations, as the textbook formula counts them.</param>
+    public void Record(string kernel, ReadOnlySpan<Tensor?> reads, ReadOnlySpan<Tensor?> writes, Action<IKernels> run, double flops = 0)
+    {
+        ObjectDisposedException.ThrowIf(_built, this);
+        var step = new Step(kernel, Present(reads), Present(writes), run, flops);
+        foreach (var tensor in step.Reads.Concat(step.Writes))
+        {
+            tensor.FirstStep = Math.Min(tensor.FirstStep, _steps.Count);
+            tensor.LastStep = Math.Max(tensor.LastStep, _steps.Count);
+        }
+        _steps.Add(step);
+    }
+
+    /// <summary>
+    /// A weight in a kernel's own layout. For a parameter the result is kept beside it, shared by all plans, and redone only after the values
+    /// changed; for any other tensor it is made in every run.
+    /// </summary>
+    internal Tensor Packed(Tensor weight, string layout, long length, string kernel, Action<IKernels, TensorView, TensorView> pack)
+    {
+        if (_packTensors.TryGetValue((weight, layout), out var packed)) return packed;
+        if (weight.Parameter is { } parameter)
+        {
+            var owner = Parameters!;
+            var kept = owner.Pack(parameter, layout, length);
+            packed = Bind(weight.Name + "." + layout, kept.View);
+            Record(kernel, [weight], [packed], k =>
+            {
+                if (kept.Version == owner.Version) return;
+                pack(k, weight.View, kept.View);
+                kept.Version = owner.Version;
+            });
+        }
+        else
+        {
+            var temporary = packed = Temporary(new Shape(checked((int)length)), weight.Name + "." + layout);
+            Record(kernel, [weight], [packed], k => pack(k, weight.View, temporary.View));
+        }
+        return _packTensors[(weight, layout)] = packed;
+    }
+
+    /// <summary>Plans the memory and ends the recording.</summary>
+    /// <param name="arena">Memory to share with other plans; a plan of its own memory when left out.</param>
+    public Plan Build(Arena? arena = null) => Build(arena, guard: 0);
+
+    internal Plan Build(Arena? arena, int guard)
+    {
+        ObjectDisposedException.ThrowIf(_built, this);
+        _built = true;
+        foreach (var tensor in _tensors.Where(t => t.Kind == TensorKind.Persistent).Concat(_outputs.Values))
+            (tensor.FirstStep, tensor.LastStep) = (tensor.Kind == TensorKind.Persistent ? -1 : tensor.FirstStep, int.MaxValue - 1);
+        Tensor[] planned = [.. _tensors.Where(t => t.Kind != TensorKind.Bound && t.LastStep >= 0)];
+        long[] offsets = new long[planned.Length];
+        // With guards nothing is reused, so that a test can look between the tensors after the run.
+        long peak = MemoryPlanner.Plan(
+            [.. planned.Select(t => new MemoryPlanner.Lifetime(guard > 0 ? 0 : t.FirstStep, guard > 0 ? 0 : t.LastStep, t.Count))], offsets, guard);
+        bool owns = arena is null;
+        arena ??= new Arena(Kernels);
+        arena.Memory.EnsureLength(peak);
+        for (int i = 0; i < planned.Length; i++) planned[i].View = new TensorView(arena.Memory, offsets[i], planned[i].Shape);
+        return new Plan(Kernels, [.. _steps], planned, _inputs, _outputs, arena, owns, peak * sizeof(float));
+    }
+
+    private Tensor NewTensor(Shape shape, string name, TensorKind kind)
+    {
+        var tensor = new Tensor(shape, Scope.Length == 0 || kind != TensorKind.Temporary ? name : Scope + "." + name, kind);
+        _tensors.Add(tensor);
+        return tensor;
+    }
+
+    private static Tensor[] Present(ReadOnlySpan<Tensor?> tensors)
+    {
+        var present = new List<Tensor>(tensors.Length);
+        foreach (var tensor in tensors)
+            if (tensor is not null)
+                present.Add(tensor);
+        return [.. present];
+    }
+}

@@ -1,0 +1,57 @@
+using NativeDiffusion.Kernels;
+
+namespace NativeDiffusion.Runtime;
+
+/// <summary>A value of a plan that is being recorded: a shape and a name now, memory once the plan is built.</summary>
+public sealed class Tensor
+{
+    internal Tensor(Shape shape, string name, TensorKind kind) => (Shape, Name, Kind) = (shape, name, kind);
+
+    /// <summary>Extents, outermost first.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>Name for descriptions and errors.</summary>
+    public string Name { get; internal set; }
+
+    /// <summary>Where the elements lie. Only valid once the plan is built (for bound tensors at once).</summary>
+    /// <exception cref="InvalidOperationException">The plan is not built yet.</exception>
+    public TensorView View
+    {
+        get => _view.IsEmpty ? throw new InvalidOperationException($"Tensor {this} has no memory until its plan is built.") : _view;
+        internal set => _view = value;
+    }
+
+    /// <summary>Element count.</summary>
+    public long Count => Shape.Count;
+
+    internal TensorKind Kind { get; }
+
+    /// <summary>The parameter whose values this tensor is, or null.</summary>
+    internal Parameter? Parameter { get; init; }
+
+    /// <summary>Whether a gradient towards one of the asked-for leaves flows through this tensor.</summary>
+    internal bool NeedsGradient { get; set; }
+
+    /// <summary>First and last step that touch it, for the planner.</summary>
+    internal int FirstStep { get; set; } = int.MaxValue;
+
+    internal int LastStep { get; set; } = -1;
+
+    private TensorView _view;
+
+    /// <summary>Name and shape, for example <c>h[N=2,H=16,W=16,C=64]</c>.</summary>
+    public override string ToString() => Name + Shape;
+}
+
+/// <summary>Who owns a tensor's memory.</summary>
+internal enum TensorKind
+{
+    /// <summary>Planned: alive from its first to its last step.</summary>
+    Temporary,
+
+    /// <summary>Planned, and alive for the whole plan: inputs and outputs.</summary>
+    Persistent,
+
+    /// <summary>Memory that was given: parameters, states, packed weights.</summary>
+    Bound,
+}
