@@ -1,0 +1,98 @@
+namespace NativeDiffusion.Kernels;
+
+public sealed unsafe partial class CpuKernels
+{
+    /// <inheritdoc/>
+    public long Conv2dPackedLength(in Conv2dShape shape, Conv2dPass pass)
+    {
+        int panel = 2 * LaneCount;
+        if (pass == Conv2dPass.Forward) return ConvWindow.Forward(shape).PackedLength(panel);
+        long length = 0;
+        for (int py = 0; py < shape.Stride; py++)
+            for (int px = 0; px < shape.Stride; px++)
+                length += ConvWindow.InputGrad(shape, py, px).PackedLength(panel);
+        return length;
+    }
+
+    /// <inheritdoc/>
+    public void Conv2dPack(in Conv2dShape shape, Conv2dPass pass, TensorView weight, TensorView packed)
+    {
+        float* target = packed.Pointer;
+        if (pass == Conv2dPass.Forward)
+        {
+            PackWindow(ConvWindow.Forward(shape), shape, pass, 0, 0, weight.Pointer, target);
+            return;
+        }
+        for (int py = 0; py < shape.Stride; py++)
+            for (int px = 0; px < shape.Stride; px++)
+            {
+                var window = ConvWindow.InputGrad(shape, py, px);
+                PackWindow(window, shape, pass, py, px, weight.Pointer, target);
+                target += window.PackedLength(2 * LaneCount);
+            }
+    }
+
+    /// <inheritdoc/>
+    public void Conv2dForward(in Conv2dShape shape, in Conv2dInput input, TensorView packed, in Conv2dEpilogue epilogue, TensorView y)
+    {
+        switch (LaneCount)
+        {
+            case 16: ForwardLanes<Lanes512>(shape, input, packed, epilogue, y); break;
+            case 8: ForwardLanes<Lanes256>(shape, input, packed, epilogue, y); break;
+            default: ForwardLanes<Lanes128>(shape, input, packed, epilogue, y); break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Conv2dInputGrad(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate)
+    {
+        switch (LaneCount)
+        {
+            case 16: InputGradLanes<Lanes512>(shape, dy, packed, du, accumulate); break;
+            case 8: InputGradLanes<Lanes256>(shape, dy, packed, du, accumulate); break;
+            default: InputGradLanes<Lanes128>(shape, dy, packed, du, accumulate); break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Conv2dWeightGrad(in Conv2dShape shape, in Conv2dInput input, TensorView dy, TensorView workspace, TensorView dw, bool accumulate)
+    {
+        switch (LaneCount)
+        {
+            case 16: WeightGradLanes<Lanes512>(shape, input, dy, workspace, dw, accumulate); break;
+            case 8: WeightGradLanes<Lanes256>(shape, input, dy, workspace, dw, accumulate); break;
+            default: WeightGradLanes<Lanes128>(shape, input, dy, workspace, dw, accumulate); break;
+        }
+    }
+
+    private void ForwardLanes<V>(in Conv2dShape shape, in Conv2dInput input, TensorView packed, in Conv2dEpilogue epilogue, TensorView y)
+        where V : unmanaged, ILanes<V>
+    {
+        var source = ConvSource.Of(input, shape.Height, shape.Width, shape.InChannels);
+        var store = new ConvEpilogue
+        {
+            Bias = epilogue.Bias.Pointer,
+            Embedding = epilogue.Embedding.Pointer,
+            Residual = epilogue.Residual.Pointer,
+            Activation = epilogue.Activation,
+            Channels = shape.OutChannels,
+            Y = y.Pointer,
+        };
+        RunWindow<V>(ConvWindow.Forward(shape), source, shape.Batch, packed.Pointer, store);
+    }
+
+    private void InputGradLanes<V>(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate)
+        where V : unmanaged, ILanes<V>
+    {
+        var source = ConvSource.Plain(dy.Pointer, shape.OutHeight, shape.OutWidth, shape.OutChannels);
+        var store = new ConvEpilogue { Channels = shape.InChannels, Y = du.Pointer, Residual = accumulate ? du.Pointer : null };
+        float* weights = packed.Pointer;
+        for (int py = 0; py < shape.Stride; py++)
+            for (int px = 0; px < shape.Stride; px++)
+            {
+                var window = ConvWindow.InputGrad(shape, py, px);
+                RunWindow<V>(window, source, shape.Batch, weights, store);
+                weights += window.PackedLength(2 * V.Count);
+            }
+    }
+}
