@@ -58,6 +58,29 @@ public sealed class IdxFileTests
     }
 
     [Test]
+    public void ChangedBytesOfPackedFilesGiveInvalidDataException()
+    {
+        byte[] packed = Pack(Images(20, 3, 4));
+        string labels = Save("labels", Labels(new byte[20]), packed: false);
+        for (int i = 0; i < packed.Length; i++)
+            foreach (byte change in new byte[] { 1, 0x10, 0x80, 0xff })
+            {
+                byte[] changed = [.. packed];
+                changed[i] ^= change;
+                string images = Save("changed", changed, packed: false);
+                try
+                {
+                    // Header fields such as the time stamp may change without harm.
+                    Assert.That(IdxFile.Load(images, labels).Pixels.ToArray(), Is.EqualTo(Images(20, 3, 4)[16..]));
+                }
+                catch (InvalidDataException exception)
+                {
+                    Assert.That(exception.Message, Does.Contain(images));
+                }
+            }
+    }
+
+    [Test]
     public void RefusesCountsThatDiffer() => Assert.That(
         () => IdxFile.Load(Save("images", Images(3, 2, 4), packed: false), Save("labels", Labels(1, 2), packed: false)),
         Throws.TypeOf<InvalidDataException>().With.Message.Contains("3 images").And.Message.Contains("2 labels"));

@@ -43,12 +43,13 @@ public static class LossChart
     {
         List<(long Step, double Loss, double Average)> shown = Thin(Smooth(points));
         StringBuilder svg = new();
-        svg.Append(Invariant($"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {Height}\" width=\"{Width}\" height=\"{Height}\" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n"));
+        svg.Append(Invariant($"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {Height}\" width=\"{Width}\" height=\"{Height}\""));
+        svg.Append(" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n");
         svg.Append(Style);
         svg.Append(Invariant($"<rect class=\"page\" width=\"{Width}\" height=\"{Height}\"/>\n"));
         svg.Append(Invariant($"<text class=\"text\" x=\"{Left}\" y=\"28\" font-size=\"16\" font-weight=\"600\">{SecurityElement.Escape(title)}</text>\n"));
         if (shown.Count == 0)
-            svg.Append(Invariant($"<text class=\"text\" x=\"{Width / 2}\" y=\"{Height / 2}\" text-anchor=\"middle\">no losses yet</text>\n"));
+            svg.Append(Text(Width / 2, Height / 2, "middle", "no losses yet"));
         else
             DrawCurves(svg, shown);
         return svg.Append("</svg>\n").ToString();
@@ -63,12 +64,21 @@ public static class LossChart
             : ChartAxis.Linear(least, most, Height - Bottom, Top, mostTicks: 6);
 
         foreach (double tick in losses.Ticks)
-            svg.Append(Invariant($"<path class=\"grid\" d=\"M{Left} {losses.At(tick):0.0}H{Width - Right}\"/><text class=\"text\" x=\"{Left - 8}\" y=\"{losses.At(tick) + 4.5:0.0}\" text-anchor=\"end\">{ChartAxis.Label(tick)}</text>\n"));
+        {
+            svg.Append(Invariant($"<path class=\"grid\" d=\"M{Left} {losses.At(tick):0.0}H{Width - Right}\"/>"));
+            svg.Append(Text(Left - 8, losses.At(tick) + 4.5, "end", ChartAxis.Label(tick)));
+        }
+
         foreach (double tick in steps.Ticks)
-            svg.Append(Invariant($"<path class=\"axis\" d=\"M{steps.At(tick):0.0} {Height - Bottom}v5\"/><text class=\"text\" x=\"{steps.At(tick):0.0}\" y=\"{Height - Bottom + 20}\" text-anchor=\"middle\">{ChartAxis.Label(tick)}</text>\n"));
+        {
+            svg.Append(Invariant($"<path class=\"axis\" d=\"M{steps.At(tick):0.0} {Height - Bottom}v5\"/>"));
+            svg.Append(Text(steps.At(tick), Height - Bottom + 20, "middle", ChartAxis.Label(tick)));
+        }
+
         svg.Append(Invariant($"<path class=\"axis\" fill=\"none\" d=\"M{Left} {Top}V{Height - Bottom}H{Width - Right}\"/>\n"));
-        svg.Append(Invariant($"<text class=\"text\" x=\"{(Left + Width - Right) / 2}\" y=\"{Height - 10}\" text-anchor=\"middle\">step</text>\n"));
-        svg.Append(Invariant($"<text class=\"text\" transform=\"translate(18 {(Top + Height - Bottom) / 2}) rotate(-90)\" text-anchor=\"middle\">loss</text>\n"));
+        svg.Append(Text((Left + Width - Right) / 2, Height - 10, "middle", "step"));
+        double middle = (Top + Height - Bottom) / 2;
+        svg.Append(Invariant($"<text class=\"text\" transform=\"translate(18 {middle}) rotate(-90)\" text-anchor=\"middle\">loss</text>\n"));
 
         svg.Append("<path class=\"raw\" fill=\"none\" stroke-width=\"2.5\" stroke-linecap=\"round\" stroke-opacity=\"0.35\" d=\"");
         foreach ((long step, double loss, _) in shown)
@@ -100,6 +110,9 @@ public static class LossChart
         points.Count <= MaxPoints
             ? points
             : Enumerable.Range(0, MaxPoints).Select(i => points[(int)((long)i * (points.Count - 1) / (MaxPoints - 1))]).ToList();
+
+    private static string Text(double x, double y, string anchor, string text) =>
+        Invariant($"<text class=\"text\" x=\"{x:0.0}\" y=\"{y:0.0}\" text-anchor=\"{anchor}\">{text}</text>\n");
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
