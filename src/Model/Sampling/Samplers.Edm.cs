@@ -46,7 +46,8 @@ public static partial class Samplers
     /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
     /// <exception cref="ArgumentException">There are no levels or they do not decrease.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A level is not positive and finite, or the churn is negative.</exception>
-    public static SamplerTable Heun(INoiseSchedule schedule, IReadOnlyList<double> sigmas, Parameterization network, HeunChurn churn = default, bool clip = true)
+    public static SamplerTable Heun(
+        INoiseSchedule schedule, IReadOnlyList<double> sigmas, Parameterization network, HeunChurn churn = default, bool clip = true)
     {
         if (!(churn.Amount >= 0 && churn.NoiseScale >= 0))
             throw new ArgumentOutOfRangeException(nameof(churn), churn, "Churn amount and noise scale must be at least 0.");
@@ -112,5 +113,6 @@ public static partial class Samplers
         });
     }
 
-    private static SamplerRow EdmRow(NoiseLevel level, Parameterization network, int step, bool clip) => Row(level, network.InEdmScale(level), step, clip);
+    private static SamplerRow EdmRow(NoiseLevel level, Parameterization network, int step, bool clip) =>
+        Row(level, network.InEdmScale(level), step, clip);
 }

@@ -20,7 +20,8 @@ public static partial class Samplers
     /// <param name="variance">Which variance. The learned ones need a network with twice the output channels.</param>
     /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
     /// <param name="rescaleTimesteps">The network sees timesteps times <c>1000 / T</c>.</param>
-    public static SamplerTable Ancestral(RespacedSchedule schedule, Parameterization network, AncestralVariance variance, bool clip = true, bool rescaleTimesteps = false)
+    public static SamplerTable Ancestral(
+        RespacedSchedule schedule, Parameterization network, AncestralVariance variance, bool clip = true, bool rescaleTimesteps = false)
     {
         ArgumentNullException.ThrowIfNull(schedule);
         DiscreteSchedule chain = schedule.Chain;
@@ -93,7 +94,8 @@ public static partial class Samplers
     /// </param>
     /// <exception cref="ArgumentException">There are no levels, they do not become less noisy, or one cannot be used with this network.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="eta"/> lies outside [0, 1].</exception>
-    public static SamplerTable Ddim(IReadOnlyList<NoiseLevel> levels, Parameterization network, double eta = 0, bool clip = true, bool? rederiveEps = null)
+    public static SamplerTable Ddim(
+        IReadOnlyList<NoiseLevel> levels, Parameterization network, double eta = 0, bool clip = true, bool? rederiveEps = null)
     {
         RequireUnit(eta, nameof(eta));
         return Build(Text($"ddim, eta={eta}"), levels, 1, (i, level, next) =>
@@ -115,14 +117,16 @@ public static partial class Samplers
     /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
     /// <param name="rederiveEps">As for <see cref="Ddim"/>.</param>
     /// <exception cref="ArgumentException">There are no levels, they do not become less noisy, or one cannot be used with this network.</exception>
-    public static SamplerTable DdimInversion(IReadOnlyList<NoiseLevel> levels, Parameterization network, bool clip = true, bool? rederiveEps = null)
+    public static SamplerTable DdimInversion(
+        IReadOnlyList<NoiseLevel> levels, Parameterization network, bool clip = true, bool? rederiveEps = null)
     {
         RequireLevels(levels);
         var rows = new SamplerRow[levels.Count];
         for (int i = 0; i < rows.Length; i++)
         {
             NoiseLevel level = levels[rows.Length - 1 - i];
-            (double alpha, double sigma) = i == rows.Length - 1 ? (0, 1) : (levels[rows.Length - 2 - i].Alpha, levels[rows.Length - 2 - i].Sigma);
+            NoiseLevel? next = i + 1 < rows.Length ? levels[rows.Length - 2 - i] : null;
+            (double alpha, double sigma) = (next?.Alpha ?? 0, next?.Sigma ?? 1);
             rows[i] = WithEps(VpRow(level, network, i, clip), level, network, alpha, sigma, rederiveEps ?? clip);
         }
 
@@ -169,7 +173,8 @@ public static partial class Samplers
         return row.Clip ? row : row with { A = row.A + alpha * row.XFromZ, B = 0, E = row.E + alpha * row.XFromG };
     }
 
-    private static SamplerRow VpRow(NoiseLevel level, Parameterization network, int step, bool clip) => Row(level, network.InVpScale(level), step, clip);
+    private static SamplerRow VpRow(NoiseLevel level, Parameterization network, int step, bool clip) =>
+        Row(level, network.InVpScale(level), step, clip);
 
     private static SamplerRow Row(NoiseLevel level, OutputCoefficients output, int step, bool clip) => new()
     {
@@ -182,7 +187,8 @@ public static partial class Samplers
         Clip = clip,
     };
 
-    private static SamplerTable Build(string name, IReadOnlyList<NoiseLevel> levels, double initialScale, Func<int, NoiseLevel, NoiseLevel?, SamplerRow> row)
+    private static SamplerTable Build(
+        string name, IReadOnlyList<NoiseLevel> levels, double initialScale, Func<int, NoiseLevel, NoiseLevel?, SamplerRow> row)
     {
         RequireLevels(levels);
         var rows = new SamplerRow[levels.Count];
@@ -210,8 +216,9 @@ public static partial class Samplers
     // 1 - exp(logSnr - logSnr'), the share of the forward transition's variance.
     private static double OneMinusR(NoiseLevel level, NoiseLevel next) => -ExpM1(level.LogSnr - next.LogSnr);
 
-    // exp(x) - 1 = 2 sinh(x/2) exp(x/2), which keeps a small x exact; infinities are their limits.
-    private static double ExpM1(double x) => double.IsNegativeInfinity(x) ? -1 : x < -50 ? Math.Exp(x) - 1 : 2 * Math.Sinh(x / 2) * Math.Exp(x / 2);
+    // exp(x) - 1 = 2 sinh(x/2) exp(x/2), which keeps a small x exact; below -50 the product could be infinity times 0.
+    private static double ExpM1(double x) =>
+        x < -50 ? Math.Exp(x) - 1 : 2 * Math.Sinh(x / 2) * Math.Exp(x / 2);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

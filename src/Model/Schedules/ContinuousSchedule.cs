@@ -18,7 +18,8 @@ public sealed class ContinuousSchedule : INoiseSchedule
     public ContinuousSchedule(double logSnrMin = -20, double logSnrMax = 20)
     {
         if (!double.IsFinite(logSnrMin) || !double.IsFinite(logSnrMax) || !(logSnrMin < logSnrMax))
-            throw new ArgumentOutOfRangeException(nameof(logSnrMin), logSnrMin, $"Log-SNR bounds must be finite and in order; got {logSnrMin} to {logSnrMax}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(logSnrMin), logSnrMin, $"Log-SNR bounds must be finite and in order; got {logSnrMin} to {logSnrMax}.");
         (LogSnrMin, LogSnrMax) = (logSnrMin, logSnrMax);
         _b = Math.Atan(Math.Exp(-logSnrMax / 2));
         _a = Math.Atan(Math.Exp(-logSnrMin / 2)) - _b;

@@ -43,7 +43,8 @@ public readonly record struct LossWeight
     /// <exception cref="ArgumentOutOfRangeException">The ratio is negative or not finite.</exception>
     public double At(double snr, PredictionType target)
     {
-        if (!(snr >= 0) || double.IsInfinity(snr)) throw new ArgumentOutOfRangeException(nameof(snr), snr, "The signal-to-noise ratio must be at least 0 and finite.");
+        if (!(snr >= 0) || double.IsInfinity(snr))
+            throw new ArgumentOutOfRangeException(nameof(snr), snr, "The signal-to-noise ratio must be at least 0 and finite.");
         return target switch
         {
             PredictionType.Eps => OnEps(snr),

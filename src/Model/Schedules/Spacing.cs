@@ -19,15 +19,17 @@ public static class Spacing
     {
         ArgumentNullException.ThrowIfNull(counts);
         string[] parts = counts.Split(',');
-        if (parts.Length > timesteps) throw new ArgumentException($"\"{counts}\" asks for {parts.Length} sections of {timesteps} timesteps.", nameof(counts));
+        if (parts.Length > timesteps)
+            throw new ArgumentException($"\"{counts}\" asks for {parts.Length} sections of {timesteps} timesteps.", nameof(counts));
         var kept = new List<int>();
         int start = 0;
         for (int section = 0; section < parts.Length; section++)
         {
-            if (!int.TryParse(parts[section], NumberStyles.None | NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out int count) || count < 1)
+            if (!int.TryParse(parts[section].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int count) || count < 1)
                 throw new ArgumentException($"\"{counts}\" is not a step count like \"50\" or a list like \"10,20,30\".", nameof(counts));
             int size = timesteps / parts.Length + (section < timesteps % parts.Length ? 1 : 0);
-            if (size < count) throw new ArgumentException($"Cannot keep {count} timesteps in a section of {size} (\"{counts}\" of {timesteps}).", nameof(counts));
+            if (size < count)
+                throw new ArgumentException($"Cannot keep {count} timesteps in a section of {size} (\"{counts}\" of {timesteps}).", nameof(counts));
             // Repeated addition, not multiplication: it decides which way the halves round in the published tables.
             double stride = count > 1 ? (double)(size - 1) / (count - 1) : 1, position = 0;
             for (int i = 0; i < count; i++, position += stride) kept.Add(start + (int)Math.Round(position, MidpointRounding.ToEven));
@@ -162,7 +164,8 @@ public static class Spacing
     public static double[] LogSnrUniform(int steps, double logSnrMin, double logSnrMax)
     {
         RequireSteps(int.MaxValue, steps, 2);
-        if (!(logSnrMin < logSnrMax)) throw new ArgumentException($"Needs logSnrMin < logSnrMax; got {logSnrMin} and {logSnrMax}.", nameof(logSnrMax));
+        if (!(logSnrMin < logSnrMax))
+            throw new ArgumentException($"Needs logSnrMin < logSnrMax; got {logSnrMin} and {logSnrMax}.", nameof(logSnrMax));
         return Between(logSnrMin, logSnrMax, steps);
     }
 
@@ -176,8 +179,9 @@ public static class Spacing
 
     private static void RequireSteps(int timesteps, int steps, int least)
     {
-        if (steps < least || steps > timesteps)
-            throw new ArgumentException($"This spacing takes {least}{(timesteps == int.MaxValue ? " or more" : $" to {timesteps}")} steps; got {steps}.", nameof(steps));
+        if (steps >= least && steps <= timesteps) return;
+        string most = timesteps == int.MaxValue ? " or more" : $" to {timesteps}";
+        throw new ArgumentException($"This spacing takes {least}{most} steps; got {steps}.", nameof(steps));
     }
 
     private static void RequireSigmas(int steps, double sigmaMin, double sigmaMax)

@@ -14,7 +14,8 @@ public sealed class VpSdeSchedule : INoiseSchedule
     public VpSdeSchedule(double betaMin = 0.1, double betaMax = 20, double timeScale = 999)
     {
         if (!(betaMin > 0 && betaMin <= betaMax) || double.IsInfinity(betaMax))
-            throw new ArgumentOutOfRangeException(nameof(betaMin), betaMin, $"Rates must be positive, finite and in order; got {betaMin} to {betaMax}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(betaMin), betaMin, $"Rates must be positive, finite and in order; got {betaMin} to {betaMax}.");
         (BetaMin, BetaMax, TimeScale) = (betaMin, betaMax, timeScale);
     }
 
