@@ -5,6 +5,10 @@ public sealed unsafe partial class CpuKernels
     /// <inheritdoc/>
     public long Conv2dPackedLength(in Conv2dShape shape, Conv2dPass pass)
     {
+        if (UsesWinograd(shape))
+            return pass == Conv2dPass.Forward
+                ? WinogradPackedLength(shape.InChannels, shape.OutChannels)
+                : WinogradPackedLength(shape.OutChannels, shape.InChannels);
         int panel = 2 * LaneCount;
         if (pass == Conv2dPass.Forward) return ConvWindow.Forward(shape).PackedLength(panel);
         long length = 0;
@@ -17,6 +21,16 @@ public sealed unsafe partial class CpuKernels
     /// <inheritdoc/>
     public void Conv2dPack(in Conv2dShape shape, Conv2dPass pass, TensorView weight, TensorView packed)
     {
+        if (UsesWinograd(shape))
+        {
+            switch (LaneCount)
+            {
+                case 16: PackWinograd<Lanes512>(shape, pass, weight.Pointer, packed.Pointer); break;
+                case 8: PackWinograd<Lanes256>(shape, pass, weight.Pointer, packed.Pointer); break;
+                default: PackWinograd<Lanes128>(shape, pass, weight.Pointer, packed.Pointer); break;
+            }
+            return;
+        }
         float* target = packed.Pointer;
         if (pass == Conv2dPass.Forward)
         {
@@ -78,7 +92,8 @@ public sealed unsafe partial class CpuKernels
             Channels = shape.OutChannels,
             Y = y.Pointer,
         };
-        RunWindow<V>(ConvWindow.Forward(shape), source, shape.Batch, packed.Pointer, store);
+        if (UsesWinograd(shape)) RunWinograd<V>(source, shape.Batch, shape.OutChannels, packed.Pointer, store);
+        else RunWindow<V>(ConvWindow.Forward(shape), source, shape.Batch, packed.Pointer, store);
     }
 
     private void InputGradLanes<V>(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate)
@@ -87,6 +102,11 @@ public sealed unsafe partial class CpuKernels
         var source = ConvSource.Plain(dy.Pointer, shape.OutHeight, shape.OutWidth, shape.OutChannels);
         var store = new ConvEpilogue { Channels = shape.InChannels, Y = du.Pointer, Residual = accumulate ? du.Pointer : null };
         float* weights = packed.Pointer;
+        if (UsesWinograd(shape))
+        {
+            RunWinograd<V>(source, shape.Batch, shape.InChannels, weights, store);
+            return;
+        }
         for (int py = 0; py < shape.Stride; py++)
             for (int px = 0; px < shape.Stride; px++)
             {

@@ -173,7 +173,7 @@ public sealed unsafe partial class CpuKernels
 
         public static long SumFloats => 8 * 2 * V.Count;
 
-        /// <summary>Window pointer, output pixel and image of each point; the last pointer is repeated to fill the last register tile.</summary>
+        /// <summary>Window offset, output pixel and image of each point; the last offset is repeated to fill the last register tile.</summary>
         public static long TableLongs(int points) => 3L * (points + 8);
 
         public void Execute(int item, int worker)
@@ -184,7 +184,8 @@ public sealed unsafe partial class CpuKernels
             int n0 = group * ImagesPerItem, images = Math.Min(ImagesPerItem, Batch - n0);
             int points = images * rows * Window.Columns;
             long* table = (long*)(scratch + TableOffset);
-            float** windows = (float**)table;
+            nint* windows = (nint*)table;
+            float* windowBase = InPlace ? Source.X : scratch;
             long* pixels = table + points + 8;
             long* imageOf = pixels + points + 8;
 
@@ -205,7 +206,7 @@ public sealed unsafe partial class CpuKernels
                 }
                 for (int r = 0; r < rows; r++)
                 {
-                    float* windowRow = origin + (nint)r * Window.InStride * rowStride;
+                    nint windowRow = (nint)(origin - windowBase) + (nint)r * Window.InStride * rowStride;
                     long pixelRow = ((long)n * Window.OutHeight + Window.OutY0 + (r0 + r) * Window.OutStride) * Window.OutWidth + Window.OutX0;
                     for (int q = 0; q < Window.Columns; q++, at++)
                     {
@@ -227,7 +228,7 @@ public sealed unsafe partial class CpuKernels
                 int channel = k * panel, count = Math.Min(panel, Window.OutChannels - channel);
                 for (int p = 0; p < points; p += TileRows<V>())
                 {
-                    InnerTile<V>(windows + p, rowStride, Window.TapsY, (nint)Window.TapsX * Window.InChannels, b, sums);
+                    InnerTile<V>(windowBase, windows + p, rowStride, Window.TapsY, (nint)Window.TapsX * Window.InChannels, b, sums);
                     int valid = Math.Min(TileRows<V>(), points - p);
                     for (int i = 0; i < valid; i++)
                         Epilogue.Store<V>(sums + i * panel, (nint)pixels[p + i], (nint)imageOf[p + i], channel, count);

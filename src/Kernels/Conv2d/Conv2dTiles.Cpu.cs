@@ -11,15 +11,15 @@ public sealed unsafe partial class CpuKernels
         where V : unmanaged, ILanes<V> => V.Count == 16 ? 8 : 6;
 
     /// <summary>
-    /// sums[p][j] = sum over segments s and k below length of rows[p][s segmentStride + k] b[s length + k][j], for <see cref="TileRows{V}"/> rows
+    /// sums[p][j] = sum over segments s and k below length of rows[offsets[p] + s segmentStride + k] b[s length + k][j], for <see cref="TileRows{V}"/> rows
     /// and 2 vectors of columns.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void InnerTile<V>(float** rows, nint segmentStride, nint segments, nint length, float* b, float* sums)
+    private static void InnerTile<V>(float* rows, nint* offsets, nint segmentStride, nint segments, nint length, float* b, float* sums)
         where V : unmanaged, ILanes<V>
     {
-        if (V.Count == 16) InnerTile8<V>(rows, segmentStride, segments, length, b, sums);
-        else InnerTile6<V>(rows, segmentStride, segments, length, b, sums);
+        if (V.Count == 16) InnerTile8<V>(rows, offsets, segmentStride, segments, length, b, sums);
+        else InnerTile6<V>(rows, offsets, segmentStride, segments, length, b, sums);
     }
 
     /// <summary>
@@ -37,10 +37,10 @@ public sealed unsafe partial class CpuKernels
 
     /// <summary>Eight rows, for 32 registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void InnerTile8<V>(float** rows, nint segmentStride, nint segments, nint length, float* b, float* sums)
+    private static void InnerTile8<V>(float* rows, nint* offsets, nint segmentStride, nint segments, nint length, float* b, float* sums)
         where V : unmanaged, ILanes<V>
     {
-        float* a0 = rows[0], a1 = rows[1], a2 = rows[2], a3 = rows[3], a4 = rows[4], a5 = rows[5], a6 = rows[6], a7 = rows[7];
+        float* a0 = rows + offsets[0], a1 = rows + offsets[1], a2 = rows + offsets[2], a3 = rows + offsets[3], a4 = rows + offsets[4], a5 = rows + offsets[5], a6 = rows + offsets[6], a7 = rows + offsets[7];
         V s00 = V.Zero, s01 = V.Zero;
         V s10 = V.Zero, s11 = V.Zero;
         V s20 = V.Zero, s21 = V.Zero;
@@ -109,10 +109,10 @@ public sealed unsafe partial class CpuKernels
 
     /// <summary>Six rows, for 16 registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void InnerTile6<V>(float** rows, nint segmentStride, nint segments, nint length, float* b, float* sums)
+    private static void InnerTile6<V>(float* rows, nint* offsets, nint segmentStride, nint segments, nint length, float* b, float* sums)
         where V : unmanaged, ILanes<V>
     {
-        float* a0 = rows[0], a1 = rows[1], a2 = rows[2], a3 = rows[3], a4 = rows[4], a5 = rows[5];
+        float* a0 = rows + offsets[0], a1 = rows + offsets[1], a2 = rows + offsets[2], a3 = rows + offsets[3], a4 = rows + offsets[4], a5 = rows + offsets[5];
         V s00 = V.Zero, s01 = V.Zero;
         V s10 = V.Zero, s11 = V.Zero;
         V s20 = V.Zero, s21 = V.Zero;

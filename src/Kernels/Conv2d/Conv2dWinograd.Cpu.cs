@@ -1,0 +1,370 @@
+using System.Runtime.CompilerServices;
+
+namespace NativeDiffusion.Kernels;
+
+/// <summary>
+/// The transforms of Winograd's F(4x4, 3x3): Y = A^T [(G g G^T) * (B^T d B)] A with the interpolation points 0, 5/8, -5/8, 3/2, -3/2 and infinity
+/// (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, after Toom and Cook). These points keep the error at a few 1e-6 of
+/// the largest output, a third of what 0, 1, -1, 2, -2 give. Matrix rows stand in the order of the points.
+/// </summary>
+internal static unsafe class Winograd
+{
+    public const int Planes = 36;
+
+    private const float P = 0.625f, Q = 1.5f, P2 = P * P, Q2 = Q * Q;
+    private const float Scale0 = (float)(1.0 / (0.625 * 0.625 * 2.25));
+    private const float ScaleP = (float)(1.0 / (2 * 0.625 * 0.625 * (0.625 * 0.625 - 2.25)));
+    private const float ScaleQ = (float)(1.0 / (2 * 2.25 * (2.25 - 0.625 * 0.625)));
+
+    /// <summary>r = B^T d.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Input<V>(V d0, V d1, V d2, V d3, V d4, V d5, out V r0, out V r1, out V r2, out V r3, out V r4, out V r5)
+        where V : unmanaged, ILanes<V>
+    {
+        V evenP = V.MultiplyAdd(V.Broadcast(-Q2), d2, d4), oddP = V.MultiplyAdd(V.Broadcast(-Q2), d1, d3);
+        V evenQ = V.MultiplyAdd(V.Broadcast(-P2), d2, d4), oddQ = V.MultiplyAdd(V.Broadcast(-P2), d1, d3);
+        // (x^2 - P^2)(x^2 - Q^2) = (x^4 - P^2 x^2) - Q^2 (x^2 - P^2), and x times it.
+        r0 = V.MultiplyAdd(V.Broadcast(-Q2), V.MultiplyAdd(V.Broadcast(-P2), d0, d2), evenQ);
+        r1 = V.MultiplyAdd(V.Broadcast(P), oddP, evenP);
+        r2 = V.MultiplyAdd(V.Broadcast(-P), oddP, evenP);
+        r3 = V.MultiplyAdd(V.Broadcast(Q), oddQ, evenQ);
+        r4 = V.MultiplyAdd(V.Broadcast(-Q), oddQ, evenQ);
+        r5 = V.MultiplyAdd(V.Broadcast(-Q2), oddQ, V.MultiplyAdd(V.Broadcast(-P2), d3, d5));
+    }
+
+    /// <summary>r = A^T m.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Output<V>(V m0, V m1, V m2, V m3, V m4, V m5, out V r0, out V r1, out V r2, out V r3)
+        where V : unmanaged, ILanes<V>
+    {
+        V sumP = m1 + m2, differenceP = m1 - m2, sumQ = m3 + m4, differenceQ = m3 - m4;
+        r0 = m0 + sumP + sumQ;
+        r1 = V.MultiplyAdd(V.Broadcast(Q), differenceQ, V.Broadcast(P) * differenceP);
+        r2 = V.MultiplyAdd(V.Broadcast(Q2), sumQ, V.Broadcast(P2) * sumP);
+        r3 = V.MultiplyAdd(V.Broadcast(Q2 * Q), differenceQ, V.MultiplyAdd(V.Broadcast(P2 * P), differenceP, m5));
+    }
+
+    /// <summary>r = G g.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Weight<V>(V g0, V g1, V g2, out V r0, out V r1, out V r2, out V r3, out V r4, out V r5)
+        where V : unmanaged, ILanes<V>
+    {
+        V evenP = V.MultiplyAdd(V.Broadcast(P2), g2, g0) * V.Broadcast(ScaleP), evenQ = V.MultiplyAdd(V.Broadcast(Q2), g2, g0) * V.Broadcast(ScaleQ);
+        r0 = g0 * V.Broadcast(Scale0);
+        r1 = V.MultiplyAdd(V.Broadcast(P * ScaleP), g1, evenP);
+        r2 = V.MultiplyAdd(V.Broadcast(-P * ScaleP), g1, evenP);
+        r3 = V.MultiplyAdd(V.Broadcast(Q * ScaleQ), g1, evenQ);
+        r4 = V.MultiplyAdd(V.Broadcast(-Q * ScaleQ), g1, evenQ);
+        r5 = g2;
+    }
+
+    /// <summary>
+    /// One tile and one vector of channels: planes[6 i + j] = (B^T d B)[i][j] of the 6x6 pixels at <paramref name="source"/>.
+    /// <paramref name="buffer"/> holds 36 vectors.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void TransformInput<V>(float* source, nint rowStride, nint pixelStride, float* planes, nint planeStride, float* buffer)
+        where V : unmanaged, ILanes<V>
+    {
+        for (nint j = 0; j < 6; j++)
+        {
+            float* d = source + j * pixelStride, t = buffer + j * V.Count;
+            Input(V.Load(d), V.Load(d + rowStride), V.Load(d + 2 * rowStride), V.Load(d + 3 * rowStride), V.Load(d + 4 * rowStride),
+                V.Load(d + 5 * rowStride), out V r0, out V r1, out V r2, out V r3, out V r4, out V r5);
+            V.Store(t, r0);
+            V.Store(t + 6 * V.Count, r1);
+            V.Store(t + 12 * V.Count, r2);
+            V.Store(t + 18 * V.Count, r3);
+            V.Store(t + 24 * V.Count, r4);
+            V.Store(t + 30 * V.Count, r5);
+        }
+        for (nint i = 0; i < 6; i++)
+        {
+            float* t = buffer + i * 6 * V.Count, p = planes + i * 6 * planeStride;
+            Input(V.Load(t), V.Load(t + V.Count), V.Load(t + 2 * V.Count), V.Load(t + 3 * V.Count), V.Load(t + 4 * V.Count), V.Load(t + 5 * V.Count),
+                out V r0, out V r1, out V r2, out V r3, out V r4, out V r5);
+            V.Store(p, r0);
+            V.Store(p + planeStride, r1);
+            V.Store(p + 2 * planeStride, r2);
+            V.Store(p + 3 * planeStride, r3);
+            V.Store(p + 4 * planeStride, r4);
+            V.Store(p + 5 * planeStride, r5);
+        }
+    }
+
+    /// <summary>One tile and one vector of channels: buffer[4 i + j] = (A^T m A)[i][j] of 36 planes; <paramref name="buffer"/> holds 40 vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void TransformOutput<V>(float* planes, nint planeStride, float* buffer)
+        where V : unmanaged, ILanes<V>
+    {
+        float* half = buffer + 16 * V.Count;
+        for (nint j = 0; j < 6; j++)
+        {
+            float* m = planes + j * planeStride, t = half + j * V.Count;
+            Output(V.Load(m), V.Load(m + 6 * planeStride), V.Load(m + 12 * planeStride), V.Load(m + 18 * planeStride), V.Load(m + 24 * planeStride),
+                V.Load(m + 30 * planeStride), out V r0, out V r1, out V r2, out V r3);
+            V.Store(t, r0);
+            V.Store(t + 6 * V.Count, r1);
+            V.Store(t + 12 * V.Count, r2);
+            V.Store(t + 18 * V.Count, r3);
+        }
+        for (nint i = 0; i < 4; i++)
+        {
+            float* t = half + i * 6 * V.Count, y = buffer + i * 4 * V.Count;
+            Output(V.Load(t), V.Load(t + V.Count), V.Load(t + 2 * V.Count), V.Load(t + 3 * V.Count), V.Load(t + 4 * V.Count), V.Load(t + 5 * V.Count),
+                out V r0, out V r1, out V r2, out V r3);
+            V.Store(y, r0);
+            V.Store(y + V.Count, r1);
+            V.Store(y + 2 * V.Count, r2);
+            V.Store(y + 3 * V.Count, r3);
+        }
+    }
+
+    /// <summary>
+    /// One vector of output channels: planes[6 i + j] = (G g G^T)[i][j] of nine taps; <paramref name="buffer"/> holds 18 vectors.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void TransformWeight<V>(float* taps, nint tapStride, float* planes, nint planeStride, float* buffer)
+        where V : unmanaged, ILanes<V>
+    {
+        for (nint j = 0; j < 3; j++)
+        {
+            float* g = taps + j * tapStride, t = buffer + j * V.Count;
+            Weight(V.Load(g), V.Load(g + 3 * tapStride), V.Load(g + 6 * tapStride), out V r0, out V r1, out V r2, out V r3, out V r4, out V r5);
+            V.Store(t, r0);
+            V.Store(t + 3 * V.Count, r1);
+            V.Store(t + 6 * V.Count, r2);
+            V.Store(t + 9 * V.Count, r3);
+            V.Store(t + 12 * V.Count, r4);
+            V.Store(t + 15 * V.Count, r5);
+        }
+        for (nint i = 0; i < 6; i++)
+        {
+            float* t = buffer + i * 3 * V.Count, p = planes + i * 6 * planeStride;
+            Weight(V.Load(t), V.Load(t + V.Count), V.Load(t + 2 * V.Count), out V r0, out V r1, out V r2, out V r3, out V r4, out V r5);
+            V.Store(p, r0);
+            V.Store(p + planeStride, r1);
+            V.Store(p + 2 * planeStride, r2);
+            V.Store(p + 3 * planeStride, r3);
+            V.Store(p + 4 * planeStride, r4);
+            V.Store(p + 5 * planeStride, r5);
+        }
+    }
+}
+
+public sealed unsafe partial class CpuKernels
+{
+    // The transformed tiles of a block: 384 KB, so that they and a panel of weights stay in a 1 MB second-level cache.
+    private const int WinogradBlockFloats = 96 * 1024;
+
+    /// <summary>Winograd where a map has enough tiles, mostly whole, and enough channels to pay for the transforms. Never looks at the batch.</summary>
+    private static bool UsesWinograd(in Conv2dShape s)
+    {
+        if (s is not { KernelHeight: 3, KernelWidth: 3, Stride: 1, Padding: 1 } || s.InChannels < 16 || s.OutChannels < 16) return false;
+        int tiles = ((s.Height + 3) / 4) * ((s.Width + 3) / 4);
+        return tiles >= 4 && 36 * tiles <= 0.6 * 9 * s.Height * s.Width;
+    }
+
+    private static long WinogradPackedLength(int inChannels, int outChannels)
+    {
+        int panel = 2 * LaneCount;
+        return (long)Winograd.Planes * inChannels * ((outChannels + panel - 1) / panel * panel);
+    }
+
+    private void RunWinograd<V>(in ConvSource source, int batch, int outChannels, float* packed, in ConvEpilogue epilogue)
+        where V : unmanaged, ILanes<V>
+    {
+        int tile = TileRows<V>(), panel = 2 * V.Count, c = source.Channels;
+        var job = new WinogradJob<V>
+        {
+            Source = source,
+            Epilogue = epilogue,
+            Packed = packed,
+            Batch = batch,
+            OutChannels = outChannels,
+            TileRows = (source.Height + 3) / 4,
+            TileColumns = (source.Width + 3) / 4,
+        };
+        long rowFloats = (long)(job.TileColumns * 4 + 2) * c;
+        job.BandTileRows = (int)Math.Clamp((2 * BandFloats / rowFloats - 2) / 4, 1, job.TileRows);
+        job.Bands = (job.TileRows + job.BandTileRows - 1) / job.BandTileRows;
+        job.BandTileRows = (job.TileRows + job.Bands - 1) / job.Bands;
+        job.Bands = (job.TileRows + job.BandTileRows - 1) / job.BandTileRows;
+        job.ImagesPerItem = 1;
+        if (job.Bands == 1)
+            job.ImagesPerItem = (int)Math.Clamp(Math.Min(BandFloats / (rowFloats * (job.TileRows * 4 + 2)), batch / (2L * Threads)), 1, batch);
+        job.ImageGroups = (batch + job.ImagesPerItem - 1) / job.ImagesPerItem;
+        int panels = (outChannels + panel - 1) / panel;
+        job.PanelGroups = Math.Clamp((int)(4L * Threads / ((long)job.ImageGroups * job.Bands)), 1, panels);
+
+        int itemTiles = (job.ImagesPerItem * job.BandTileRows * job.TileColumns + tile - 1) / tile * tile;
+        int fit = Math.Clamp(WinogradBlockFloats / (Winograd.Planes * Math.Max(c, panel)) / tile * tile, 2 * tile, 8 * tile);
+        int blocks = (itemTiles + fit - 1) / fit;
+        job.BlockTiles = ((itemTiles + blocks - 1) / blocks + tile - 1) / tile * tile;
+        // Planes are kept off multiples of 4 KB, where stores to them would collide in the cache.
+        job.InPlane = (nint)job.BlockTiles * c / 16 * 16 + 48;
+        job.SumPlane = (nint)job.BlockTiles * panel + 16;
+        job.TableOffset = source.CoefficientFloats;
+        job.BufferOffset = job.TableOffset + 32;
+        job.InOffset = job.BufferOffset + 40 * V.Count;
+        job.SumOffset = job.InOffset + Winograd.Planes * job.InPlane;
+        job.BandOffset = job.SumOffset + Winograd.Planes * job.SumPlane;
+        EnsureScratch(job.BandOffset + rowFloats * (job.BandTileRows * 4 + 2) * job.ImagesPerItem + 64);
+        float** scratch = stackalloc float*[Threads];
+        for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
+        job.Scratch = scratch;
+        Pool.Run(ref job, job.ImageGroups * job.Bands * job.PanelGroups);
+    }
+
+    private struct WinogradJob<V> : IWorkerJob
+        where V : unmanaged, ILanes<V>
+    {
+        public ConvSource Source;
+        public ConvEpilogue Epilogue;
+        public float* Packed;
+        public float** Scratch;
+        public int Batch, OutChannels, TileRows, TileColumns, BandTileRows, Bands, ImagesPerItem, ImageGroups, PanelGroups, BlockTiles;
+        public nint InPlane, SumPlane;
+        public long TableOffset, BufferOffset, InOffset, SumOffset, BandOffset;
+
+        public void Execute(int item, int worker)
+        {
+            int panelGroup = item % PanelGroups, rest = item / PanelGroups, band = rest % Bands, group = rest / Bands;
+            float* scratch = Scratch[worker];
+            int t0 = band * BandTileRows, tileRows = Math.Min(BandTileRows, TileRows - t0);
+            int n0 = group * ImagesPerItem, images = Math.Min(ImagesPerItem, Batch - n0);
+            int bandRows = tileRows * 4 + 2, bandColumns = TileColumns * 4 + 2, c = Source.Channels;
+            nint rowStride = (nint)bandColumns * c;
+            float* bands = scratch + BandOffset;
+            for (int i = 0; i < images; i++)
+                Source.Stage<V>(n0 + i, t0 * 4 - 1, bandRows, -1, bandColumns, bands + i * bandRows * rowStride, scratch);
+            nint* offsets = (nint*)(scratch + TableOffset);
+            for (int i = 0; i < 8; i++) offsets[i] = (nint)i * c;
+
+            float* transformed = scratch + InOffset, sums = scratch + SumOffset;
+            int panel = 2 * V.Count, panels = (OutChannels + panel - 1) / panel;
+            int firstPanel = (int)((long)panels * panelGroup / PanelGroups), lastPanel = (int)((long)panels * (panelGroup + 1) / PanelGroups);
+            int perImage = tileRows * TileColumns, tiles = images * perImage;
+            for (int block = 0; block < tiles; block += BlockTiles)
+            {
+                int count = Math.Min(BlockTiles, tiles - block);
+                TransformTiles(bands, rowStride, bandRows * rowStride, perImage, block, count, transformed, scratch + BufferOffset);
+                for (int k = firstPanel; k < lastPanel; k++)
+                {
+                    float* weights = Packed + (nint)k * Winograd.Planes * c * panel;
+                    for (int plane = 0; plane < Winograd.Planes; plane++, weights += (nint)c * panel)
+                        for (int t = 0; t < count; t += CpuKernels.TileRows<V>())
+                            InnerTile<V>(transformed + plane * InPlane + (nint)t * c, offsets, 0, 1, c, weights, sums + plane * SumPlane + (nint)t * panel);
+                    for (int t = 0; t < count; t++)
+                    {
+                        int i = (block + t) / perImage, index = (block + t) % perImage;
+                        StoreTile(sums + (nint)t * panel, n0 + i, t0 + index / TileColumns, index % TileColumns, k * panel, scratch + BufferOffset);
+                    }
+                }
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void TransformTiles(
+            float* bands, nint rowStride, nint imageStride, int perImage, int block, int count, float* transformed, float* buffer)
+        {
+            int c = Source.Channels;
+            for (int t = 0; t < count; t++)
+            {
+                int i = (block + t) / perImage, index = (block + t) % perImage;
+                float* source = bands + i * imageStride + index / TileColumns * 4 * rowStride + (nint)(index % TileColumns) * 4 * c;
+                // The last vector of a tile may reach into the next tile's place, which is written later, or into the gap between planes.
+                for (int channel = 0; channel < c; channel += V.Count)
+                    Winograd.TransformInput<V>(source + channel, rowStride, c, transformed + (nint)t * c + channel, InPlane, buffer);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void StoreTile(float* sums, int n, int ty, int tx, int channel0, float* buffer)
+        {
+            int rows = Math.Min(4, Source.Height - ty * 4), columns = Math.Min(4, Source.Width - tx * 4);
+            nint pixel0 = ((nint)n * Source.Height + ty * 4) * Source.Width + tx * 4;
+            int last = Math.Min(channel0 + 2 * V.Count, OutChannels);
+            for (int channel = channel0; channel < last; channel += V.Count, sums += V.Count)
+            {
+                Winograd.TransformOutput<V>(sums, SumPlane, buffer);
+                int count = Math.Min(V.Count, last - channel);
+                for (int i = 0; i < rows; i++)
+                    for (int j = 0; j < columns; j++)
+                    {
+                        V u = V.Load(buffer + (i * 4 + j) * V.Count);
+                        nint at = (pixel0 + (nint)i * Source.Width + j) * OutChannels + channel;
+                        if (count == V.Count) Epilogue.StoreVector(u, at, n, channel);
+                        else Epilogue.StoreTail(u, at, n, channel, count);
+                    }
+            }
+        }
+    }
+
+    private void PackWinograd<V>(in Conv2dShape s, Conv2dPass pass, float* weight, float* packed)
+        where V : unmanaged, ILanes<V>
+    {
+        bool forward = pass == Conv2dPass.Forward;
+        var job = new PackWinogradJob<V>
+        {
+            Weight = weight,
+            Packed = packed,
+            Forward = forward,
+            InChannels = forward ? s.InChannels : s.OutChannels,
+            OutChannels = forward ? s.OutChannels : s.InChannels,
+        };
+        job.Chunks = (job.InChannels + PackWinogradJob<V>.Chunk - 1) / PackWinogradJob<V>.Chunk;
+        EnsureScratch(PackWinogradJob<V>.ScratchFloats);
+        float** scratch = stackalloc float*[Threads];
+        for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
+        job.Scratch = scratch;
+        Pool.Run(ref job, (job.OutChannels + 2 * V.Count - 1) / (2 * V.Count) * job.Chunks);
+    }
+
+    /// <summary>packed[panel][plane][c][2 vectors of output channels] for a chunk of input channels c.</summary>
+    private struct PackWinogradJob<V> : IWorkerJob
+        where V : unmanaged, ILanes<V>
+    {
+        public const int Chunk = 16;
+
+        public float* Weight, Packed;
+        public float** Scratch;
+        public bool Forward;
+        public int InChannels, OutChannels, Chunks;
+
+        public static long ScratchFloats => 9 * Chunk * 2 * V.Count + 18 * V.Count;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Execute(int item, int worker)
+        {
+            int panel = 2 * V.Count, k = item / Chunks, k0 = k * panel, count = Math.Min(panel, OutChannels - k0);
+            int c0 = item % Chunks * Chunk, channels = Math.Min(Chunk, InChannels - c0);
+            float* taps = Scratch[worker], buffer = taps + 9 * Chunk * panel;
+            nint tapStride = (nint)Chunk * panel;
+            for (int tap = 0; tap < 9; tap++)
+            {
+                float* target = taps + tap * tapStride;
+                if (Forward)
+                {
+                    for (int j = 0; j < count; j++)
+                    {
+                        float* source = Weight + ((nint)(k0 + j) * 9 + tap) * InChannels + c0;
+                        for (nint c = 0; c < channels; c++) target[c * panel + j] = source[c];
+                    }
+                }
+                else
+                {
+                    // Seen from the input, the taps come in reverse order.
+                    for (nint c = 0; c < channels; c++)
+                        new ReadOnlySpan<float>(Weight + ((c0 + c) * 9 + 8 - tap) * OutChannels + k0, count).CopyTo(new(target + c * panel, count));
+                }
+                for (nint c = 0; c < channels; c++)
+                    for (int j = count; j < panel; j++) target[c * panel + j] = 0;
+            }
+            nint planeStride = (nint)InChannels * panel;
+            float* planes = Packed + k * Winograd.Planes * planeStride + (nint)c0 * panel;
+            for (nint at = 0; at < channels * panel; at += V.Count)
+                Winograd.TransformWeight<V>(taps + at, tapStride, planes + at, planeStride, buffer);
+        }
+    }
+}
