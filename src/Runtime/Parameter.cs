@@ -5,7 +5,8 @@ namespace NativeDiffusion.Runtime;
 /// <summary>One named trainable tensor inside a flat <see cref="Parameters"/> buffer.</summary>
 public sealed class Parameter
 {
-    internal Parameter(string name, Shape shape, long offset) => (Name, Shape, Offset) = (name, shape, offset);
+    internal Parameter(string name, Shape shape, long offset, Initializer initializer, int[] publishedShape) =>
+        (Name, Shape, Offset, Initializer, PublishedShape) = (name, shape, offset, initializer, publishedShape);
 
     /// <summary>Key in checkpoints.</summary>
     public string Name { get; }
@@ -15,4 +16,50 @@ public sealed class Parameter
 
     /// <summary>First element inside the flat buffers.</summary>
     public long Offset { get; }
+
+    /// <summary>How training starts it.</summary>
+    public Initializer Initializer { get; }
+
+    /// <summary>
+    /// Extents in published checkpoints: [Cout, Cin, Kh, Kw] for a convolution's weight (stored permuted), and whatever the published
+    /// architecture has for one with a 1x1 kernel ([Cout, Cin, 1] for a one-dimensional convolution).
+    /// </summary>
+    public IReadOnlyList<int> PublishedShape { get; }
+}
+
+/// <summary>Initial distribution of a parameter.</summary>
+public readonly record struct Initializer
+{
+    private Initializer(InitialDistribution distribution, double scale) => (Distribution, Scale) = (distribution, scale);
+
+    /// <summary>All zero: biases of normalisations, and the last layers of residual branches.</summary>
+    public static Initializer Zero => default;
+
+    /// <summary>All one: scales of normalisations.</summary>
+    public static Initializer One => new(InitialDistribution.Constant, 1);
+
+    /// <summary>Uniform in (-1/sqrt(fanIn), 1/sqrt(fanIn)): weights and biases of linear layers and convolutions (LeCun et al. 1998).</summary>
+    public static Initializer FanIn(int fanIn) => new(InitialDistribution.Uniform, 1 / Math.Sqrt(fanIn));
+
+    /// <summary>Normal with this standard deviation: embedding tables.</summary>
+    public static Initializer Normal(double standardDeviation = 1) => new(InitialDistribution.Normal, standardDeviation);
+
+    /// <summary>Kind of distribution.</summary>
+    public InitialDistribution Distribution { get; }
+
+    /// <summary>Constant value, half width of the uniform range, or standard deviation.</summary>
+    public double Scale { get; }
+}
+
+/// <summary>Kinds of initial distributions.</summary>
+public enum InitialDistribution
+{
+    /// <summary>Every element equals the scale.</summary>
+    Constant,
+
+    /// <summary>Uniform between plus and minus the scale.</summary>
+    Uniform,
+
+    /// <summary>Normal with the scale as standard deviation.</summary>
+    Normal,
 }

@@ -51,12 +51,20 @@ public sealed class Parameters : IDisposable
     public bool Contains(string name) => _byName.ContainsKey(name);
 
     /// <summary>Declares a parameter. All are declared before the values are first touched.</summary>
+    /// <param name="name">Key in checkpoints.</param>
+    /// <param name="shape">Extents here: [Cout, Kh, Kw, Cin] for a convolution's weight.</param>
+    /// <param name="initializer">How training starts it.</param>
+    /// <param name="publishedShape">Extents in published checkpoints where they are not the same (a convolution's are derived).</param>
     /// <exception cref="ArgumentException">The name is taken.</exception>
     /// <exception cref="InvalidOperationException">The buffers exist already.</exception>
-    public Parameter Add(string name, Shape shape)
+    public Parameter Add(string name, Shape shape, Initializer initializer = default, params int[] publishedShape)
     {
         if (_values is not null) throw new InvalidOperationException($"Parameter '{name}' was declared after the values were allocated.");
-        var parameter = new Parameter(name, shape, _length);
+        if (publishedShape.Length == 0)
+            publishedShape = shape.Rank == 4
+                ? [shape[0], shape[3], shape[1], shape[2]]
+                : [.. Enumerable.Range(0, shape.Rank).Select(i => shape[i])];
+        var parameter = new Parameter(name, shape, _length, initializer, publishedShape);
         if (!_byName.TryAdd(name, parameter)) throw new ArgumentException($"Parameter '{name}' is declared twice.", nameof(name));
         _items.Add(parameter);
         _length += (shape.Count + AlignmentFloats - 1) / AlignmentFloats * AlignmentFloats;
@@ -76,7 +84,7 @@ public sealed class Parameters : IDisposable
     public Parameters Clone()
     {
         var clone = new Parameters(_kernels);
-        foreach (var p in _items) clone.Add(p.Name, p.Shape);
+        foreach (var p in _items) clone.Add(p.Name, p.Shape, p.Initializer, [.. p.PublishedShape]);
         clone.CopyValuesFrom(this);
         return clone;
     }

@@ -27,6 +27,21 @@ public static class PixelConversion
         }
     }
 
+    /// <summary>The centre <paramref name="dataSize"/> x <paramref name="dataSize"/> pixels of a square model image as a picture.</summary>
+    /// <param name="pixels">[size, size, channels] in [-1, 1].</param>
+    /// <param name="size">Height and width of the model's images.</param>
+    /// <param name="channels">1 or 3.</param>
+    /// <param name="dataSize">Height and width to keep, at most <paramref name="size"/>: the data may have been padded.</param>
+    public static Image ToImage(ReadOnlySpan<float> pixels, int size, int channels, int dataSize)
+    {
+        CheckLengths(pixels.Length, size * size * channels);
+        byte[] bytes = new byte[dataSize * dataSize * channels];
+        int border = (size - dataSize) / 2, row = dataSize * channels;
+        for (int y = 0; y < dataSize; y++)
+            ToByte(pixels.Slice(((y + border) * size + border) * channels, row), bytes.AsSpan(y * row, row));
+        return new Image(dataSize, dataSize, channels, bytes);
+    }
+
     private static void CheckLengths(int source, int destination)
     {
         if (source != destination)

@@ -1,0 +1,103 @@
+using NativeDiffusion.Kernels;
+
+namespace NativeDiffusion.Runtime;
+
+/// <summary>What a convolution does besides convolving; everything is optional.</summary>
+public sealed record Conv2dOptions
+{
+    /// <summary>Step between output pixels, at least 1.</summary>
+    public int Stride { get; init; } = 1;
+
+    /// <summary>Zero pixels around the image; half the kernel when left out.</summary>
+    public int? Padding { get; init; }
+
+    /// <summary>A vector per image and output channel, [N, Cout], added to every pixel.</summary>
+    public Tensor? Embedding { get; init; }
+
+    /// <summary>A tensor of the result's shape that is added to it.</summary>
+    public Tensor? Residual { get; init; }
+}
+
+public sealed partial class PlanBuilder
+{
+    /// <summary>
+    /// Two-dimensional convolution (cross-correlation) of NHWC images: y[n,i,j,o] = sum of x[n, i s + a - p, j s + b - p, c] w[o,a,b,c], zero
+    /// outside the image, plus bias, embedding and residual.
+    /// </summary>
+    /// <param name="x">Images [N, H, W, Cin].</param>
+    /// <param name="weight">[Cout, Kh, Kw, Cin].</param>
+    /// <param name="bias">[Cout], or null.</param>
+    /// <param name="options">Stride, padding, additions.</param>
+    /// <exception cref="ArgumentException">Shapes that do not fit; the message has them.</exception>
+    public Tensor Conv2d(Tensor x, Tensor weight, Tensor? bias = null, Conv2dOptions? options = null)
+    {
+        options ??= new Conv2dOptions();
+        if (x.Shape.Rank != 4 || weight.Shape.Rank != 4 || x.Shape[3] != weight.Shape[3])
+            throw new ArgumentException($"Conv2d takes images [N,H,W,Cin] and a weight [Cout,Kh,Kw,Cin]; got {x} and {weight}.");
+        var shape = new Conv2dShape(
+            x.Shape[0], x.Shape[1], x.Shape[2], x.Shape[3], weight.Shape[0], weight.Shape[1], weight.Shape[2],
+            options.Stride, options.Padding ?? weight.Shape[1] / 2);
+        if (shape.Stride < 1 || shape.Padding < 0 || shape.OutHeight < 1 || shape.OutWidth < 1)
+            throw new ArgumentException($"Conv2d of {x} with {weight}, stride {shape.Stride} and padding {shape.Padding} has no output.");
+        var outShape = new Shape(shape.Batch, shape.OutHeight, shape.OutWidth, shape.OutChannels);
+        if (bias is not null && bias.Shape != new Shape(shape.OutChannels))
+            throw new ArgumentException($"Conv2d with weight {weight} takes a bias of {shape.OutChannels} elements; got {bias}.");
+        if (options.Embedding is { } e && e.Shape != new Shape(shape.Batch, shape.OutChannels))
+            throw new ArgumentException($"Conv2d to {outShape} takes an embedding [{shape.Batch},{shape.OutChannels}]; got {e}.");
+        if (options.Residual is { } r && r.Shape != outShape)
+            throw new ArgumentException($"Conv2d to {outShape} takes a residual of that shape; got {r}.");
+
+        var y = Temporary(outShape, "conv");
+        var (embedding, residual) = (options.Embedding, options.Residual);
+        var packed = PackedConv2d(weight, shape, Conv2dPass.Forward);
+        Record(nameof(IKernels.Conv2dForward), [x, packed, bias, embedding, residual], [y], k =>
+        {
+            var input = new Conv2dInput { X = x.View };
+            var epilogue = new Conv2dEpilogue { Bias = ViewOrEmpty(bias), Embedding = ViewOrEmpty(embedding), Residual = ViewOrEmpty(residual) };
+            k.Conv2dForward(shape, input, packed.View, epilogue, y.View);
+        }, shape.Flops);
+
+        OnBackward([x, weight, bias, embedding, residual], y, dy =>
+        {
+            if (NeedsGradient(weight)) RecordConv2dWeightGrad(shape, x, weight, dy);
+            if (NeedsGradient(bias))
+            {
+                var (db, accumulate) = GradientTarget(bias!);
+                Record(nameof(IKernels.Conv2dBiasGrad), [dy], [db], k => k.Conv2dBiasGrad(dy.View, db.View, accumulate), dy.Count);
+            }
+            if (NeedsGradient(embedding))
+            {
+                var (de, accumulate) = GradientTarget(embedding!);
+                Record(nameof(IKernels.PixelSum), [dy], [de], k => k.PixelSum(dy.View, de.View, accumulate), dy.Count);
+            }
+            if (NeedsGradient(x))
+            {
+                var packedForGrad = PackedConv2d(weight, shape, Conv2dPass.InputGrad);
+                var (dx, accumulate) = GradientTarget(x);
+                Record(nameof(IKernels.Conv2dInputGrad), [dy, packedForGrad], [dx],
+                    k => k.Conv2dInputGrad(shape, dy.View, packedForGrad.View, dx.View, accumulate), shape.Flops);
+            }
+            if (residual is not null) PassGradient(dy, residual);
+        });
+        return y;
+    }
+
+    private void RecordConv2dWeightGrad(Conv2dShape shape, Tensor x, Tensor weight, Tensor dy)
+    {
+        var (dw, accumulate) = GradientTarget(weight);
+        long length = Kernels.Conv2dWeightGradWorkspace(shape);
+        var workspace = length > 0 ? Temporary(new Shape(checked((int)length)), "conv_dw_partials") : null;
+        Record(nameof(IKernels.Conv2dWeightGrad), [x, dy, workspace], [dw, workspace],
+            k => k.Conv2dWeightGrad(shape, new Conv2dInput { X = x.View }, dy.View, ViewOrEmpty(workspace), dw.View, accumulate), shape.Flops);
+    }
+
+    private Tensor PackedConv2d(Tensor weight, Conv2dShape shape, Conv2dPass pass)
+    {
+        // The layout depends on the map's size (which algorithm wins), never on the batch; plans of all batch sizes share it.
+        var layoutShape = shape with { Batch = 1 };
+        return Packed(weight, $"{pass}:{layoutShape}", Kernels.Conv2dPackedLength(layoutShape, pass), nameof(IKernels.Conv2dPack),
+            (k, w, packed) => k.Conv2dPack(layoutShape, pass, w, packed));
+    }
+
+    private static TensorView ViewOrEmpty(Tensor? tensor) => tensor?.View ?? default;
+}

@@ -1,0 +1,58 @@
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Runtime;
+
+namespace NativeDiffusion.Tests.Cases;
+
+/// <summary>The recorded convolution; the kernels' own features are tested beside them.</summary>
+public sealed class Conv2dCases : ICaseList
+{
+    public static IEnumerable<OpCase> Cases
+    {
+        get
+        {
+            (Shape X, int Cout, int Kernel, int Stride, int Padding)[] configurations =
+            [
+                (new(2, 5, 7, 3), 4, 3, 1, 1), (new(2, 8, 8, 16), 32, 3, 1, 1), (new(3, 6, 6, 5), 7, 1, 1, 0), (new(2, 9, 8, 4), 6, 3, 2, 1),
+                (new(2, 12, 13, 8), 5, 5, 1, 2), (new(2, 4, 4, 33), 17, 3, 1, 1), (new(2, 1, 1, 8), 8, 1, 1, 0), (new(2, 16, 16, 4), 8, 3, 1, 1),
+            ];
+            foreach (var (x, cout, kernel, stride, padding) in configurations)
+            {
+                int outH = (x[1] + 2 * padding - kernel) / stride + 1, outW = (x[2] + 2 * padding - kernel) / stride + 1;
+                InputSpec[] inputs =
+                [
+                    new("x", x), new("weight", new(cout, kernel, kernel, x[3]), Scale: 0.3, Batched: false), new("bias", new(cout), Batched: false),
+                    new("embedding", new(x[0], cout)), new("residual", new(x[0], outH, outW, cout)),
+                ];
+                string name = $"Conv2d {x} to {cout}, kernel {kernel}, stride {stride}, padding {padding}";
+                yield return new(name + ", all additions", inputs,
+                    (b, t) => b.Conv2d(t[0], t[1], t[2], new Conv2dOptions { Stride = stride, Padding = padding, Embedding = t[3], Residual = t[4] }),
+                    t => Convolve(t, stride, padding)) { Tolerance = 2e-5 };
+                yield return new(name, inputs[..2], (b, t) => b.Conv2d(t[0], t[1], null, new Conv2dOptions { Stride = stride, Padding = padding }),
+                    t => Convolve(t, stride, padding)) { Tolerance = 2e-5 };
+            }
+        }
+    }
+
+    private static DoubleTensor Convolve(DoubleTensor[] t, int stride, int padding)
+    {
+        var (x, w) = (t[0], t[1]);
+        int kernel = w.Shape[1], outH = (x.Shape[1] + 2 * padding - kernel) / stride + 1, outW = (x.Shape[2] + 2 * padding - kernel) / stride + 1;
+        var y = new DoubleTensor(new Shape(x.Shape[0], outH, outW, w.Shape[0]));
+        for (int n = 0; n < x.Shape[0]; n++)
+            for (int i = 0; i < outH; i++)
+                for (int j = 0; j < outW; j++)
+                    for (int o = 0; o < w.Shape[0]; o++)
+                    {
+                        double sum = t.Length > 2 ? t[2].Data[o] + t[3][n, o] + t[4][n, i, j, o] : 0;
+                        for (int a = 0; a < kernel; a++)
+                            for (int b = 0; b < kernel; b++)
+                            {
+                                int row = i * stride + a - padding, column = j * stride + b - padding;
+                                if (row < 0 || row >= x.Shape[1] || column < 0 || column >= x.Shape[2]) continue;
+                                for (int c = 0; c < x.Shape[3]; c++) sum += x[n, row, column, c] * w[o, a, b, c];
+                            }
+                        y[n, i, j, o] = sum;
+                    }
+        return y;
+    }
+}
