@@ -1,0 +1,29 @@
+namespace NativeDiffusion.Kernels;
+
+/// <summary>What random numbers are for. Streams never share numbers, whatever the seed, sample and step. At most 256 streams.</summary>
+public enum RandomStream : uint
+{
+    /// <summary>The state that a sampler starts from.</summary>
+    InitialNoise,
+
+    /// <summary>The noise of one step: added by a sampler, or mixed into a training image.</summary>
+    StepNoise,
+
+    /// <summary>Dropout masks.</summary>
+    Dropout,
+
+    /// <summary>Replacement of the condition by the null condition in training.</summary>
+    LabelDrop,
+
+    /// <summary>Timesteps or log-SNRs of training.</summary>
+    Timestep,
+
+    /// <summary>Initial weights.</summary>
+    Weights,
+
+    /// <summary>Augmentation of training images.</summary>
+    Augment,
+
+    /// <summary>Order of the training images.</summary>
+    Order,
+}
