@@ -36,6 +36,11 @@ public sealed unsafe partial class CpuKernels
     /// <inheritdoc/>
     public long Conv2dWeightGradWorkspace(in Conv2dShape shape)
     {
+        if (UsesWinogradWeightGrad(shape))
+        {
+            var winograd = PlanWinogradWeightGrad(shape);
+            return winograd.Groups * winograd.GroupFloats;
+        }
         var plan = PlanWeightGrad(shape);
         return plan.Groups * plan.GroupFloats(shape.KernelHeight);
     }
@@ -44,8 +49,13 @@ public sealed unsafe partial class CpuKernels
         in Conv2dShape shape, in Conv2dInput input, TensorView dy, TensorView workspace, TensorView dw, bool accumulate)
         where V : unmanaged, ILanes<V>
     {
-        var plan = PlanWeightGrad(shape);
         var source = ConvSource.Of(input, shape.Height, shape.Width, shape.InChannels);
+        if (UsesWinogradWeightGrad(shape))
+        {
+            RunWinogradWeightGrad<V>(shape, source, dy.Pointer, workspace.Pointer, dw.Pointer, accumulate);
+            return;
+        }
+        var plan = PlanWeightGrad(shape);
         var job = new WeightGradJob<V>
         {
             Shape = shape,
