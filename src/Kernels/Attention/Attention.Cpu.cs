@@ -47,7 +47,7 @@ public sealed unsafe partial class CpuKernels
         public float Scale;
         public float** Scratch;
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
         public readonly void Execute(int item, int worker)
         {
             int panel = 2 * V.Count;
@@ -95,7 +95,7 @@ public sealed unsafe partial class CpuKernels
         /// Replaces one vector's products, a row per key, by exp(product - running maximum), adds them to the running sum, and scales sum and
         /// output down if the maximum rose.
         /// </summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
         private static void Exponentiate(float* products, int keys, float* yt, int headDim, bool first, ref V max, ref V sum)
         {
             nint panel = 2 * V.Count;

@@ -58,7 +58,7 @@ public sealed unsafe partial class CpuKernels
         public bool Accumulate;
         public float** Scratch;
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
         public readonly void Execute(int item, int worker)
         {
             const int Block = AttentionBackwardBlock;
@@ -134,7 +134,7 @@ public sealed unsafe partial class CpuKernels
         }
 
         /// <summary>products becomes P = exp(products - L); ds, which holds dy . v, becomes P (ds - D).</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
         private static void Differentiate(float* products, float* ds, int keys, int queries, float* logSumExp, float* delta)
         {
             for (nint j = 0; j < queries; j += V.Count)

@@ -216,7 +216,7 @@ public sealed unsafe partial class CpuKernels
         public int Rows, Columns;
         public bool Accumulate;
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
         public readonly void Execute(int item, int worker)
         {
             int j0 = item * 4 * V.Count;

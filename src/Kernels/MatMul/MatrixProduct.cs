@@ -81,7 +81,8 @@ internal static unsafe class MatrixProduct
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    // Not inlined: in a caller that profiling found hot, the inliner's budget would end before the steps are inlined.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void Tile<V, TTile>(
         float* a, nint aRow, nint aStep, int rows, float* b, nint bStep, nint steps, float* c, nint cRow, bool accumulate)
         where V : unmanaged, ILanes<V>

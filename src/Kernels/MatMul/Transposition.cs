@@ -8,7 +8,7 @@ namespace NativeDiffusion.Kernels;
 internal static unsafe class Transposition
 {
     /// <summary>destination[j * destinationStride + i] = source[i * sourceStride + j] for i below rows and j below columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Run(float* source, nint sourceStride, int rows, int columns, float* destination, nint destinationStride)
     {
         int blockRows = 0, blockColumns = 0;
