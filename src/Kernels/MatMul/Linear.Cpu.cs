@@ -127,11 +127,13 @@ public sealed unsafe partial class CpuKernels
         where V : unmanaged, ILanes<V>
     {
         int panel = 2 * V.Count;
-        EnsureScratch((long)panel * (LinearStepBlock + LinearRowBlock));
+        // A large A: several panels share its way from memory. A small one: small pieces, for the sake of threads.
+        int panels = product.Rows > LinearRowBlock && product.Steps > LinearStepBlock ? LinearPanels : 1;
+        EnsureScratch((long)panels * panel * (LinearStepBlock + LinearRowBlock));
         float** scratch = stackalloc float*[Threads];
         for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
-        int columnBlocks = MatrixProduct.Blocks(product.Columns, panel);
-        var job = new LinearProductJob<V> { Product = product, ColumnBlocks = columnBlocks, Scratch = scratch };
+        int columnBlocks = MatrixProduct.Blocks(product.Columns, panels * panel);
+        var job = new LinearProductJob<V> { Product = product, Panels = panels, ColumnBlocks = columnBlocks, Scratch = scratch };
         Pool.Run(ref job, columnBlocks * MatrixProduct.Blocks(product.Rows, LinearRowBlock));
     }
 
@@ -148,32 +150,43 @@ public sealed unsafe partial class CpuKernels
         where V : unmanaged, ILanes<V>
     {
         public LinearProduct Product;
-        public int ColumnBlocks;
+        public int Panels, ColumnBlocks;
         public float** Scratch;
 
         public readonly void Execute(int item, int worker)
         {
             var product = Product;
             int panel = 2 * V.Count;
-            int j0 = item % ColumnBlocks * panel;
-            int columns = Math.Min(panel, product.Columns - j0);
+            int j0 = item % ColumnBlocks * Panels * panel;
+            int columns = Math.Min(Panels * panel, product.Columns - j0);
             int i0 = item / ColumnBlocks * LinearRowBlock;
             int rows = Math.Min(LinearRowBlock, product.Rows - i0);
             float* packed = Scratch[worker];
             float* c = packed + (nint)panel * LinearStepBlock;
+            nint cPanel = (nint)panel * LinearRowBlock;
             for (int s0 = 0; s0 < product.Steps; s0 += LinearStepBlock)
             {
                 int steps = Math.Min(LinearStepBlock, product.Steps - s0);
-                Pack(product.B + s0 * (nint)product.Columns + j0, product.Columns, steps, columns, packed);
                 float* a = product.A + i0 * product.ARow + s0 * product.AStep;
-                MatrixProduct.Multiply<V>(a, product.ARow, product.AStep, rows, packed, panel, steps, c, panel, columns, s0 > 0);
+                float* b = product.B + s0 * (nint)product.Columns + j0;
+                for (int p = 0; p * panel < columns; p++)
+                {
+                    int width = Math.Min(panel, columns - p * panel);
+                    Pack(b + p * panel, product.Columns, steps, width, packed);
+                    MatrixProduct.Multiply<V>(
+                        a, product.ARow, product.AStep, rows, packed, panel, steps, c + p * cPanel, panel, width, s0 > 0);
+                }
             }
-            float* destination = product.C + i0 * (nint)product.Columns + j0;
-            for (nint i = 0; i < rows; i++)
+            for (int p = 0; p * panel < columns; p++)
             {
-                StoreRow(c, destination, columns, product.Accumulate);
-                c += panel;
-                destination += product.Columns;
+                float* source = c + p * cPanel;
+                float* destination = product.C + i0 * (nint)product.Columns + j0 + p * panel;
+                for (nint i = 0; i < rows; i++)
+                {
+                    StoreRow(source, destination, Math.Min(panel, columns - p * panel), product.Accumulate);
+                    source += panel;
+                    destination += product.Columns;
+                }
             }
         }
 
