@@ -16,16 +16,26 @@ internal unsafe struct ConvEpilogue
     {
         nint at = pixel * Channels + channel;
         for (; count >= V.Count; count -= V.Count, sums += V.Count, channel += V.Count, at += V.Count)
-            StoreVector(V.Load(sums), at, image, channel);
+            StoreShifted(V.Load(sums) + Shift<V>(image, channel), at);
         if (count > 0) StoreTail(V.Load(sums), at, image, channel, count);
     }
 
+    /// <summary>What is added to every pixel of one image: bias + embedding.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly void StoreVector<V>(V u, nint at, nint image, nint channel)
+    public readonly V Shift<V>(nint image, nint channel)
         where V : unmanaged, ILanes<V>
     {
-        if (Bias != null) u += V.Load(Bias + channel);
-        if (Embedding != null) u += V.Load(Embedding + image * Channels + channel);
+        V shift = V.Zero;
+        if (Bias != null) shift += V.Load(Bias + channel);
+        if (Embedding != null) shift += V.Load(Embedding + image * Channels + channel);
+        return shift;
+    }
+
+    /// <summary>The rest of the epilogue, for sums to which the shift was added.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void StoreShifted<V>(V u, nint at)
+        where V : unmanaged, ILanes<V>
+    {
         if (Residual != null) u += V.Load(Residual + at);
         if (Activation != Activation.None) u = Activate(u);
         V.Store(Y + at, u);
@@ -34,15 +44,17 @@ internal unsafe struct ConvEpilogue
     public readonly void StoreTail<V>(V u, nint at, nint image, nint channel, int count)
         where V : unmanaged, ILanes<V>
     {
-        if (Bias != null) u += V.LoadPartial(Bias + channel, count);
-        if (Embedding != null) u += V.LoadPartial(Embedding + image * Channels + channel, count);
+        V shift = V.Zero;
+        if (Bias != null) shift += V.LoadPartial(Bias + channel, count);
+        if (Embedding != null) shift += V.LoadPartial(Embedding + image * Channels + channel, count);
+        u += shift;
         if (Residual != null) u += V.LoadPartial(Residual + at, count);
         if (Activation != Activation.None) u = Activate(u);
         V.StorePartial(Y + at, u, count);
     }
 
     private readonly V Activate<V>(V u)
-        where V : unmanaged, ILanes<V> => Activation == Activation.Relu ? V.Max(u, V.Zero) : u * LanesMath.Sigmoid(u);
+        where V : unmanaged, ILanes<V> => Activation == Activation.Relu ? V.Max(u, V.Zero) : LanesMath.Silu(u);
 }
 
 /// <summary>

@@ -73,55 +73,71 @@ internal unsafe struct ConvSource
     private readonly void StageRow<V>(int n, int y, int x0, int count, float* row, float* coefficients)
         where V : unmanaged, ILanes<V>
     {
-        int sourceHeight = Height >> Shift, sourceWidth = Width >> Shift;
-        nint sourceRow = ((nint)n * sourceHeight + (y >> Shift)) * sourceWidth;
-        int c2 = Channels - Channels1;
+        nint sourceRow = ((nint)n * (Height >> Shift) + (y >> Shift)) * (Width >> Shift);
         if (IsPlain)
         {
             Copy(row, X + (sourceRow + x0) * Channels, (nint)count * Channels);
             return;
         }
-        for (int i = 0; i < count; i++, row += Channels)
+        if (Shift == 0)
         {
-            int x = x0 + i;
-            if (i > 0 && Shift != 0 && (x & 1) != 0)
-            {
-                Copy(row, row - Channels, Channels);
-                continue;
-            }
-            nint pixel = sourceRow + (x >> Shift);
-            Convert<V>(X + pixel * Channels1, row, coefficients, Channels1);
-            if (c2 > 0) Convert<V>(X2 + pixel * c2, row + Channels1, coefficients + Channels1, c2);
+            StagePixels<V>(sourceRow + x0, count, row, Channels, coefficients);
+            return;
         }
+        int odd = x0 & 1, pairs = (count - odd + 1) / 2;
+        if (odd != 0) StagePixels<V>(sourceRow + (x0 >> 1), 1, row, Channels, coefficients);
+        float* even = row + odd * Channels;
+        StagePixels<V>(sourceRow + ((x0 + odd) >> 1), pairs, even, 2 * (nint)Channels, coefficients);
+        for (int i = 0; 2 * i + 1 < count - odd; i++) Copy(even + (2 * i + 1) * (nint)Channels, even + 2 * i * (nint)Channels, Channels);
+    }
+
+    private readonly void StagePixels<V>(nint pixel, int count, float* destination, nint step, float* coefficients)
+        where V : unmanaged, ILanes<V>
+    {
+        if (count <= 0) return;
+        int c2 = Channels - Channels1;
+        Convert<V>(X + pixel * Channels1, Channels1, destination, step, coefficients, Channels1, count);
+        if (c2 > 0) Convert<V>(X2 + pixel * c2, c2, destination + Channels1, step, coefficients + Channels1, c2, count);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Convert<V>(float* source, float* destination, float* coefficients, int count)
+    private readonly void Convert<V>(float* source, nint sourceStep, float* destination, nint step, float* coefficients, int channels, int count)
         where V : unmanaged, ILanes<V>
     {
         if (Mean == null && !Silu)
         {
-            Copy(destination, source, count);
+            for (int i = 0; i < count; i++) Copy(destination + i * step, source + i * sourceStep, channels);
             return;
         }
         nint stride = (nint)(CoefficientFloats / 3);
         bool normalise = Mean != null, silu = Silu;
-        int i = 0;
-        for (; i <= count - V.Count; i += V.Count)
+        int c = 0;
+        for (; c <= channels - V.Count; c += V.Count)
         {
-            V u = V.Load(source + i);
-            if (normalise)
-                u = V.MultiplyAdd(u - V.Load(coefficients + i), V.Load(coefficients + stride + i), V.Load(coefficients + 2 * stride + i));
-            if (silu) u *= LanesMath.Sigmoid(u);
-            V.Store(destination + i, u);
+            V mean = V.Zero, factor = V.Broadcast(1), offset = V.Zero;
+            if (normalise) (mean, factor, offset) = (V.Load(coefficients + c), V.Load(coefficients + stride + c), V.Load(coefficients + 2 * stride + c));
+            float* s = source + c, d = destination + c;
+            if (silu)
+            {
+                for (int i = 0; i < count; i++, s += sourceStep, d += step)
+                    V.Store(d, LanesMath.Silu(V.MultiplyAdd(V.Load(s) - mean, factor, offset)));
+            }
+            else
+            {
+                for (int i = 0; i < count; i++, s += sourceStep, d += step)
+                    V.Store(d, V.MultiplyAdd(V.Load(s) - mean, factor, offset));
+            }
         }
-        if (i == count) return;
-        V tail = V.LoadPartial(source + i, count - i);
-        // The coefficients are followed by enough room for a whole vector.
-        if (normalise)
-            tail = V.MultiplyAdd(tail - V.Load(coefficients + i), V.Load(coefficients + stride + i), V.Load(coefficients + 2 * stride + i));
-        if (silu) tail *= LanesMath.Sigmoid(tail);
-        V.StorePartial(destination + i, tail, count - i);
+        int rest = channels - c;
+        if (rest == 0) return;
+        for (int i = 0; i < count; i++)
+        {
+            V u = V.LoadPartial(source + i * sourceStep + c, rest);
+            // The coefficients are followed by enough room for a whole vector.
+            if (normalise)
+                u = V.MultiplyAdd(u - V.Load(coefficients + c), V.Load(coefficients + stride + c), V.Load(coefficients + 2 * stride + c));
+            V.StorePartial(destination + i * step + c, silu ? LanesMath.Silu(u) : u, rest);
+        }
     }
 
     /// <summary>Mean, factor and offset of every channel of image n: u = (x - mean) factor + offset.</summary>

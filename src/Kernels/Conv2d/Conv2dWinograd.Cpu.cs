@@ -137,16 +137,28 @@ public sealed unsafe partial class CpuKernels
             int last = Math.Min(channel0 + 2 * V.Count, OutChannels);
             for (int channel = channel0; channel < last; channel += V.Count, sums += V.Count)
             {
-                Winograd.TransformOutput<V>(sums, SumPlane, buffer);
+                Winograd.TransformOutputColumns<V>(sums, SumPlane, buffer);
                 int count = Math.Min(V.Count, last - channel);
+                bool whole = count == V.Count && columns == 4;
+                V shift = V.Zero;
+                if (whole) shift = Epilogue.Shift<V>(n, channel);
                 for (int i = 0; i < rows; i++)
-                    for (int j = 0; j < columns; j++)
+                {
+                    Winograd.TransformOutputRow(buffer, i, out V u0, out V u1, out V u2, out V u3);
+                    nint at = (pixel0 + (nint)i * Source.Width) * OutChannels + channel;
+                    if (whole)
                     {
-                        V u = V.Load(buffer + (i * 4 + j) * V.Count);
-                        nint at = (pixel0 + (nint)i * Source.Width + j) * OutChannels + channel;
-                        if (count == V.Count) Epilogue.StoreVector(u, at, n, channel);
-                        else Epilogue.StoreTail(u, at, n, channel, count);
+                        Epilogue.StoreShifted(u0 + shift, at);
+                        Epilogue.StoreShifted(u1 + shift, at + OutChannels);
+                        Epilogue.StoreShifted(u2 + shift, at + 2 * (nint)OutChannels);
+                        Epilogue.StoreShifted(u3 + shift, at + 3 * (nint)OutChannels);
+                        continue;
                     }
+                    Epilogue.StoreTail(u0, at, n, channel, count);
+                    if (columns > 1) Epilogue.StoreTail(u1, at + OutChannels, n, channel, count);
+                    if (columns > 2) Epilogue.StoreTail(u2, at + 2 * (nint)OutChannels, n, channel, count);
+                    if (columns > 3) Epilogue.StoreTail(u3, at + 3 * (nint)OutChannels, n, channel, count);
+                }
             }
         }
     }

@@ -118,12 +118,11 @@ internal static unsafe class Winograd
         }
     }
 
-    /// <summary>One tile and one vector of channels: buffer[4 i + j] = (A^T m A)[i][j] of 36 planes; <paramref name="buffer"/> holds 40 vectors.</summary>
+    /// <summary>One tile and one vector of channels: half[6 i + j] = (A^T m)[i][j], 4 by 6, of 36 planes; <paramref name="half"/> holds 24 vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void TransformOutput<V>(float* planes, nint planeStride, float* buffer)
+    public static void TransformOutputColumns<V>(float* planes, nint planeStride, float* half)
         where V : unmanaged, ILanes<V>
     {
-        float* half = buffer + 16 * V.Count;
         for (nint j = 0; j < 6; j++)
         {
             float* m = planes + j * planeStride, t = half + j * V.Count;
@@ -134,16 +133,16 @@ internal static unsafe class Winograd
             V.Store(t + 12 * V.Count, r2);
             V.Store(t + 18 * V.Count, r3);
         }
-        for (nint i = 0; i < 4; i++)
-        {
-            float* t = half + i * 6 * V.Count, y = buffer + i * 4 * V.Count;
-            Output(V.Load(t), V.Load(t + V.Count), V.Load(t + 2 * V.Count), V.Load(t + 3 * V.Count), V.Load(t + 4 * V.Count), V.Load(t + 5 * V.Count),
-                out V r0, out V r1, out V r2, out V r3);
-            V.Store(y, r0);
-            V.Store(y + V.Count, r1);
-            V.Store(y + 2 * V.Count, r2);
-            V.Store(y + 3 * V.Count, r3);
-        }
+    }
+
+    /// <summary>The second half: row <paramref name="i"/> of (A^T m) A, four pixels.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void TransformOutputRow<V>(float* half, nint i, out V r0, out V r1, out V r2, out V r3)
+        where V : unmanaged, ILanes<V>
+    {
+        float* t = half + i * 6 * V.Count;
+        Output(V.Load(t), V.Load(t + V.Count), V.Load(t + 2 * V.Count), V.Load(t + 3 * V.Count), V.Load(t + 4 * V.Count), V.Load(t + 5 * V.Count),
+            out r0, out r1, out r2, out r3);
     }
 
     /// <summary>
