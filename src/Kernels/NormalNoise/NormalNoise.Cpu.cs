@@ -38,21 +38,10 @@ public sealed unsafe partial class CpuKernels
             {
                 int count = Math.Min(NoiseTile, length - i);
                 PhiloxLanes.FillNormal(noise, key, sampleIndex[row], start + i, count);
-                if (Avx512F.IsSupported) Scale<Lanes512>(noise, to + i, count);
-                else if (Fma.IsSupported && Avx2.IsSupported) Scale<Lanes256>(noise, to + i, count);
-                else Scale<Lanes128>(noise, to + i, count);
+                if (Avx512F.IsSupported) ScaleRow<Lanes512>(noise, to + i, count, scale);
+                else if (Fma.IsSupported && Avx2.IsSupported) ScaleRow<Lanes256>(noise, to + i, count, scale);
+                else ScaleRow<Lanes128>(noise, to + i, count, scale);
             }
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Scale<V>(float* noise, float* to, int count)
-            where V : unmanaged, ILanes<V>
-        {
-            nint i = 0;
-            V factor = V.Broadcast(scale);
-            for (; i <= count - V.Count; i += V.Count) V.Store(to + i, factor * V.Load(noise + i));
-            int rest = (int)(count - i);
-            if (rest > 0) V.StorePartial(to + i, factor * V.LoadPartial(noise + i, rest), rest);
         }
     }
 }

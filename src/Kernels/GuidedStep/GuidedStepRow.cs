@@ -1,0 +1,71 @@
+namespace NativeDiffusion.Kernels;
+
+/// <summary>
+/// The coefficients of one guided sampler step, computed by the sampler in double and rounded to float32 here. See
+/// <see cref="IKernels.GuidedStep"/> for the formulas.
+/// </summary>
+public readonly record struct GuidedStepRow
+{
+    /// <summary>A row of zeros that clips, if told to, to [-1, 1].</summary>
+    public GuidedStepRow() { }
+
+    /// <summary>Index of the step: the third counter word of the noise.</summary>
+    public int StepIndex { get; init; }
+
+    /// <summary>Weight of the state in the clean sample.</summary>
+    public float XFromZ { get; init; }
+
+    /// <summary>Weight of the guided raw output in the clean sample.</summary>
+    public float XFromG { get; init; }
+
+    /// <summary>Weight of the state in the next state.</summary>
+    public float A { get; init; }
+
+    /// <summary>Weight of the (clipped) clean sample in the next state.</summary>
+    public float B { get; init; }
+
+    /// <summary>Weight of the guided raw output in the next state.</summary>
+    public float E { get; init; }
+
+    /// <summary>Weight of the first history in the next state. Where it is 0 the history is not read.</summary>
+    public float P { get; init; }
+
+    /// <summary>Weight of the second history, a stored state, in the next state. Where it is 0 the history is not read.</summary>
+    public float Q { get; init; }
+
+    /// <summary>Standard deviation of the noise added to the next state.</summary>
+    public float C { get; init; }
+
+    /// <summary>Whether the network's variance channels replace <see cref="C"/>.</summary>
+    public bool LearnedVariance { get; init; }
+
+    /// <summary>Log-variance at nu = -1.</summary>
+    public float LogVarMin { get; init; }
+
+    /// <summary>Log-variance at nu = 1.</summary>
+    public float LogVarMax { get; init; }
+
+    /// <summary>Whether the noise is left out whatever the variance: the last step of an ancestral sampler.</summary>
+    public bool NoNoise { get; init; }
+
+    /// <summary>Weight of the state in the stored history.</summary>
+    public float HistoryFromZ { get; init; }
+
+    /// <summary>Weight of the (clipped) clean sample in the stored history.</summary>
+    public float HistoryFromX { get; init; }
+
+    /// <summary>Whether this row stores the first history.</summary>
+    public bool StoreHistory { get; init; }
+
+    /// <summary>Whether this row stores its state as the second history, before updating it.</summary>
+    public bool StoreState { get; init; }
+
+    /// <summary>Whether the clean sample is clamped to [<see cref="ClipLow"/>, <see cref="ClipHigh"/>].</summary>
+    public bool Clip { get; init; }
+
+    /// <summary>Lower bound of the clean sample.</summary>
+    public float ClipLow { get; init; } = -1;
+
+    /// <summary>Upper bound of the clean sample.</summary>
+    public float ClipHigh { get; init; } = 1;
+}

@@ -1,0 +1,217 @@
+using System.Runtime.Intrinsics.X86;
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model;
+using NativeDiffusion.Model.Sampling;
+using NativeDiffusion.Model.Schedules;
+using NativeDiffusion.Runtime;
+using NativeDiffusion.Tests.Cases;
+using NativeDiffusion.Tests.Noise;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.FusedStep;
+
+[TestFixture]
+[Covers(nameof(IKernels.GuidedStep))]
+public sealed class GuidedStepTests
+{
+    private static readonly CpuKernels[] Backends = [new(1), new(2), new(7)];
+
+    private static readonly Shape[] Shapes =
+    [
+        new(1, 1, 1, 1), new(2, 3, 5, 1), new(3, 5, 7, 3), new(4, 4, 4, 4), new(2, 3, 3, 5), new(2, 9, 3, 2), new(2, 33), new(3, 32, 32, 1),
+        new(2, 75, 80, 3), new(1, 67, 71, 4), new(1, 129, 131, 1),
+    ];
+
+    /// <summary>Every form that a sampler row takes, with coefficients that no sampler would use.</summary>
+    private static IEnumerable<(string Name, GuidedStepRow Row)> Rows()
+    {
+        var plain = new GuidedStepRow { StepIndex = 5, XFromZ = 1.7f, XFromG = -0.6f, A = 0.3f, B = 0.9f };
+        var noisy = plain with { C = 0.8f };
+        yield return ("last", new GuidedStepRow { XFromZ = 1.7f, XFromG = -0.6f, B = 1 });
+        yield return ("plain", plain);
+        yield return ("clipped", plain with { Clip = true });
+        yield return ("clipped elsewhere", plain with { Clip = true, ClipLow = -0.25f, ClipHigh = 3 });
+        yield return ("noisy", noisy);
+        yield return ("not rederived", noisy with { Clip = true, E = -0.7f });
+        yield return ("two-step", plain with { Clip = true, P = -0.4f, StoreHistory = true, HistoryFromX = 1 });
+        yield return ("predictor", plain with { StoreHistory = true, HistoryFromZ = 0.7f, HistoryFromX = -0.7f, StoreState = true });
+        yield return ("corrector", noisy with { P = -0.3f, Q = 1 });
+        yield return ("all", noisy with { Clip = true, E = 0.2f, P = 0.3f, Q = -0.5f, StoreHistory = true, HistoryFromZ = 2, HistoryFromX = 3, StoreState = true });
+        yield return ("learned", plain with { Clip = true, LearnedVariance = true, LogVarMin = -3, LogVarMax = -1 });
+        yield return ("learned, last", plain with { LearnedVariance = true, LogVarMin = -3, LogVarMax = -1, NoNoise = true });
+    }
+
+    private static IEnumerable<TestCaseData> Cases =>
+        from row in Rows()
+        from shape in Shapes
+        from doubled in new[] { false, true }
+        where doubled || !row.Row.LearnedVariance
+        // More than one chunk per sample: once is enough.
+        where shape.RowCount < 4000 || row.Name is "all" or "learned"
+        select new TestCaseData(row.Row, shape, doubled).SetArgDisplayNames(row.Name, shape.ToString(), doubled ? "2C" : "C");
+
+    [TestCaseSource(nameof(Cases))]
+    public void Equals_the_oracle_and_its_unfused_composition(GuidedStepRow row, Shape shape, bool doubled)
+    {
+        var kernels = Backends[1];
+        using var fixture = new StepFixture(shape, doubled);
+        fixture.DrawNoise(kernels, row);
+        var (expected, sizes) = fixture.Oracle(row);
+        float[] unfused = fixture.Unfused(row, Fma.IsSupported || !Avx2.IsSupported && !Sse2.IsSupported ? MathF.FusedMultiplyAdd : (a, b, c) => a * b + c);
+        fixture.Run(kernels, row);
+        float[] got = fixture.Results;
+        for (int i = 0; i < got.Length; i++)
+        {
+            if (!(Math.Abs(got[i] - expected[i]) <= 5e-7 * sizes[i]))
+                Assert.Fail($"Element {i} is {got[i]}, should be {expected[i]} within {5e-7 * sizes[i]:g3}.");
+            // The exponential of the learned variance is not the kernel's.
+            if (!row.LearnedVariance && BitConverter.SingleToInt32Bits(got[i]) != BitConverter.SingleToInt32Bits(unfused[i]))
+                Assert.Fail($"Element {i} is {got[i]:g9}, unfused {unfused[i]:g9}.");
+        }
+        fixture.AssertGuardsIntact();
+    }
+
+    [TestCaseSource(nameof(Cases))]
+    public void Bits_do_not_depend_on_threads_batch_aliasing_or_who_draws_the_noise(GuidedStepRow row, Shape shape, bool doubled)
+    {
+        using var fixture = new StepFixture(shape, doubled);
+        fixture.Run(Backends[0], row);
+        float[] expected = fixture.Results, y = fixture.Y.Values;
+        foreach (var kernels in Backends.Skip(1))
+        {
+            using var again = new StepFixture(shape, doubled);
+            again.Run(kernels, row);
+            Assert.That(Bits(again.Results), Is.EqualTo(Bits(expected)), $"{kernels.Threads} threads");
+            using var aliased = new StepFixture(shape, doubled);
+            aliased.DrawNoise(kernels, row);
+            aliased.Run(kernels, row, inPlace: true, givenNoise: true);
+            Assert.That(Bits(aliased.Z.Values), Is.EqualTo(Bits(y)), "in place, with the noise given");
+            aliased.AssertGuardsIntact();
+        }
+        for (int b = 0; b < shape.Batch; b++)
+        {
+            using var whole = new StepFixture(shape, doubled);
+            using var alone = StepFixture.Slice(whole, b);
+            alone.Run(Backends[1], row);
+            int length = (int)shape.RowCount;
+            Assert.That(Bits(alone.Y.Values), Is.EqualTo(Bits(y[(b * length)..((b + 1) * length)])), $"sample {b} alone");
+        }
+    }
+
+    [Test]
+    public void Scale_one_and_a_missing_null_half_give_the_conditional_prediction_to_the_bit()
+    {
+        var kernels = Backends[1];
+        using var fixture = new StepFixture(new Shape(3, 5, 5, 3), false, scales: [1, 9, 1]);
+        // Would spoil the result if it were read.
+        fixture.Prediction.View.Rows(3, 2).Span.Fill(float.NaN);
+        fixture.Run(kernels, new GuidedStepRow { XFromG = 1, B = 1 });
+        Assert.That(Bits(fixture.Y.Values), Is.EqualTo(Bits(fixture.Prediction.View.Rows(0, 3).Span.ToArray())));
+    }
+
+    [Test]
+    public void Histories_with_weight_zero_are_not_read()
+    {
+        var kernels = Backends[0];
+        using var fixture = new StepFixture(new Shape(2, 4, 4, 3), false);
+        fixture.H1.View.Span.Fill(float.NaN);
+        fixture.H2.View.Span.Fill(float.NaN);
+        fixture.Run(kernels, new GuidedStepRow { XFromG = 1, B = 1, StoreHistory = true, HistoryFromX = 1, StoreState = true });
+        Assert.That(fixture.Results, Has.None.NaN);
+    }
+
+    [Test]
+    public void A_NaN_of_the_network_is_not_hidden_by_clipping()
+    {
+        var kernels = Backends[0];
+        using var fixture = new StepFixture(new Shape(1, 4, 4, 3), false);
+        fixture.Prediction.View.Span[0] = float.NaN;
+        fixture.Prediction.View.Span[47] = float.NaN;
+        fixture.Run(kernels, new GuidedStepRow { XFromZ = 1, XFromG = 1, B = 1, Clip = true });
+        Assert.That(fixture.Y.Values.Select(float.IsNaN), Is.EqualTo(Enumerable.Range(0, 48).Select(i => i is 0 or 47)));
+    }
+
+    [Test]
+    public void What_the_row_needs_and_the_call_lacks_is_named()
+    {
+        var kernels = Backends[0];
+        using var fixture = new StepFixture(new Shape(2, 4, 4, 3), false);
+        Assert.That(() => fixture.Run(kernels, new GuidedStepRow { LearnedVariance = true }), Throws.ArgumentException.With.Message.Contains("variance"));
+        Assert.That(
+            () => kernels.GuidedStep(new() { P = 1 }, 1, fixture.Prediction, fixture.Scale, fixture.NullRow, fixture.SampleIndex, default, fixture.Z, default, default, default, fixture.Y),
+            Throws.ArgumentException.With.Message.Contains("history"));
+        fixture.NullRow.View.Span[1] = BitConverter.Int32BitsToSingle(3);
+        Assert.That(() => fixture.Run(kernels, new GuidedStepRow()), Throws.ArgumentException.With.Message.Contains("null row 3"));
+    }
+
+    [Test]
+    public void A_plan_steps_its_bound_states_in_place_and_allocates_nothing()
+    {
+        var kernels = Backends[1];
+        using StepFixture direct = new(new Shape(3, 5, 7, 3), true), planned = new(new Shape(3, 5, 7, 3), true);
+        var row = new GuidedStepRow { StepIndex = 3, XFromG = 0.5f, A = 0.5f, B = 0.25f, P = 1, LearnedVariance = true, StoreHistory = true, HistoryFromX = 1, Clip = true };
+        var builder = new PlanBuilder(kernels);
+        Tensor Bind(string name, GuardedTensor tensor) => builder.Bind(name, tensor);
+        builder.GuidedStep(
+            new(row), new(StepFixture.Seed), Bind("prediction", planned.Prediction), Bind("scale", planned.Scale), Bind("nullRow", planned.NullRow),
+            Bind("sampleIndex", planned.SampleIndex), Bind("z", planned.Z), history: Bind("h1", planned.H1), denoised: Bind("denoised", planned.Denoised));
+        using var plan = builder.Build();
+        plan.Run();
+        direct.Run(kernels, row);
+        Assert.That(planned.Z.Values, Is.EqualTo(direct.Y.Values));
+        Assert.That(planned.H1.Values, Is.EqualTo(direct.H1.Values));
+        Assert.That(planned.Denoised.Values, Is.EqualTo(direct.Denoised.Values));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        plan.Run();
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+        var other = builder.Bind("other", direct.Scale);
+        Assert.That(() => new PlanBuilder(kernels).GuidedStep(new(row), new(1), other, other, other, other, builder.Bind("z", planned.Z)), Throws.ArgumentException);
+    }
+
+    private static IEnumerable<TestCaseData> Tables
+    {
+        get
+        {
+            var schedule = new ContinuousSchedule();
+            foreach (var (levels, name) in new[] { (schedule.Levels([1, 0.7, 0.5, 0.2, 0]), "from -20 to 20"), (schedule.Levels([1, 0]), "in one leap") })
+                foreach (var type in new Parameterization[] { PredictionType.Eps, PredictionType.V })
+                    foreach (bool clip in new[] { true, false })
+                        foreach (var table in new[]
+                        {
+                            Samplers.Algorithm2(levels, type, 0.3, clip), Samplers.Ddim(levels, type, 0.5, clip), Samplers.DpmSolver2M(levels, type, clip),
+                            Samplers.EulerAncestral(levels, type, 1, clip),
+                        })
+                            yield return new TestCaseData(table).SetArgDisplayNames(table.Name, type.ToString(), name, clip ? "clipped" : "");
+        }
+    }
+
+    [TestCaseSource(nameof(Tables))]
+    public void Whole_samplers_from_log_SNR_minus_20_to_20_stay_with_the_oracle(SamplerTable table)
+    {
+        var kernels = Backends[1];
+        using var fixture = new StepFixture(new Shape(2, 5, 7, 3), false);
+        foreach (ref float z in fixture.Z.View.Span) z *= (float)table.InitialScale;
+        fixture.H1.View.Span.Fill(float.NaN);
+        fixture.H2.View.Span.Fill(float.NaN);
+        foreach (var row in table.Rows)
+        {
+            var rounded = Round(row);
+            var (expected, sizes) = fixture.Oracle(rounded);
+            fixture.Run(kernels, rounded);
+            for (int i = 0; i < fixture.Z.View.Count; i++)
+                if (!(Math.Abs(fixture.Y.View.Span[i] - expected[i]) <= 5e-7 * sizes[i]))
+                    Assert.Fail($"Step {row.StepIndex}: element {i} is {fixture.Y.View.Span[i]}, should be {expected[i]} within {5e-7 * sizes[i]:g3}.");
+            fixture.Y.View.Span.CopyTo(fixture.Z.View.Span);
+        }
+    }
+
+    private static GuidedStepRow Round(SamplerRow row) => new()
+    {
+        StepIndex = row.StepIndex, XFromZ = (float)row.XFromZ, XFromG = (float)row.XFromG, A = (float)row.A, B = (float)row.B, E = (float)row.E,
+        P = (float)row.P, Q = (float)row.Q, C = (float)row.C, LearnedVariance = row.LearnedVariance, LogVarMin = (float)row.LogVarMin,
+        LogVarMax = (float)row.LogVarMax, HistoryFromZ = (float)row.HistoryFromZ, HistoryFromX = (float)row.HistoryFromX,
+        StoreHistory = row.StoreHistory, StoreState = row.StoreState, Clip = row.Clip,
+    };
+
+    private static int[] Bits(float[] values) => [.. values.Select(BitConverter.SingleToInt32Bits)];
+}
