@@ -7,6 +7,10 @@ public sealed unsafe partial class CpuKernels
     // The transformed tiles of a block: 384 KB, so that they and a panel of weights stay in a 1 MB second-level cache.
     private const int WinogradBlockFloats = 96 * 1024;
 
+    // From 288 x 288 channels on, the transformed weights are several times as large as a second-level cache.
+    private const long WinogradWideWeights = 288 * 288;
+    private const int WinogradWideTiles = 48;
+
     /// <summary>Winograd where a map has enough tiles, mostly whole, and enough channels to pay for the transforms. Never looks at the batch.</summary>
     private static bool UsesWinograd(in Conv2dShape s)
     {
@@ -35,25 +39,39 @@ public sealed unsafe partial class CpuKernels
             TileRows = (source.Height + 3) / 4,
             TileColumns = (source.Width + 3) / 4,
         };
+        int panels = (outChannels + panel - 1) / panel;
+        // Weights that no second-level cache holds are read once for a block of many tiles, plane by plane, for all panels in turn.
+        bool wide = (long)c * outChannels >= WinogradWideWeights;
         long rowFloats = (long)(job.TileColumns * 4 + 2) * c;
-        job.BandTileRows = (int)Math.Clamp((2 * BandFloats / rowFloats - 2) / 4, 1, job.TileRows);
+        long bandRows = Math.Max((2 * BandFloats / rowFloats - 2) / 4, wide ? WinogradWideTiles / job.TileColumns : 0);
+        job.BandTileRows = (int)Math.Clamp(bandRows, 1, job.TileRows);
         job.Bands = (job.TileRows + job.BandTileRows - 1) / job.BandTileRows;
         job.BandTileRows = (job.TileRows + job.Bands - 1) / job.Bands;
         job.Bands = (job.TileRows + job.BandTileRows - 1) / job.BandTileRows;
-        job.ImagesPerItem = 1;
+        int imageTiles = job.TileRows * job.TileColumns;
+        long images = 1;
         if (job.Bands == 1)
-            job.ImagesPerItem = (int)Math.Clamp(Math.Min(BandFloats / (rowFloats * (job.TileRows * 4 + 2)), batch / (2L * Threads)), 1, batch);
+            images = wide ? WinogradWideTiles / imageTiles : Math.Min(2 * BandFloats / (rowFloats * (job.TileRows * 4 + 2)), batch / (2L * Threads));
+        // Fill whole register tiles if that takes no more than dropping a few images.
+        for (long fewer = images; fewer > images / 2 && fewer > 0; fewer--)
+        {
+            if (fewer * imageTiles % tile != 0) continue;
+            images = fewer;
+            break;
+        }
+        job.ImagesPerItem = (int)Math.Clamp(images, 1, batch);
         job.ImageGroups = (batch + job.ImagesPerItem - 1) / job.ImagesPerItem;
-        int panels = (outChannels + panel - 1) / panel;
-        job.PanelGroups = Math.Clamp((int)(4L * Threads / ((long)job.ImageGroups * job.Bands)), 1, panels);
+        int items = job.ImageGroups * job.Bands;
+        job.PanelGroups = Math.Clamp((2 * Threads + items - 1) / items, 1, panels);
+        job.PassPanels = wide ? (panels + job.PanelGroups - 1) / job.PanelGroups : 1;
 
         int itemTiles = (job.ImagesPerItem * job.BandTileRows * job.TileColumns + tile - 1) / tile * tile;
-        int fit = Math.Clamp(WinogradBlockFloats / (Winograd.Planes * Math.Max(c, panel)) / tile * tile, 2 * tile, 8 * tile);
+        int fit = Math.Clamp(WinogradBlockFloats / (Winograd.Planes * Math.Max(c, panel)) / tile * tile, wide ? WinogradWideTiles / tile * tile : 2 * tile, 8 * tile);
         int blocks = (itemTiles + fit - 1) / fit;
         job.BlockTiles = ((itemTiles + blocks - 1) / blocks + tile - 1) / tile * tile;
         // Planes are kept off multiples of 4 KB, where stores to them would collide in the cache.
         job.InPlane = (nint)job.BlockTiles * c / 16 * 16 + 48;
-        job.SumPlane = (nint)job.BlockTiles * panel + 16;
+        job.SumPlane = (nint)job.BlockTiles * panel * job.PassPanels + 16;
         job.TableOffset = source.CoefficientFloats;
         job.BufferOffset = job.TableOffset + 32;
         job.InOffset = job.BufferOffset + 40 * V.Count;
@@ -73,7 +91,7 @@ public sealed unsafe partial class CpuKernels
         public ConvEpilogue Epilogue;
         public float* Packed;
         public float** Scratch;
-        public int Batch, OutChannels, TileRows, TileColumns, BandTileRows, Bands, ImagesPerItem, ImageGroups, PanelGroups, BlockTiles;
+        public int Batch, OutChannels, TileRows, TileColumns, BandTileRows, Bands, ImagesPerItem, ImageGroups, PanelGroups, PassPanels, BlockTiles;
         public nint InPlane, SumPlane;
         public long TableOffset, BufferOffset, InOffset, SumOffset, BandOffset;
 
@@ -99,17 +117,24 @@ public sealed unsafe partial class CpuKernels
             {
                 int count = Math.Min(BlockTiles, tiles - block);
                 TransformTiles(bands, rowStride, bandRows * rowStride, perImage, block, count, transformed, scratch + BufferOffset);
-                for (int k = firstPanel; k < lastPanel; k++)
+                for (int pass = firstPanel; pass < lastPanel; pass += PassPanels)
                 {
-                    float* weights = Packed + (nint)k * Winograd.Planes * c * panel;
-                    for (int plane = 0; plane < Winograd.Planes; plane++, weights += (nint)c * panel)
-                        for (int t = 0; t < count; t += CpuKernels.TileRows<V>())
-                            InnerTile<V>(transformed + plane * InPlane + (nint)t * c, offsets, 0, 1, c, weights, sums + plane * SumPlane + (nint)t * panel);
-                    for (int t = 0; t < count; t++)
-                    {
-                        int i = (block + t) / perImage, index = (block + t) % perImage;
-                        StoreTile(sums + (nint)t * panel, n0 + i, t0 + index / TileColumns, index % TileColumns, k * panel, scratch + BufferOffset);
-                    }
+                    int end = Math.Min(pass + PassPanels, lastPanel);
+                    for (int plane = 0; plane < Winograd.Planes; plane++)
+                        for (int k = pass; k < end; k++)
+                        {
+                            float* weights = Packed + ((nint)k * Winograd.Planes + plane) * c * panel;
+                            float* target = sums + plane * SumPlane + (nint)(k - pass) * BlockTiles * panel;
+                            for (int t = 0; t < count; t += CpuKernels.TileRows<V>())
+                                InnerTile<V>(transformed + plane * InPlane + (nint)t * c, offsets, 0, 1, c, weights, target + (nint)t * panel);
+                        }
+                    for (int k = pass; k < end; k++)
+                        for (int t = 0; t < count; t++)
+                        {
+                            int i = (block + t) / perImage, index = (block + t) % perImage;
+                            StoreTile(sums + ((nint)(k - pass) * BlockTiles + t) * panel, n0 + i, t0 + index / TileColumns, index % TileColumns, k * panel,
+                                scratch + BufferOffset);
+                        }
                 }
             }
         }
