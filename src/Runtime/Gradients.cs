@@ -35,11 +35,17 @@ public sealed partial class PlanBuilder
             if (entry.Inputs.Any(i => i.NeedsGradient))
                 entry.Output.NeedsGradient = true;
 
+        HashSet<Tensor> leaves = [.. inputs];
         _gradients[output] = cotangent;
-        _callerOwned.Add(cotangent);
+        _callerOwned.Add(cotangent.Root);
         foreach (var entry in Enumerable.Reverse(_backward))
             if (entry.Output.NeedsGradient && entry.Inputs.Any(i => i.NeedsGradient) && _gradients.TryGetValue(entry.Output, out var gradient))
+            {
+                // Whoever recorded steps for this output's gradient has done so; the buffer may be handed on, unless it was asked for.
+                if (leaves.Contains(entry.Output)) _shared.Add(gradient.Root);
+                else _shared.Remove(gradient.Root);
                 entry.Record(gradient);
+            }
 
         foreach (var input in inputs)
             if (!_gradients.ContainsKey(input))
@@ -64,7 +70,7 @@ public sealed partial class PlanBuilder
     {
         if (_gradients.TryGetValue(tensor, out var gradient))
         {
-            if (!_callerOwned.Contains(gradient)) return (gradient, true);
+            if (!_callerOwned.Contains(gradient.Root)) return (gradient, true);
             // The caller's cotangent is not ours to add to.
             var own = Temporary(tensor.Shape, "d_" + tensor.Name);
             var source = gradient;
@@ -86,7 +92,7 @@ public sealed partial class PlanBuilder
     public void PassGradient(Tensor gradient, Tensor towards)
     {
         if (!NeedsGradient(towards)) return;
-        if (towards.Parameter is null && !_gradients.ContainsKey(towards) && _shared.Add(gradient))
+        if (towards.Parameter is null && !_gradients.ContainsKey(towards) && _shared.Add(gradient.Root))
         {
             _gradients[towards] = gradient;
             return;

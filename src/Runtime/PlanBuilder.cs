@@ -90,7 +90,7 @@ public sealed partial class PlanBuilder
     {
         ObjectDisposedException.ThrowIf(_built, this);
         var step = new Step(kernel, Present(reads), Present(writes), run, flops);
-        foreach (var tensor in step.Reads.Concat(step.Writes))
+        foreach (var tensor in step.Reads.Concat(step.Writes).Select(t => t.Root))
         {
             tensor.FirstStep = Math.Min(tensor.FirstStep, _steps.Count);
             tensor.LastStep = Math.Max(tensor.LastStep, _steps.Count);
@@ -133,7 +133,7 @@ public sealed partial class PlanBuilder
     {
         ObjectDisposedException.ThrowIf(_built, this);
         _built = true;
-        foreach (var tensor in _tensors.Where(t => t.Kind == TensorKind.Persistent).Concat(_outputs.Values))
+        foreach (var tensor in _tensors.Where(t => t.Kind == TensorKind.Persistent).Concat(_outputs.Values.Select(t => t.Root)))
             (tensor.FirstStep, tensor.LastStep) = (tensor.Kind == TensorKind.Persistent ? -1 : tensor.FirstStep, int.MaxValue - 1);
         Tensor[] planned = [.. _tensors.Where(t => t.Kind != TensorKind.Bound && t.LastStep >= 0)];
         long[] offsets = new long[planned.Length];

@@ -17,7 +17,9 @@ public sealed class Tensor
     /// <exception cref="InvalidOperationException">The plan is not built yet.</exception>
     public TensorView View
     {
-        get => _view.IsEmpty ? throw new InvalidOperationException($"Tensor {this} has no memory until its plan is built.") : _view;
+        get => AliasOf is { } root
+            ? root.View.Reshape(Shape)
+            : _view.IsEmpty ? throw new InvalidOperationException($"Tensor {this} has no memory until its plan is built.") : _view;
         internal set => _view = value;
     }
 
@@ -25,6 +27,15 @@ public sealed class Tensor
     public long Count => Shape.Count;
 
     internal TensorKind Kind { get; }
+
+    /// <summary>The tensor whose elements this one shows in another shape, or null. Never itself an alias.</summary>
+    internal Tensor? AliasOf { get; private init; }
+
+    /// <summary>The tensor that has the memory: <see cref="AliasOf"/>, or this one.</summary>
+    internal Tensor Root => AliasOf ?? this;
+
+    /// <summary>The same elements under another shape. Steps that touch the alias keep the root alive.</summary>
+    internal Tensor Alias(Shape shape) => new(shape, Name, Kind) { AliasOf = Root };
 
     /// <summary>The parameter whose values this tensor is, or null.</summary>
     internal Parameter? Parameter { get; init; }

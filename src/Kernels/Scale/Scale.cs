@@ -1,0 +1,7 @@
+namespace NativeDiffusion.Kernels;
+
+public partial interface IKernels
+{
+    /// <summary>y = factor * x, or y += factor * x. y may be x when it does not accumulate.</summary>
+    void Scale(TensorView x, float factor, TensorView y, bool accumulate);
+}
