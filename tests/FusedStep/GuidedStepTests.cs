@@ -36,7 +36,10 @@ public sealed class GuidedStepTests
         yield return ("two-step", plain with { Clip = true, P = -0.4f, StoreHistory = true, HistoryFromX = 1 });
         yield return ("predictor", plain with { StoreHistory = true, HistoryFromZ = 0.7f, HistoryFromX = -0.7f, StoreState = true });
         yield return ("corrector", noisy with { P = -0.3f, Q = 1 });
-        yield return ("all", noisy with { Clip = true, E = 0.2f, P = 0.3f, Q = -0.5f, StoreHistory = true, HistoryFromZ = 2, HistoryFromX = 3, StoreState = true });
+        yield return ("all", noisy with
+        {
+            Clip = true, E = 0.2f, P = 0.3f, Q = -0.5f, StoreHistory = true, HistoryFromZ = 2, HistoryFromX = 3, StoreState = true,
+        });
         yield return ("learned", plain with { Clip = true, LearnedVariance = true, LogVarMin = -3, LogVarMax = -1 });
         yield return ("learned, last", plain with { LearnedVariance = true, LogVarMin = -3, LogVarMax = -1, NoNoise = true });
     }
@@ -57,7 +60,8 @@ public sealed class GuidedStepTests
         using var fixture = new StepFixture(shape, doubled);
         fixture.DrawNoise(kernels, row);
         var (expected, sizes) = fixture.Oracle(row);
-        float[] unfused = fixture.Unfused(row, Fma.IsSupported || !Avx2.IsSupported && !Sse2.IsSupported ? MathF.FusedMultiplyAdd : (a, b, c) => a * b + c);
+        bool fuses = Fma.IsSupported || !Sse2.IsSupported;
+        float[] unfused = fixture.Unfused(row, fuses ? MathF.FusedMultiplyAdd : (a, b, c) => a * b + c);
         fixture.Run(kernels, row);
         float[] got = fixture.Results;
         for (int i = 0; i < got.Length; i++)
@@ -138,7 +142,9 @@ public sealed class GuidedStepTests
         using var fixture = new StepFixture(new Shape(2, 4, 4, 3), false);
         Assert.That(() => fixture.Run(kernels, new GuidedStepRow { LearnedVariance = true }), Throws.ArgumentException.With.Message.Contains("variance"));
         Assert.That(
-            () => kernels.GuidedStep(new() { P = 1 }, 1, fixture.Prediction, fixture.Scale, fixture.NullRow, fixture.SampleIndex, default, fixture.Z, default, default, default, fixture.Y),
+            () => kernels.GuidedStep(
+                new() { P = 1 }, 1, fixture.Prediction, fixture.Scale, fixture.NullRow, fixture.SampleIndex, default, fixture.Z,
+                default, default, default, fixture.Y),
             Throws.ArgumentException.With.Message.Contains("history"));
         fixture.NullRow.View.Span[1] = BitConverter.Int32BitsToSingle(3);
         Assert.That(() => fixture.Run(kernels, new GuidedStepRow()), Throws.ArgumentException.With.Message.Contains("null row 3"));
@@ -149,7 +155,10 @@ public sealed class GuidedStepTests
     {
         var kernels = Backends[1];
         using StepFixture direct = new(new Shape(3, 5, 7, 3), true), planned = new(new Shape(3, 5, 7, 3), true);
-        var row = new GuidedStepRow { StepIndex = 3, XFromG = 0.5f, A = 0.5f, B = 0.25f, P = 1, LearnedVariance = true, StoreHistory = true, HistoryFromX = 1, Clip = true };
+        var row = new GuidedStepRow
+        {
+            StepIndex = 3, XFromG = 0.5f, A = 0.5f, B = 0.25f, P = 1, LearnedVariance = true, StoreHistory = true, HistoryFromX = 1, Clip = true,
+        };
         var builder = new PlanBuilder(kernels);
         Tensor Bind(string name, GuardedTensor tensor) => builder.Bind(name, tensor);
         builder.GuidedStep(

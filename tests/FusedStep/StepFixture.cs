@@ -78,7 +78,8 @@ internal sealed class StepFixture : IDisposable
     }
 
     /// <summary>
-    /// The step written element by element, each product and sum by itself: with <paramref name="multiplyAdd"/> in float32, with the kernel's order
+    /// The step written element by element, each product and sum by itself: with <paramref name="multiplyAdd"/> in float32, with the
+    /// kernel's order
     /// of operations. Noise comes from <see cref="Noise"/>.
     /// </summary>
     public float[] Unfused(GuidedStepRow row, Func<float, float, float, float> multiplyAdd)
@@ -123,7 +124,8 @@ internal sealed class StepFixture : IDisposable
                 Seed, BitConverter.SingleToUInt32Bits(samples[i / length]), (uint)row.StepIndex, RandomStream.StepNoise, i % length);
             double[] terms = [row.A * z[i], row.B * x, row.E * g, row.P == 0 ? 0 : row.P * h1[i], row.Q == 0 ? 0 : row.Q * h2[i], c * n];
             Set(0, terms.Sum(), terms.Sum(Math.Abs) + Math.Abs(row.B) * sizeX + Math.Abs(row.E) * sizeG);
-            Set(1, row.StoreHistory ? row.HistoryFromZ * z[i] + row.HistoryFromX * x : h1[i], Math.Abs(row.HistoryFromZ * z[i]) + Math.Abs(row.HistoryFromX) * sizeX);
+            double stored = row.StoreHistory ? row.HistoryFromZ * z[i] + row.HistoryFromX * x : h1[i];
+            Set(1, stored, Math.Abs(row.HistoryFromZ * z[i]) + Math.Abs(row.HistoryFromX) * sizeX);
             Set(2, row.StoreState ? z[i] : h2[i], 0);
             Set(3, x, sizeX);
             void Set(int which, double value, double size) => (values[which * count + i], sizes[which * count + i]) = (value, size);

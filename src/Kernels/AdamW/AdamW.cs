@@ -3,7 +3,8 @@ namespace NativeDiffusion.Kernels;
 public partial interface IKernels
 {
     /// <summary>
-    /// One pass of AdamW with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101) over flat buffers, with clipping by the global
+    /// One pass of AdamW with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101) over flat buffers, with clipping by the
+    /// global
     /// norm and the moving average of the values in the same pass:
     /// <code>
     /// g *= min(1, ClipNorm / (norm + 1e-6))

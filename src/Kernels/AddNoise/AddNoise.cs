@@ -15,11 +15,13 @@ public enum PredictionTarget
 
 public partial interface IKernels
 {
-    /// <summary>z[n, e] = alpha[n] x[n, e] + sigma[n] noise[n, e]: the forward process to one noise level per row. z may be x or noise.</summary>
+    /// <summary>z[n, e] = alpha[n] x[n, e] + sigma[n] noise[n, e]: the forward process to one noise level per row. z may be x or
+    /// noise.</summary>
     void AddNoise(TensorView x, TensorView alpha, TensorView sigma, TensorView noise, TensorView z);
 
     /// <summary>
-    /// The forward process with noise = <see cref="Philox.Normal"/>(seed, sampleIndex[n], step, <see cref="RandomStream.StepNoise"/>, e), made in
+    /// The forward process with noise = <see cref="Philox.Normal"/>(seed, sampleIndex[n], step, <see cref="RandomStream.StepNoise"/>, e),
+    /// made in
     /// registers, and what a network has to predict from it: z = alpha x + sigma noise, and target = noise, x or alpha noise - sigma x.
     /// </summary>
     /// <param name="x">Clean samples, [N, ...].</param>

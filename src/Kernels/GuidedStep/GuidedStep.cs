@@ -3,7 +3,8 @@ namespace NativeDiffusion.Kernels;
 public partial interface IKernels
 {
     /// <summary>
-    /// One step of any sampler with classifier-free guidance (Ho and Salimans, arXiv 2207.12598), for N samples, in one pass. For each element, with ec the
+    /// One step of any sampler with classifier-free guidance (Ho and Salimans, arXiv 2207.12598), for N samples, in one pass. For each
+    /// element, with ec the
     /// conditional and e0 the null prediction of its sample, s the sample's guidance scale (s = 1 + w) and n standard normal noise:
     /// <code>
     /// g   = e0 + s (ec - e0)
@@ -13,18 +14,23 @@ public partial interface IKernels
     /// h2' = z                                           if StoreState
     /// </code>
     /// With LearnedVariance, C is exp((f LogVarMax + (1 - f) LogVarMin) / 2), f = (nu + 1) / 2, with nu the second half of the conditional
-    /// prediction's channels (Nichol and Dhariwal, arXiv 2102.09672). A sample without a null half, or whose scale is exactly 1, has g = ec to the bit. A NaN in
+    /// prediction's channels (Nichol and Dhariwal, arXiv 2102.09672). A sample without a null half, or whose scale is exactly 1, has g =
+    /// ec to the bit. A NaN in
     /// a prediction reaches y, clipped or not.
     /// </summary>
     /// <remarks>
-    /// What needs sums over a sample first (guidance rescale, dynamic threshold, APG) is a pass of its own before this one, to be added when a guider needs it:
+    /// What needs sums over a sample first (guidance rescale, dynamic threshold, APG) is a pass of its own before this one, to be added
+    /// when a guider needs it:
     /// it reads the same prediction and writes a few numbers per sample, which this pass would read beside the scale.
     /// </remarks>
     /// <param name="row">The coefficients.</param>
-    /// <param name="seed">Seed of the noise, which is <see cref="Philox.Normal"/>(seed, sampleIndex[b], row.StepIndex, <see cref="RandomStream.StepNoise"/>, e).</param>
-    /// <param name="prediction">The network's raw output, [R, ..., C] or [R, ..., 2C] with R at least N; rows 0 to N - 1 are the conditional half.</param>
+    /// <param name="seed">Seed of the noise, which is <see cref="Philox.Normal"/>(seed, sampleIndex[b], row.StepIndex,
+    /// <see cref="RandomStream.StepNoise"/>, e).</param>
+    /// <param name="prediction">The network's raw output, [R, ..., C] or [R, ..., 2C] with R at least N; rows 0 to N - 1 are the
+    /// conditional half.</param>
     /// <param name="scale">Guidance scale s of each sample, [N].</param>
-    /// <param name="nullRow">Row of each sample's null half in the prediction, or -1 where it has none; int32 bits, [N]. Empty: none has one.</param>
+    /// <param name="nullRow">Row of each sample's null half in the prediction, or -1 where it has none; int32 bits, [N]. Empty: none has
+    /// one.</param>
     /// <param name="sampleIndex">Index of each sample in the run, int32 bits, [N].</param>
     /// <param name="noise">Noise to use instead of the generator's, shaped as z; empty for the generator's.</param>
     /// <param name="z">The states, [N, ..., C].</param>
@@ -32,7 +38,8 @@ public partial interface IKernels
     /// <param name="state">Second history h2, read and then written; may be empty for rows that do neither.</param>
     /// <param name="denoised">Receives x; empty where it is not wanted.</param>
     /// <param name="y">The next states; may be z.</param>
-    /// <exception cref="ArgumentException">The row needs a history or variance channels that are not there, or a null row is out of range.</exception>
+    /// <exception cref="ArgumentException">The row needs a history or variance channels that are not there, or a null row is out of
+    /// range.</exception>
     void GuidedStep(
         in GuidedStepRow row, ulong seed, TensorView prediction, TensorView scale, TensorView nullRow, TensorView sampleIndex, TensorView noise,
         TensorView z, TensorView history, TensorView state, TensorView denoised, TensorView y);

@@ -1,6 +1,7 @@
 namespace NativeDiffusion.Kernels;
 
-/// <summary>A vector of uint32 as wide as its float companion <typeparamref name="V"/>: what Philox needs beside <see cref="ILanes{TSelf}"/>.</summary>
+/// <summary>A vector of uint32 as wide as its float companion <typeparamref name="V"/>: what Philox needs beside
+/// <see cref="ILanes{TSelf}"/>.</summary>
 internal unsafe interface IWords<TSelf, V>
     where TSelf : unmanaged, IWords<TSelf, V>
     where V : unmanaged, ILanes<V>

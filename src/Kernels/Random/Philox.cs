@@ -1,12 +1,14 @@
 namespace NativeDiffusion.Kernels;
 
 /// <summary>
-/// Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw ("Parallel random numbers: as easy as 1, 2, 3", SC 2011): any
+/// Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw ("Parallel random numbers: as easy as 1, 2, 3", SC 2011):
+/// any
 /// number of any stream is computed directly, so the result does not depend on who draws first.
 /// </summary>
 /// <remarks>
 /// Here the key is the 64-bit seed and the counter is (block, sample index, step, stream). Where an op needs one more number, such as the
-/// dropout layer, it takes the upper 24 bits of the fourth word; streams take the lower 8. Elements are numbered within a sample, in NHWC order;
+/// dropout layer, it takes the upper 24 bits of the fourth word; streams take the lower 8. Elements are numbered within a sample, in NHWC
+/// order;
 /// the tensor kernels use block e / 4 and word e mod 4 for element e.
 /// </remarks>
 public static class Philox
@@ -42,7 +44,8 @@ public static class Philox
     }
 
     /// <summary>
-    /// A standard normal number by the Box-Muller transform, in double: what the tensor kernels compute in float32 for that element. Words 0 and
+    /// A standard normal number by the Box-Muller transform, in double: what the tensor kernels compute in float32 for that element. Words
+    /// 0 and
     /// 1 of a block give elements 0 (cosine) and 1 (sine), words 2 and 3 give elements 2 and 3.
     /// </summary>
     /// <param name="seed">The run's seed.</param>

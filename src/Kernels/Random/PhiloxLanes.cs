@@ -18,8 +18,10 @@ internal static unsafe class PhiloxLanes
     public const int Granularity = 64;
 
     /// <summary>
-    /// Standard normal numbers of elements <paramref name="start"/> to start + count - 1 of a sample. <paramref name="start"/> is a multiple of 4; the
-    /// destination has room for <paramref name="count"/> rounded up to <see cref="Granularity"/>. An element's bits do not depend on start and count.
+    /// Standard normal numbers of elements <paramref name="start"/> to start + count - 1 of a sample. <paramref name="start"/> is a
+    /// multiple of 4; the
+    /// destination has room for <paramref name="count"/> rounded up to <see cref="Granularity"/>. An element's bits do not depend on start
+    /// and count.
     /// </summary>
     public static void FillNormal(float* destination, in RandomKey key, uint sample, long start, int count)
     {
@@ -29,7 +31,8 @@ internal static unsafe class PhiloxLanes
         else Fill<Words128, Lanes128, BoxMuller>(destination, key, sample, block, count);
     }
 
-    /// <summary>Numbers uniform in (0, 1], <see cref="Philox.UnitInterval"/> of each element's word; otherwise as <see cref="FillNormal"/>.</summary>
+    /// <summary>Numbers uniform in (0, 1], <see cref="Philox.UnitInterval"/> of each element's word; otherwise as
+    /// <see cref="FillNormal"/>.</summary>
     public static void FillUniform(float* destination, in RandomKey key, uint sample, long start, int count)
     {
         uint block = checked((uint)(start / 4));
@@ -103,7 +106,8 @@ internal static unsafe class PhiloxLanes
         where V : unmanaged, ILanes<V> => (W.ToFloat(word) + V.Broadcast(0.5f)) * V.Broadcast(1f / 4294967296f);
 
     /// <summary>
-    /// ln u for u in [2^-33, 1], within 4 ulp: u = 2^e m with m in [sqrt(1/2), sqrt(2)), and ln m = 2 artanh(s) with s = (m - 1) / (m + 1), whose series is cut after s^9.
+    /// ln u for u in [2^-33, 1], within 4 ulp: u = 2^e m with m in [sqrt(1/2), sqrt(2)), and ln m = 2 artanh(s) with s = (m - 1) / (m +
+    /// 1), whose series is cut after s^9.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Log<W, V>(V u)
@@ -124,7 +128,8 @@ internal static unsafe class PhiloxLanes
     }
 
     /// <summary>
-    /// Sine and cosine of word / 2^32 turns. The nearest quarter turn is taken off as an integer, exactly; the rest, at most pi/4, goes into
+    /// Sine and cosine of word / 2^32 turns. The nearest quarter turn is taken off as an integer, exactly; the rest, at most pi/4, goes
+    /// into
     /// the Taylor series.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

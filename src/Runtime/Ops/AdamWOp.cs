@@ -5,7 +5,8 @@ namespace NativeDiffusion.Runtime;
 public sealed partial class PlanBuilder
 {
     /// <summary>
-    /// One optimiser step over all parameters, after <see cref="Backward"/>: the norm of the whole gradient, then clipping, AdamW and the moving average in one
+    /// One optimiser step over all parameters, after <see cref="Backward"/>: the norm of the whole gradient, then clipping, AdamW and the
+    /// moving average in one
     /// pass (<see cref="IKernels.AdamW"/>). A gradient that is not finite changes nothing; its norm says so.
     /// </summary>
     /// <param name="settings">Learning rate, step number and constants of each run.</param>

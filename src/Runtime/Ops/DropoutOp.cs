@@ -7,7 +7,8 @@ public sealed partial class PlanBuilder
     private uint _dropoutLayers;
 
     /// <summary>
-    /// Inverted dropout: each element is 0 with probability p, else x / (1 - p). The mask comes from (seed, sampleIndex, step, layer) and is made
+    /// Inverted dropout: each element is 0 with probability p, else x / (1 - p). The mask comes from (seed, sampleIndex, step, layer) and
+    /// is made
     /// again in backward; layers are numbered in the order of recording. In a plan that does not train, and for p = 0, it is x itself.
     /// </summary>
     /// <param name="x">Activations, [N, ...].</param>

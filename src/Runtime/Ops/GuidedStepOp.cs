@@ -5,12 +5,14 @@ namespace NativeDiffusion.Runtime;
 public sealed partial class PlanBuilder
 {
     /// <summary>
-    /// One guided sampler step that updates the states <paramref name="z"/> in place, for any sampler (<see cref="IKernels.GuidedStep"/>). Nothing is
+    /// One guided sampler step that updates the states <paramref name="z"/> in place, for any sampler (<see cref="IKernels.GuidedStep"/>).
+    /// Nothing is
     /// differentiated.
     /// </summary>
     /// <param name="row">Coefficients of the step.</param>
     /// <param name="seed">The run's seed.</param>
-    /// <param name="prediction">Raw output of the network on the (doubled) batch, [R, ..., C] or [R, ..., 2C]; rows 0 to N - 1 are conditional.</param>
+    /// <param name="prediction">Raw output of the network on the (doubled) batch, [R, ..., C] or [R, ..., 2C]; rows 0 to N - 1 are
+    /// conditional.</param>
     /// <param name="scale">Guidance scale s of each sample, [N].</param>
     /// <param name="nullRow">Row of each sample's null half, or -1; int32 bits, [N].</param>
     /// <param name="sampleIndex">Index of each sample in the run, int32 bits, [N].</param>
@@ -31,7 +33,8 @@ public sealed partial class PlanBuilder
         foreach (var tensor in new[] { history, state, noise, denoised })
             if (tensor is not null && tensor.Shape != z.Shape)
                 throw new ArgumentException($"GuidedStep: {tensor} must have the shape of {z}.");
-        Record(nameof(IKernels.GuidedStep), [prediction, scale, nullRow, sampleIndex, noise, z, history, state], [z, history, state, denoised], k => k.GuidedStep(
+        Tensor?[] reads = [prediction, scale, nullRow, sampleIndex, noise, z, history, state];
+        Record(nameof(IKernels.GuidedStep), reads, [z, history, state, denoised], k => k.GuidedStep(
             in row.Value, seed.Value, prediction.View, scale.View, nullRow.View, sampleIndex.View, noise?.View ?? default,
             z.View, history?.View ?? default, state?.View ?? default, denoised?.View ?? default, z.View), 12.0 * z.Count);
     }
