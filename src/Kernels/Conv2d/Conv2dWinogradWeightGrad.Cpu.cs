@@ -23,13 +23,6 @@ public sealed unsafe partial class CpuKernels
     private static WinogradWeightGradPlan PlanWinogradWeightGrad(in Conv2dShape s)
     {
         int tile = LaneCount == 16 ? 8 : 6, panel = 2 * LaneCount;
-        int tileRows = (s.Height + 3) / 4, tileColumns = (s.Width + 3) / 4;
-        long rowFloats = (long)(tileColumns * 4 + 2) * s.InChannels;
-        int bandTileRows = (int)Math.Clamp((2 * BandFloats / rowFloats - 2) / 4, 1, tileRows);
-        int bands = (tileRows + bandTileRows - 1) / bandTileRows;
-        bandTileRows = (tileRows + bands - 1) / bands;
-        bands = (tileRows + bandTileRows - 1) / bandTileRows;
-
         int granule = LaneCount == 16 ? 16 : tile;
         int paddedOut = (s.OutChannels + granule - 1) / granule * granule, paddedIn = (s.InChannels + panel - 1) / panel * panel;
         long sumFloats = (long)Winograd.Planes * paddedOut * paddedIn;
@@ -37,13 +30,17 @@ public sealed unsafe partial class CpuKernels
         int chunkChannels = (paddedOut / granule + chunks - 1) / chunks * granule;
         chunks = (paddedOut + chunkChannels - 1) / chunkChannels;
 
-        int blockTiles = (int)Math.Clamp(WinogradGradBlockFloats / (Winograd.Planes * (s.InChannels + chunkChannels)), 16, 64);
-        int imagesPerUnit = 1;
-        if (bands == 1)
-        {
-            imagesPerUnit = Math.Clamp(blockTiles / (tileRows * tileColumns), 1, s.Batch);
-            blockTiles = Math.Max(16, Math.Min(blockTiles, imagesPerUnit * tileRows * tileColumns));
-        }
+        int tileRows = (s.Height + 3) / 4, tileColumns = (s.Width + 3) / 4;
+        int blockTiles = (int)Math.Clamp(WinogradGradBlockFloats / (Winograd.Planes * (s.InChannels + chunkChannels)), 48, 64);
+        long rowFloats = (long)(tileColumns * 4 + 2) * s.InChannels;
+        long fit = Math.Max((2 * BandFloats / rowFloats - 2) / 4, (blockTiles + tileColumns - 1) / tileColumns);
+        int bandTileRows = (int)Math.Clamp(fit, 1, tileRows);
+        int bands = (tileRows + bandTileRows - 1) / bandTileRows;
+        bandTileRows = (tileRows + bands - 1) / bands;
+        bands = (tileRows + bandTileRows - 1) / bandTileRows;
+        int imagesPerUnit = bands == 1 ? Math.Clamp(blockTiles / (tileRows * tileColumns), 1, s.Batch) : 1;
+        int unitTiles = imagesPerUnit * bandTileRows * tileColumns, blocks = (unitTiles + blockTiles - 1) / blockTiles;
+        blockTiles = (unitTiles + blocks - 1) / blocks;
         int units = bands * ((s.Batch + imagesPerUnit - 1) / imagesPerUnit);
         int groups = (int)Math.Clamp(WinogradGradSumFloats / sumFloats, 1, Math.Min(8, units));
         return new(bandTileRows, bands, imagesPerUnit, units, groups, chunks, chunkChannels, paddedOut, paddedIn, blockTiles);
@@ -67,8 +64,6 @@ public sealed unsafe partial class CpuKernels
             Batch = shape.Batch,
             TileRows = (shape.Height + 3) / 4,
             TileColumns = tileColumns,
-            // Whole tiles of whole vectors are read where they lie.
-            InPlace = shape.Height % 4 == 0 && shape.Width % 4 == 0 && shape.OutChannels % V.Count == 0 && plan.ChunkChannels % V.Count == 0,
             InPlane = ((nint)plan.BlockTiles * shape.InChannels + 2 * V.Count) / 16 * 16 + 16,
             GradPlane = ((nint)plan.BlockTiles * plan.ChunkChannels + V.Count) / 16 * 16 + 16,
         };
@@ -79,7 +74,7 @@ public sealed unsafe partial class CpuKernels
         job.GradOffset = job.InOffset + Winograd.Planes * job.InPlane;
         job.BandOffset = job.GradOffset + Winograd.Planes * job.GradPlane;
         job.GradBandOffset = job.BandOffset + band;
-        EnsureScratch(job.GradBandOffset + (job.InPlace ? 0 : gradBand));
+        EnsureScratch(job.GradBandOffset + gradBand);
         float** scratch = stackalloc float*[Threads];
         for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
         job.Scratch = scratch;
@@ -106,7 +101,6 @@ public sealed unsafe partial class CpuKernels
         public ConvSource Source, Grad;
         public float* Sums;
         public float** Scratch;
-        public bool InPlace;
         public int Batch, TileRows, TileColumns;
         public nint InPlane, GradPlane;
         public long BufferOffset, InOffset, GradOffset, BandOffset, GradBandOffset;
@@ -128,15 +122,14 @@ public sealed unsafe partial class CpuKernels
                 nint rowStride = ((nint)TileColumns * 4 + 2) * c, imageStride = rowStride * (tileRows * 4 + 2);
                 for (int i = 0; i < images; i++)
                     Source.Stage<V>(n0 + i, t0 * 4 - 1, tileRows * 4 + 2, -1, TileColumns * 4 + 2, scratch + BandOffset + i * imageStride, scratch);
-                nint gradRow = (nint)(InPlace ? Grad.Width : TileColumns * 4) * Grad.Channels, gradImage = gradRow * (InPlace ? Grad.Height : tileRows * 4);
-                float* gradOrigin = InPlace ? Grad.X + n0 * gradImage + t0 * 4 * gradRow : scratch + GradBandOffset;
-                if (!InPlace)
-                    for (int i = 0; i < images; i++)
-                        Grad.Stage<V>(n0 + i, t0 * 4, tileRows * 4, 0, TileColumns * 4, gradOrigin + i * gradImage, scratch);
+                // A copy even of whole tiles: reading them in tile order from memory costs more.
+                nint gradRow = (nint)TileColumns * 4 * Grad.Channels, gradImage = gradRow * tileRows * 4;
+                float* gradBand = scratch + GradBandOffset;
+                for (int i = 0; i < images; i++) Grad.Stage<V>(n0 + i, t0 * 4, tileRows * 4, 0, TileColumns * 4, gradBand + i * gradImage, scratch);
                 for (int block = 0; block < tiles; block += Plan.BlockTiles)
                 {
                     int count = Math.Min(Plan.BlockTiles, tiles - block);
-                    Transform(scratch + BandOffset, rowStride, imageStride, gradOrigin + k0, gradRow, gradImage, perImage, block, count, channels,
+                    Transform(scratch + BandOffset, rowStride, imageStride, gradBand + k0, gradRow, gradImage, perImage, block, count, channels,
                         transformed, grads, scratch + BufferOffset);
                     for (int plane = 0; plane < Winograd.Planes; plane++)
                         for (int j = 0; j < Plan.PaddedIn; j += 2 * V.Count)
