@@ -1,0 +1,120 @@
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Runtime;
+using NativeDiffusion.Runtime.Checkpoints;
+
+namespace NativeDiffusion.Model;
+
+/// <summary>A U-Net with its weights on one device, and what it was trained for. Load one, or make one and train it.</summary>
+public sealed class DiffusionModel : IDisposable
+{
+    private readonly bool _ownsKernels;
+
+    /// <summary>A new model with randomly initialised weights.</summary>
+    /// <param name="network">The architecture. A conditional network has one class more than <paramref name="settings"/> has names: the null class, last.</param>
+    /// <param name="settings">Noise levels, prediction, classes.</param>
+    /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
+    /// <param name="seed">Seed of the initial weights.</param>
+    /// <exception cref="ArgumentException">Network and settings do not fit together.</exception>
+    public DiffusionModel(UNetConfig network, DiffusionSettings settings, IKernels? kernels = null, ulong seed = 0)
+        : this(network, settings, kernels, seed, initialise: true) { }
+
+    private DiffusionModel(UNetConfig network, DiffusionSettings settings, IKernels? kernels, ulong seed, bool initialise)
+    {
+        int expected = settings.ClassNames.Length == 0 ? 0 : settings.ClassNames.Length + 1;
+        if ((network.NumClasses ?? 0) != expected)
+            throw new ArgumentException(
+                $"A model of {settings.ClassNames.Length} classes needs a network with num_classes {(expected == 0 ? "absent" : expected)} (the null class included); it has {network.NumClasses?.ToString() ?? "none"}.");
+        if (network.OutChannels != network.InChannels && network.OutChannels != 2 * network.InChannels)
+            throw new ArgumentException($"out_channels is in_channels ({network.InChannels}), or twice as many when the variance is learned; got {network.OutChannels}.");
+        Network = new UNet(network);
+        Settings = settings;
+        _ownsKernels = kernels is null;
+        Kernels = kernels ?? new CpuKernels();
+        Parameters = new Parameters(Kernels);
+        Network.Declare(Parameters);
+        if (initialise) WeightInitialization.Apply(Parameters, Kernels, seed);
+    }
+
+    /// <summary>The architecture.</summary>
+    public UNet Network { get; }
+
+    /// <summary>Noise levels, prediction, classes.</summary>
+    public DiffusionSettings Settings { get; }
+
+    /// <summary>The device.</summary>
+    public IKernels Kernels { get; }
+
+    /// <summary>The weights.</summary>
+    public Parameters Parameters { get; }
+
+    /// <summary>Label of the null class: the last row of the embedding table; -1 for an unconditional model.</summary>
+    public int NullLabel => (Network.Config.NumClasses ?? 0) - 1;
+
+    /// <summary>Whether the network also predicts the variance.</summary>
+    public bool LearnsVariance => Network.Config.OutChannels == 2 * Network.Config.InChannels;
+
+    /// <summary>Reads a model or training checkpoint.</summary>
+    /// <param name="path">A safetensors file that this library wrote, or one with published key names and our metadata.</param>
+    /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
+    /// <param name="weights">Which weights of the file.</param>
+    /// <exception cref="CheckpointException">The file is damaged or does not hold such a model; the message names file, key and values.</exception>
+    public static DiffusionModel Load(string path, IKernels? kernels = null, WeightChoice weights = WeightChoice.Average)
+    {
+        using var file = SafetensorsFile.Open(path);
+        var (network, settings) = ModelMetadata.Read(file);
+        DiffusionModel model;
+        try
+        {
+            model = new DiffusionModel(network, settings, kernels, 0, initialise: false);
+        }
+        catch (ArgumentException e)
+        {
+            throw new CheckpointException($"{path}: {e.Message}", e);
+        }
+        try
+        {
+            model.LoadWeights(file, weights);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Replaces the weights by those of a file with the same parameters.</summary>
+    /// <exception cref="CheckpointException">A key is missing, superfluous or of another shape, or the weights asked for are not in the file.</exception>
+    public void LoadWeights(SafetensorsFile file, WeightChoice weights = WeightChoice.Average)
+    {
+        bool hasAverage = file.Tensors.Any(t => t.Name.StartsWith(WeightFile.AveragePrefix, StringComparison.Ordinal));
+        bool hasRaw = file.Contains(Parameters.Items[0].Name);
+        if (weights == WeightChoice.Raw && !hasRaw)
+            throw new CheckpointException($"{file.Name}: holds averaged weights only, not the raw ones.");
+        WeightFile.Read(file, weights == WeightChoice.Average && hasAverage ? WeightFile.AveragePrefix : "", Parameters, Kernels);
+    }
+
+    /// <summary>Writes the weights as the model to share: one tensor per parameter under its published name, and the settings as metadata.</summary>
+    /// <param name="path">Written beside and moved into place.</param>
+    /// <param name="type">F32 or, half the size, F16.</param>
+    public void Save(string path, DType type = DType.F32) =>
+        SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Kernels, "", type), ModelMetadata.Write(Network.Config, Settings));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Parameters.Dispose();
+        if (_ownsKernels) Kernels.Dispose();
+    }
+}
+
+/// <summary>Which of a checkpoint's weights to use.</summary>
+public enum WeightChoice
+{
+    /// <summary>The exponential moving average when the file has one, as sampling does.</summary>
+    Average,
+
+    /// <summary>The weights as the optimiser left them.</summary>
+    Raw,
+}

@@ -1,0 +1,59 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Runtime.Checkpoints;
+
+namespace NativeDiffusion.Model;
+
+/// <summary>The text that checkpoints carry: architecture and settings as JSON, the former under the published argument names.</summary>
+internal static class ModelMetadata
+{
+    public const string ArchitectureKey = "architecture";
+    public const string NetworkKey = "config";
+    public const string SettingsKey = "diffusion";
+    private const string Architecture = "adm_unet";
+
+    public static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+        MaxDepth = 8,
+        WriteIndented = false,
+    };
+
+    public static Dictionary<string, string> Write(UNetConfig network, DiffusionSettings settings) => new()
+    {
+        ["format"] = "nativediffusion",
+        [ArchitectureKey] = Architecture,
+        [NetworkKey] = JsonSerializer.Serialize(network, Json),
+        [SettingsKey] = JsonSerializer.Serialize(settings, Json),
+    };
+
+    public static (UNetConfig Network, DiffusionSettings Settings) Read(SafetensorsFile file)
+    {
+        string architecture = Require(file, ArchitectureKey);
+        if (architecture != Architecture)
+            throw new CheckpointException($"{file.Name}: holds a '{architecture}', not a diffusion model ('{Architecture}').");
+        return (Parse<UNetConfig>(file, NetworkKey), Parse<DiffusionSettings>(file, SettingsKey));
+    }
+
+    public static T Parse<T>(SafetensorsFile file, string key)
+    {
+        string text = Require(file, key);
+        try
+        {
+            return JsonSerializer.Deserialize<T>(text, Json) ?? throw new JsonException("the value is null");
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
+        {
+            throw new CheckpointException($"{file.Name}: metadata '{key}' is not usable: {e.Message}", e);
+        }
+    }
+
+    private static string Require(SafetensorsFile file, string key) => file.Metadata.TryGetValue(key, out string? value)
+        ? value
+        : throw new CheckpointException($"{file.Name}: has no metadata '{key}', so it was not written by this tool; its architecture is unknown.");
+}

@@ -1,0 +1,202 @@
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Images;
+using NativeDiffusion.Runtime;
+
+namespace NativeDiffusion.Model.Sampling;
+
+/// <summary>One image to sample.</summary>
+/// <param name="Label">Class, or -1 for an image without condition (and for unconditional models).</param>
+/// <param name="Scale">Guidance; 1 is the plain conditional model.</param>
+/// <param name="Index">Number of the sample: together with the seed it decides the noise, whatever else is in the batch.</param>
+public readonly record struct SampleRequest(int Label, GuidanceScale Scale, int Index);
+
+/// <summary>Where a call of <see cref="GuidedSampler"/> stands.</summary>
+/// <param name="Evaluation">Network evaluations done.</param>
+/// <param name="Evaluations">Network evaluations in all.</param>
+/// <param name="Images">Images finished.</param>
+public readonly record struct SamplingProgress(int Evaluation, int Evaluations, int Images);
+
+/// <summary>
+/// Classifier-free guided sampling (Ho and Salimans, arXiv 2207.12598): per step one plan over the doubled batch, whose last kernel combines
+/// the halves and takes the step in place. Rows without guidance (scale 1, or outside the interval) have no null half. The loop allocates
+/// nothing; an image depends on the seed and on its own request only.
+/// </summary>
+public sealed class GuidedSampler : IDisposable
+{
+    private readonly DiffusionModel _model;
+    private readonly SamplerTable _table;
+    private readonly SamplerBuffers _buffers;
+    private readonly Arena _arena;
+    private readonly bool _ownsArena;
+    private readonly Dictionary<(int Images, int Rows), Plan> _plans = [];
+    private readonly Slot<GuidedStepRow> _row = new();
+    private readonly Slot<float> _inputScale = new(1);
+    private readonly Slot<ulong> _seed = new();
+
+    /// <summary>Prepares a sampler.</summary>
+    /// <param name="model">The model; it outlives the sampler.</param>
+    /// <param name="settings">Sampler, steps, spacing.</param>
+    /// <param name="options">Batch, seed, guidance interval.</param>
+    /// <param name="arena">Memory to share with other plans of the same device, for example a trainer's.</param>
+    /// <exception cref="ArgumentException">The sampler does not fit the model's schedule.</exception>
+    public GuidedSampler(DiffusionModel model, SamplerSettings settings, GuidedSamplerOptions? options = null, Arena? arena = null)
+        : this(model, settings.Build(model), options, arena) { }
+
+    /// <summary>Prepares a sampler from a table of coefficients.</summary>
+    public GuidedSampler(DiffusionModel model, SamplerTable table, GuidedSamplerOptions? options = null, Arena? arena = null)
+    {
+        Options = options ?? new GuidedSamplerOptions();
+        if (Options.Batch is < 1 or > 65536) throw new ArgumentException($"The batch is 1 to 65536 images; got {Options.Batch}.");
+        (_model, _table) = (model, table);
+        if (table.Rows.Any(r => r.LearnedVariance) && !model.LearnsVariance)
+            throw new ArgumentException($"Sampler {table.Name} needs a network that learns its variance, and this one has {model.Network.Config.OutChannels} output channels for {model.Network.Config.InChannels}.");
+        _ownsArena = arena is null;
+        _arena = arena ?? new Arena(model.Kernels);
+        _buffers = new SamplerBuffers(model, Options.Batch, Options.Noise is not null);
+    }
+
+    /// <summary>Batch, seed, interval.</summary>
+    public GuidedSamplerOptions Options { get; }
+
+    /// <summary>The sampler's coefficients.</summary>
+    public SamplerTable Table => _table;
+
+    /// <summary>Samples images as 8-bit pictures of the data's size.</summary>
+    /// <exception cref="ArgumentException">A label or scale that the model cannot serve.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled between two evaluations.</exception>
+    public Image[] Sample(IReadOnlyList<SampleRequest> requests, IProgress<SamplingProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        var images = new Image[requests.Count];
+        var config = _model.Network.Config;
+        int size = config.ImageSize, data = _model.Settings.DataSize ?? size;
+        Sample(requests, (i, pixels) => images[i] = PixelConversion.ToImage(pixels, size, config.InChannels, data), progress, cancellation);
+        return images;
+    }
+
+    /// <summary>Samples images as floats in [-1, 1] [H, W, C]; <paramref name="receive"/> gets the request's position and the image.</summary>
+    public void Sample(
+        IReadOnlyList<SampleRequest> requests, SampleReceiver receive, IProgress<SamplingProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        foreach (var request in requests) Check(request);
+        int chunks = (requests.Count + Options.Batch - 1) / Options.Batch, evaluations = chunks * _table.Rows.Count, done = 0;
+        _seed.Value = Options.Seed;
+        float[] image = new float[_buffers.RowLength];
+        for (int start = 0; start < requests.Count; start += Options.Batch)
+        {
+            int count = Math.Min(Options.Batch, requests.Count - start);
+            var batch = new SampleRequest[count];
+            for (int i = 0; i < count; i++) batch[i] = requests[start + i];
+            foreach (var row in _table.Rows) PlanFor(count, count + batch.Count(r => NeedsNull(r, row)));
+            _buffers.Start(batch, _table.InitialScale, Options);
+            for (int r = 0; r < _table.Rows.Count; r++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                Advance(batch, r);
+                progress?.Report(new SamplingProgress(++done, evaluations, r == _table.Rows.Count - 1 ? start + count : start));
+            }
+            for (int i = 0; i < count; i++)
+            {
+                _model.Kernels.Download(_buffers.State.Rows(i, 1), image);
+                receive(start + i, image);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var plan in _plans.Values) plan.Dispose();
+        _buffers.Dispose();
+        if (_ownsArena) _arena.Dispose();
+    }
+
+    internal Plan PlanFor(int images, int rows)
+    {
+        if (_plans.TryGetValue((images, rows), out var plan)) return plan;
+        var b = new PlanBuilder(_model.Kernels, _model.Parameters);
+        var z = b.Bind("z", _buffers.State.Rows(0, images));
+        var input = b.GatherScale(z, b.Bind("source_row", _buffers.SourceRow.Rows(0, rows)), _inputScale);
+        var labels = _model.NullLabel < 0 ? null : b.Bind("labels", _buffers.Labels.Rows(0, rows));
+        var prediction = _model.Network.Record(b, input, b.Bind("timesteps", _buffers.Timesteps.Rows(0, rows)), labels);
+        b.GuidedStep(
+            _row, _seed, prediction, b.Bind("scale", _buffers.Scale.Rows(0, images)), b.Bind("null_row", _buffers.NullRow.Rows(0, images)),
+            b.Bind("sample_index", _buffers.SampleIndex.Rows(0, images)), z,
+            b.Bind("history", _buffers.History.Rows(0, images)), b.Bind("stored_state", _buffers.StoredState.Rows(0, images)),
+            _buffers.Noise.IsEmpty ? null : b.Bind("noise", _buffers.Noise.Rows(0, images)));
+        return _plans[(images, rows)] = b.Build(_arena);
+    }
+
+    /// <summary>One evaluation: the inputs that depend on the level, then the plan.</summary>
+    internal void Advance(ReadOnlySpan<SampleRequest> batch, int rowIndex)
+    {
+        var row = _table.Rows[rowIndex];
+        int rows = _buffers.SetRow(batch, row, Options.Interval);
+        if (Options.Noise is { } noise) _model.Kernels.Upload(noise(rowIndex), _buffers.Noise);
+        _row.Value = ToKernelRow(row);
+        _inputScale.Value = (float)row.InputScale;
+        PlanFor(batch.Length, rows).Run();
+        Options.AfterEvaluation?.Invoke(rowIndex, _buffers.State);
+    }
+
+    private static GuidedStepRow ToKernelRow(SamplerRow row) => new()
+    {
+        StepIndex = row.StepIndex,
+        XFromZ = (float)row.XFromZ,
+        XFromG = (float)row.XFromG,
+        A = (float)row.A,
+        B = (float)row.B,
+        E = (float)row.E,
+        P = (float)row.P,
+        Q = (float)row.Q,
+        C = (float)row.C,
+        LearnedVariance = row.LearnedVariance,
+        LogVarMin = (float)row.LogVarMin,
+        LogVarMax = (float)row.LogVarMax,
+        HistoryFromZ = (float)row.HistoryFromZ,
+        HistoryFromX = (float)row.HistoryFromX,
+        StoreHistory = row.StoreHistory,
+        StoreState = row.StoreState,
+        Clip = row.Clip,
+    };
+
+    private bool NeedsNull(SampleRequest request, SamplerRow row) => SamplerBuffers.NeedsNull(request, row, Options.Interval);
+
+    private void Check(SampleRequest request)
+    {
+        int classes = _model.Settings.ClassNames.Length;
+        if (request.Label < -1 || request.Label >= classes)
+            throw new ArgumentException(classes == 0
+                ? $"The model is unconditional: its label is -1; got {request.Label}."
+                : $"Label {request.Label} is not one of the model's classes 0 to {classes - 1} (or -1 for no condition).");
+        if (request.Label < 0 && request.Scale.S != 1)
+            throw new ArgumentException($"A sample without condition has nothing to be guided by: its scale is 1 (strength 0); got {request.Scale.S}.");
+        if (!double.IsFinite(request.Scale.S)) throw new ArgumentException($"A guidance scale is a finite number; got {request.Scale.S}.");
+    }
+}
+
+/// <summary>Receives a finished image.</summary>
+/// <param name="position">Position of its request.</param>
+/// <param name="pixels">[H, W, C] in [-1, 1], valid during the call.</param>
+public delegate void SampleReceiver(int position, ReadOnlySpan<float> pixels);
+
+/// <summary>Options of a <see cref="GuidedSampler"/> that do not change its coefficients.</summary>
+public sealed record GuidedSamplerOptions
+{
+    /// <summary>Images sampled at once; memory grows with it, results do not depend on it.</summary>
+    public int Batch { get; init; } = 16;
+
+    /// <summary>Seed of all noise.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Where guidance applies.</summary>
+    public GuidanceInterval Interval { get; init; }
+
+    /// <summary>Initial states [N, H, W, C] of the only batch, instead of noise.</summary>
+    internal float[]? InitialState { get; init; }
+
+    /// <summary>Noise of each row [N, H, W, C], instead of the generator's.</summary>
+    internal Func<int, float[]>? Noise { get; init; }
+
+    /// <summary>Called after each network evaluation with its number and the state.</summary>
+    internal Action<int, TensorView>? AfterEvaluation { get; init; }
+}

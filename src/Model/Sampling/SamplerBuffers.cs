@@ -1,0 +1,102 @@
+using NativeDiffusion.Kernels;
+
+namespace NativeDiffusion.Model.Sampling;
+
+/// <summary>The memory of a sampler that outlives its plans: states, histories, and the small per-row inputs of the doubled batch.</summary>
+internal sealed class SamplerBuffers : IDisposable
+{
+    private readonly IKernels _kernels;
+    private readonly int _nullLabel;
+    private readonly List<DeviceMemory> _memory = [];
+    private readonly int[] _sourceRow, _labels, _nullRow;
+    private readonly float[] _timesteps, _scale;
+
+    public SamplerBuffers(DiffusionModel model, int batch, bool explicitNoise)
+    {
+        (_kernels, _nullLabel) = (model.Kernels, model.NullLabel);
+        var config = model.Network.Config;
+        var image = new Shape(batch, config.ImageSize, config.ImageSize, config.InChannels);
+        RowLength = checked((int)image.RowCount);
+        (State, History, StoredState) = (Allocate(image), Allocate(image), Allocate(image));
+        Noise = explicitNoise ? Allocate(image) : default;
+        (Scale, NullRow, SampleIndex) = (Allocate(new(batch)), Allocate(new(batch)), Allocate(new(batch)));
+        (SourceRow, Labels, Timesteps) = (Allocate(new(2 * batch)), Allocate(new(2 * batch)), Allocate(new(2 * batch)));
+        (_sourceRow, _labels, _nullRow) = (new int[2 * batch], new int[2 * batch], new int[batch]);
+        (_timesteps, _scale) = (new float[2 * batch], new float[batch]);
+    }
+
+    public int RowLength { get; }
+
+    public TensorView State { get; }
+
+    public TensorView History { get; }
+
+    public TensorView StoredState { get; }
+
+    public TensorView Noise { get; }
+
+    public TensorView Scale { get; }
+
+    public TensorView NullRow { get; }
+
+    public TensorView SampleIndex { get; }
+
+    public TensorView SourceRow { get; }
+
+    public TensorView Labels { get; }
+
+    public TensorView Timesteps { get; }
+
+    /// <summary>Scale 0 is the unconditional model, which one pass with the null label gives; so it needs no second half either.</summary>
+    public static bool NeedsNull(SampleRequest request, SamplerRow row, GuidanceInterval interval) =>
+        request.Label >= 0 && request.Scale.S != 0 && interval.ScaleAt(row, request.Scale) != 1;
+
+    /// <summary>Initial noise of a batch, keyed by the sample's index.</summary>
+    public void Start(ReadOnlySpan<SampleRequest> batch, double initialScale, GuidedSamplerOptions options)
+    {
+        for (int i = 0; i < batch.Length; i++) _nullRow[i] = batch[i].Index;
+        _kernels.Upload(_nullRow.AsSpan(0, batch.Length), SampleIndex);
+        if (options.InitialState is { } state) _kernels.Upload(state, State);
+        else
+            _kernels.NormalNoise(
+                options.Seed, 0, RandomStream.InitialNoise, (float)initialScale, SampleIndex.Rows(0, batch.Length), State.Rows(0, batch.Length));
+    }
+
+    /// <summary>Sets the inputs of one evaluation; returns the rows of the doubled batch.</summary>
+    public int SetRow(ReadOnlySpan<SampleRequest> batch, SamplerRow row, GuidanceInterval interval)
+    {
+        int rows = batch.Length;
+        for (int i = 0; i < batch.Length; i++)
+        {
+            bool guided = NeedsNull(batch[i], row, interval);
+            bool unconditional = batch[i].Label < 0 || (batch[i].Scale.S == 0 && interval.Contains(row));
+            _sourceRow[i] = i;
+            _labels[i] = unconditional ? _nullLabel : batch[i].Label;
+            _scale[i] = guided ? (float)batch[i].Scale.S : 1f;
+            _nullRow[i] = -1;
+            if (!guided) continue;
+            _nullRow[i] = rows;
+            _sourceRow[rows] = i;
+            _labels[rows++] = _nullLabel;
+        }
+        _timesteps.AsSpan(0, rows).Fill((float)row.Timestep);
+        _kernels.Upload(_sourceRow.AsSpan(0, rows), SourceRow);
+        _kernels.Upload(_labels.AsSpan(0, rows), Labels);
+        _kernels.Upload(_timesteps.AsSpan(0, rows), Timesteps);
+        _kernels.Upload(_scale.AsSpan(0, batch.Length), Scale);
+        _kernels.Upload(_nullRow.AsSpan(0, batch.Length), NullRow);
+        return rows;
+    }
+
+    public void Dispose()
+    {
+        foreach (var memory in _memory) memory.Dispose();
+    }
+
+    private TensorView Allocate(Shape shape)
+    {
+        var memory = _kernels.Allocate(shape.Count);
+        _memory.Add(memory);
+        return new TensorView(memory, 0, shape);
+    }
+}

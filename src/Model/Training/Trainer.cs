@@ -1,0 +1,218 @@
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Data;
+using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Model.Schedules;
+using NativeDiffusion.Runtime;
+
+namespace NativeDiffusion.Model.Training;
+
+/// <summary>What one optimiser step gave.</summary>
+/// <param name="Step">Steps done, this one included.</param>
+/// <param name="Loss">Weighted loss of the batch.</param>
+/// <param name="GradientNorm">Global norm before clipping.</param>
+/// <param name="LearningRate">Learning rate of the step.</param>
+public readonly record struct TrainingStep(long Step, double Loss, double GradientNorm, double LearningRate);
+
+/// <summary>The loss or a gradient stopped being a number.</summary>
+public sealed class TrainingDivergedException(long step, double loss, double gradientNorm) : Exception(
+    $"Training diverged at step {step}: the loss is {loss} and the gradient norm {gradientNorm}. The weights of the last checkpoint are good; use a lower learning rate.")
+{
+    /// <summary>The step that failed, from 1.</summary>
+    public long Step { get; } = step;
+}
+
+/// <summary>
+/// Classifier-free guidance training (Algorithm 1 of Ho and Salimans, arXiv 2207.12598): images with noise of a random level, the label dropped
+/// with a fixed probability, squared error of the prediction, AdamW with clipping, an exponential moving average. All randomness is keyed by
+/// (seed, step, row), so a run that was saved and resumed equals an uninterrupted one to the bit.
+/// </summary>
+public sealed partial class Trainer : IDisposable
+{
+    private const int HistoryInterval = 25;
+
+    private readonly BatchSource _source;
+    private readonly Plan _plan;
+    private readonly Slot<ulong> _seed = new();
+    private readonly Slot<uint> _step = new();
+    private readonly Slot<AdamWStep> _optimiser = new();
+    private readonly float[] _pixels, _alpha, _sigma, _timesteps, _rowWeight, _scalar = new float[1];
+    private readonly int[] _labels, _rows;
+    private readonly Func<double, NoiseLevel> _levelAt;
+    private readonly List<(long Step, double Loss)> _history = [];
+    private readonly string _fingerprint;
+    private double _lossSum;
+
+    /// <summary>Prepares the training of a model.</summary>
+    /// <param name="model">Its weights are trained in place; it outlives the trainer.</param>
+    /// <param name="data">Images of the network's size (see <see cref="ImageDataset.PadTo"/>).</param>
+    /// <param name="settings">Batch, steps, learning rate, ...</param>
+    /// <exception cref="ArgumentException">Data and model do not fit, or a setting is out of range.</exception>
+    public Trainer(DiffusionModel model, ImageDataset data, TrainingSettings settings)
+    {
+        settings.Validate();
+        (Model, Settings) = (model, settings);
+        var network = model.Network.Config;
+        if (data.Height != network.ImageSize || data.Width != network.ImageSize || data.Channels != network.InChannels)
+            throw new ArgumentException(
+                $"The network takes {network.ImageSize}x{network.ImageSize} images of {network.InChannels} channels, the data are {data.Height}x{data.Width} of {data.Channels}.");
+        if (model.NullLabel >= 0 && data.ClassCount > model.Settings.ClassNames.Length)
+            throw new ArgumentException($"The data have {data.ClassCount} classes, the model {model.Settings.ClassNames.Length}.");
+        if (model.LearnsVariance)
+            throw new ArgumentException("A network that learns its variance can be sampled but not trained here; make out_channels equal to in_channels.");
+
+        _source = new BatchSource(data, settings.Seed);
+        _fingerprint = Fingerprint(data);
+        _seed.Value = settings.Seed;
+        int batch = settings.BatchSize;
+        _pixels = new float[batch * data.RowLength];
+        (_alpha, _sigma, _timesteps, _rowWeight) = (new float[batch], new float[batch], new float[batch], new float[batch]);
+        _labels = new int[batch];
+        _levelAt = LevelSource(model.Settings);
+        Average = model.Parameters.Clone();
+        Arena = new Arena(model.Kernels);
+        _rows = [.. Enumerable.Range(0, batch)];
+        _plan = Record(batch);
+    }
+
+    /// <summary>The model being trained.</summary>
+    public DiffusionModel Model { get; }
+
+    /// <summary>Batch, steps, learning rate, ...</summary>
+    public TrainingSettings Settings { get; }
+
+    /// <summary>The exponential moving average of the weights, which sampling uses.</summary>
+    public Parameters Average { get; }
+
+    /// <summary>The memory of the training step; sampling between two steps may share it.</summary>
+    public Arena Arena { get; }
+
+    /// <summary>Steps done.</summary>
+    public long Step { get; private set; }
+
+    /// <summary>Mean loss of every 25 steps so far, with the last step of the 25.</summary>
+    public IReadOnlyList<(long Step, double Loss)> History => _history;
+
+    /// <summary>Bytes of activations, gradients and workspaces of one step; weights and moments are not counted.</summary>
+    public long PeakBytes => _plan.PeakBytes;
+
+    /// <summary>Trains until <see cref="TrainingSettings.Steps"/>.</summary>
+    /// <param name="progress">Told after each step.</param>
+    /// <param name="cancellation">Checked between steps; the state stays whole and can be saved.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="TrainingDivergedException">Loss or gradient became NaN or infinite; the weights are those of the step before.</exception>
+    public void Run(IProgress<TrainingStep>? progress = null, CancellationToken cancellation = default)
+    {
+        while (Step < Settings.Steps)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var step = RunStep();
+            progress?.Report(step);
+        }
+    }
+
+    /// <summary>One optimiser step.</summary>
+    /// <exception cref="TrainingDivergedException">Loss or gradient became NaN or infinite; the weights are those of the step before.</exception>
+    public TrainingStep RunStep()
+    {
+        double rate = Settings.LearningRateAt(Step);
+        Prepare(rate);
+        _plan.Run();
+        double loss = Read(_plan.Output("loss")), norm = Read(_plan.Output("gradient_norm"));
+        // A gradient that is not finite leaves the weights as they were.
+        if (!double.IsFinite(loss) || !double.IsFinite(norm)) throw new TrainingDivergedException(Step + 1, loss, norm);
+        Step++;
+        Note(loss);
+        return new TrainingStep(Step, loss, norm, rate);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _plan.Dispose();
+        Arena.Dispose();
+        Average.Dispose();
+    }
+
+    private static Func<double, NoiseLevel> LevelSource(DiffusionSettings settings)
+    {
+        if (settings.Schedule == NoiseScheduleKind.Continuous)
+        {
+            var continuous = settings.Continuous();
+            return continuous.Level;
+        }
+        var levels = settings.Discrete().Respace([.. Enumerable.Range(0, settings.Timesteps)]).Levels();
+        // Levels come noisiest first; which way round a uniform draw picks them does not matter.
+        return u => levels[Math.Min((int)(u * levels.Length), levels.Length - 1)];
+    }
+
+    private Plan Record(int batch)
+    {
+        var network = Model.Network.Config;
+        var b = new PlanBuilder(Model.Kernels, Model.Parameters) { Training = true };
+        var x = b.Input("x", new Shape(batch, network.ImageSize, network.ImageSize, network.InChannels));
+        var sampleIndex = b.Input("sample_index", new Shape(batch));
+        var target = Model.Settings.Prediction switch
+        {
+            PredictionType.X0 => PredictionTarget.X0,
+            PredictionType.V => PredictionTarget.V,
+            _ => PredictionTarget.Eps,
+        };
+        var (z, wanted) = b.AddNoise(x, b.Input("alpha", new Shape(batch)), b.Input("sigma", new Shape(batch)), sampleIndex, _seed, _step, target);
+        var labels = Model.NullLabel < 0 ? null : b.Input("labels", new Shape(batch));
+        var prediction = Model.Network.Record(b, z, b.Input("timesteps", new Shape(batch)), labels, new DropoutSource(_seed, _step, sampleIndex));
+        var loss = b.Output("loss", b.MseLoss(prediction, wanted, b.Input("row_weight", new Shape(batch))).Loss);
+        b.Backward(loss, b.Input("d_loss", loss.Shape), parameters: true);
+        b.Output("gradient_norm", b.AdamW(_optimiser, Average));
+        return b.Build(Arena);
+    }
+
+    private void Prepare(double rate)
+    {
+        int batch = Settings.BatchSize;
+        uint step = (uint)Step;
+        _step.Value = step;
+        _optimiser.Value = new AdamWStep
+        {
+            Step = Step + 1,
+            LearningRate = rate,
+            Beta1 = Settings.Beta1,
+            Beta2 = Settings.Beta2,
+            Epsilon = Settings.Epsilon,
+            WeightDecay = Settings.WeightDecay,
+            ClipNorm = Settings.GradientClip,
+            AverageDecay = Settings.AverageDecayAt(Step),
+        };
+        _source.Fill(Step, batch, _pixels, _labels);
+        for (int b = 0; b < batch; b++)
+        {
+            var level = _levelAt(Philox.Uniform(Settings.Seed, (uint)b, step, RandomStream.Timestep, 0));
+            (_alpha[b], _sigma[b], _timesteps[b]) = ((float)level.Alpha, (float)level.Sigma, (float)level.Timestep);
+            _rowWeight[b] = (float)Settings.LossWeight.At(Math.Exp(level.LogSnr), Model.Settings.Prediction);
+            if (Philox.Uniform(Settings.Seed, (uint)b, step, RandomStream.LabelDrop, 0) < Settings.NullProbability) _labels[b] = Model.NullLabel;
+        }
+        // The arena may have served a sampler since the last step, so every input is written again.
+        var kernels = Model.Kernels;
+        kernels.Upload(_pixels, _plan.Input("x"));
+        kernels.Upload(_alpha, _plan.Input("alpha"));
+        kernels.Upload(_sigma, _plan.Input("sigma"));
+        kernels.Upload(_timesteps, _plan.Input("timesteps"));
+        kernels.Upload(_rowWeight, _plan.Input("row_weight"));
+        kernels.Upload(_rows, _plan.Input("sample_index"));
+        if (Model.NullLabel >= 0) kernels.Upload(_labels, _plan.Input("labels"));
+        kernels.Upload([1f], _plan.Input("d_loss"));
+    }
+
+    private void Note(double loss)
+    {
+        _lossSum += loss;
+        if (Step % HistoryInterval != 0 && Step != Settings.Steps) return;
+        _history.Add((Step, _lossSum / ((Step - 1) % HistoryInterval + 1)));
+        _lossSum = 0;
+    }
+
+    private double Read(TensorView view)
+    {
+        Model.Kernels.Download(view, _scalar);
+        return _scalar[0];
+    }
+}

@@ -1,0 +1,102 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Data;
+using NativeDiffusion.Runtime.Checkpoints;
+
+namespace NativeDiffusion.Model.Training;
+
+/// <content>Saving and resuming: weights, average, both moments, the step and the loss so far, all in float32 and in one file.</content>
+public sealed partial class Trainer
+{
+    private const string SettingsKey = "training", StateKey = "state", HistoryName = "training.history";
+    private const string FirstMomentPrefix = "adam.m.", SecondMomentPrefix = "adam.v.";
+
+    /// <summary>Writes everything that <see cref="Resume"/> needs. The file is also a model: it can be sampled from.</summary>
+    /// <param name="path">Written beside and moved into place, so that the old file survives a crash or a full disk.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void Save(string path)
+    {
+        var metadata = ModelMetadata.Write(Model.Network.Config, Model.Settings);
+        metadata[SettingsKey] = JsonSerializer.Serialize(Settings, ModelMetadata.Json);
+        metadata[StateKey] = JsonSerializer.Serialize(new TrainerState { Step = Step, LossSum = _lossSum, DataFingerprint = _fingerprint }, ModelMetadata.Json);
+        var (parameters, kernels) = (Model.Parameters, Model.Kernels);
+        double[] history = [.. _history.SelectMany(h => new[] { h.Step, h.Loss })];
+        SafetensorsWriter.Write(path,
+        [
+            .. WeightFile.Entries(parameters, kernels, "", DType.F32),
+            .. WeightFile.Entries(Average, kernels, WeightFile.AveragePrefix, DType.F32),
+            .. WeightFile.Entries(parameters, parameters.FirstMoment, kernels, FirstMomentPrefix, DType.F32),
+            .. WeightFile.Entries(parameters, parameters.SecondMoment, kernels, SecondMomentPrefix, DType.F32),
+            TensorEntry.Of(HistoryName, [_history.Count, 2], (ReadOnlyMemory<double>)history),
+        ], metadata);
+    }
+
+    /// <summary>Writes the averaged weights as a model to sample from and share.</summary>
+    /// <param name="path">Written beside and moved into place.</param>
+    /// <param name="type">F32 or F16.</param>
+    public void SaveModel(string path, DType type = DType.F32) => SafetensorsWriter.Write(
+        path, WeightFile.Entries(Average, Model.Kernels, "", type), ModelMetadata.Write(Model.Network.Config, Model.Settings));
+
+    /// <summary>Goes on where <see cref="Save"/> stopped; the result of the whole run is the same to the bit.</summary>
+    /// <param name="path">The training checkpoint.</param>
+    /// <param name="data">The same images as before.</param>
+    /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
+    /// <returns>A trainer; its <see cref="Model"/> is the caller's to dispose.</returns>
+    /// <exception cref="CheckpointException">The file is damaged, is not a training checkpoint, or the images are others than before.</exception>
+    public static Trainer Resume(string path, ImageDataset data, IKernels? kernels = null)
+    {
+        using var file = SafetensorsFile.Open(path);
+        if (!file.Metadata.ContainsKey(StateKey))
+            throw new CheckpointException($"{path}: is a model to sample from, not a training checkpoint; training cannot be resumed from it.");
+        var state = ModelMetadata.Parse<TrainerState>(file, StateKey);
+        var settings = ModelMetadata.Parse<TrainingSettings>(file, SettingsKey);
+        var model = DiffusionModel.Load(path, kernels, WeightChoice.Raw);
+        Trainer? trainer = null;
+        try
+        {
+            trainer = new Trainer(model, data, settings);
+            if (state.DataFingerprint != trainer._fingerprint)
+                throw new CheckpointException($"{path}: was trained on other images (fingerprint {state.DataFingerprint}) than those given ({trainer._fingerprint}).");
+            if (state.Step < 0 || state.Step > settings.Steps || !double.IsFinite(state.LossSum))
+                throw new CheckpointException($"{path}: metadata '{StateKey}' says step {state.Step} of {settings.Steps}, loss sum {state.LossSum}.");
+            var (parameters, device) = (model.Parameters, model.Kernels);
+            WeightFile.Read(file, WeightFile.AveragePrefix, trainer.Average, device);
+            WeightFile.Read(file, FirstMomentPrefix, parameters, parameters.FirstMoment, device);
+            WeightFile.Read(file, SecondMomentPrefix, parameters, parameters.SecondMoment, device);
+            double[] history = file.ReadDouble(HistoryName);
+            for (int i = 0; i + 1 < history.Length; i += 2) trainer._history.Add(((long)history[i], history[i + 1]));
+            (trainer.Step, trainer._lossSum) = (state.Step, state.LossSum);
+            return trainer;
+        }
+        catch (ArgumentException e)
+        {
+            trainer?.Dispose();
+            model.Dispose();
+            throw new CheckpointException($"{path}: {e.Message}", e);
+        }
+        catch
+        {
+            trainer?.Dispose();
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static string Fingerprint(ImageDataset data)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(data.Pixels.Span);
+        hash.AppendData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(data.Labels.Span));
+        return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
+    }
+
+    private sealed record TrainerState
+    {
+        public required long Step { get; init; }
+
+        public required double LossSum { get; init; }
+
+        public required string DataFingerprint { get; init; }
+    }
+}

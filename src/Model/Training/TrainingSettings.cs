@@ -1,0 +1,108 @@
+using NativeDiffusion.Model.Schedules;
+
+namespace NativeDiffusion.Model.Training;
+
+/// <summary>Weighting of the squared error by noise level (ALGORITHMS 2.2 in <see cref="LossWeight"/>).</summary>
+public enum LossWeighting
+{
+    /// <summary>Every level counts the same in the error of eps (Ho et al. 2020).</summary>
+    Simple,
+
+    /// <summary>Every level counts the same in the error of v (Salimans and Ho 2022).</summary>
+    UniformV,
+
+    /// <summary>Every level counts the same in the error of x0.</summary>
+    UniformX0,
+
+    /// <summary>min(SNR, 5) on the error of x0 (Hang et al. 2023).</summary>
+    MinSnr,
+}
+
+/// <summary>How a model is trained. Stored in training checkpoints: a resumed run goes on exactly as it was set.</summary>
+public sealed record TrainingSettings
+{
+    /// <summary>Images per step.</summary>
+    public int BatchSize { get; init; } = 64;
+
+    /// <summary>Optimiser steps in all.</summary>
+    public int Steps { get; init; } = 10_000;
+
+    /// <summary>Peak learning rate of AdamW.</summary>
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>Learning rate at the end of the cosine.</summary>
+    public double FinalLearningRate { get; init; }
+
+    /// <summary>Steps of linear warm-up.</summary>
+    public int WarmupSteps { get; init; } = 200;
+
+    /// <summary>Decoupled weight decay.</summary>
+    public double WeightDecay { get; init; } = 0.01;
+
+    /// <summary>AdamW's decay of the first moment.</summary>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>AdamW's decay of the second moment.</summary>
+    public double Beta2 { get; init; } = 0.99;
+
+    /// <summary>AdamW's epsilon.</summary>
+    public double Epsilon { get; init; } = 1e-8;
+
+    /// <summary>Largest global norm of the gradient.</summary>
+    public double GradientClip { get; init; } = 1;
+
+    /// <summary>Decay of the exponential moving average, reached by min(decay, (1 + k) / (10 + k)).</summary>
+    public double AverageDecay { get; init; } = 0.999;
+
+    /// <summary>Probability that a label is replaced by the null class (p_uncond of Ho and Salimans 2022).</summary>
+    public double NullProbability { get; init; } = 0.1;
+
+    /// <summary>Weighting of the noise levels.</summary>
+    public LossWeighting Weighting { get; init; } = LossWeighting.Simple;
+
+    /// <summary>Seed of weights, data order, noise, timesteps and label drop.</summary>
+    public ulong Seed { get; init; }
+
+    internal LossWeight LossWeight => Weighting switch
+    {
+        LossWeighting.UniformV => LossWeight.UniformV,
+        LossWeighting.UniformX0 => LossWeight.UniformX0,
+        LossWeighting.MinSnr => LossWeight.MinSnr(),
+        _ => LossWeight.Simple,
+    };
+
+    /// <summary>
+    /// Learning rate of step <paramref name="k"/> (from 0): linear warm-up to the peak over W steps, then a cosine to the final value at the last
+    /// step. The warm-up starts at 1/W rather than at 0, for a step of 0 would be lost.
+    /// </summary>
+    public double LearningRateAt(long k)
+    {
+        if (k < WarmupSteps) return LearningRate * (k + 1) / WarmupSteps;
+        double progress = Math.Min(1, (double)(k - WarmupSteps) / Math.Max(1, Steps - WarmupSteps));
+        return FinalLearningRate + (LearningRate - FinalLearningRate) * 0.5 * (1 + Math.Cos(Math.PI * progress));
+    }
+
+    /// <summary>Decay of the moving average at step <paramref name="k"/> (from 0).</summary>
+    public double AverageDecayAt(long k) => Math.Min(AverageDecay, (1.0 + k) / (10.0 + k));
+
+    /// <summary>Checks every value.</summary>
+    /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
+    public void Validate()
+    {
+        static void Require(bool ok, string message)
+        {
+            if (!ok) throw new ArgumentException(message);
+        }
+        Require(BatchSize is >= 1 and <= 65536, $"The batch size is 1 to 65536; got {BatchSize}.");
+        Require(Steps >= 1, $"Training takes at least 1 step; got {Steps}.");
+        Require(LearningRate is > 0 and <= 10, $"The learning rate is above 0 and at most 10; got {LearningRate}.");
+        Require(FinalLearningRate >= 0 && FinalLearningRate <= LearningRate, $"The final learning rate is 0 to {LearningRate}; got {FinalLearningRate}.");
+        Require(WarmupSteps >= 0, $"Warm-up is 0 steps or more; got {WarmupSteps}.");
+        Require(WeightDecay is >= 0 and < 1, $"Weight decay is at least 0 and below 1; got {WeightDecay}.");
+        Require(Beta1 is >= 0 and < 1 && Beta2 is >= 0 and < 1, $"AdamW's betas are at least 0 and below 1; got {Beta1}, {Beta2}.");
+        Require(Epsilon > 0, $"AdamW's epsilon is above 0; got {Epsilon}.");
+        Require(GradientClip > 0, $"The largest gradient norm is above 0; got {GradientClip}.");
+        Require(AverageDecay is >= 0 and < 1, $"The average's decay is at least 0 and below 1; got {AverageDecay}.");
+        Require(NullProbability is >= 0 and <= 1, $"The probability of the null label is 0 to 1; got {NullProbability}.");
+    }
+}

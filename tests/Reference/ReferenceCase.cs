@@ -1,0 +1,95 @@
+using System.Text.Json;
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model;
+using NativeDiffusion.Runtime.Checkpoints;
+
+namespace NativeDiffusion.Tests.Reference;
+
+/// <summary>One file of weights, inputs and answers of a published implementation.</summary>
+public sealed class ReferenceCase(string path)
+{
+    public string Path { get; } = path;
+
+    public string Name => System.IO.Path.GetFileNameWithoutExtension(Path);
+
+    /// <summary>The shipped cases, and those in the folder that ND_REFERENCE_CASES names.</summary>
+    public static IEnumerable<ReferenceCase> All
+    {
+        get
+        {
+            string shipped = System.IO.Path.Combine(AppContext.BaseDirectory, "Reference", "Data");
+            string? more = Environment.GetEnvironmentVariable("ND_REFERENCE_CASES");
+            return Directory.EnumerateFiles(shipped, "*.safetensors")
+                .Concat(string.IsNullOrEmpty(more) ? [] : Directory.EnumerateFiles(more, "*.safetensors"))
+                .Select(p => new ReferenceCase(p)).OrderBy(c => c.Path, StringComparer.Ordinal);
+        }
+    }
+
+    /// <summary>U-Nets: cases whose configuration is that of the ADM network and which have weights and a label or time input.</summary>
+    public static IEnumerable<ReferenceCase> UNets => All.Where(c => c.Config.TryGetProperty("num_res_blocks", out _)
+        && c.Config.TryGetProperty("channel_mult", out _) && c.Config.TryGetProperty("use_new_attention_order", out _) && c.Has("cotangent"));
+
+    /// <summary>Sampling trajectories without a classifier.</summary>
+    public static IEnumerable<ReferenceCase> Trajectories => All.Where(c => c.Has("out.trajectory")
+        && c.Config.TryGetProperty("schedule", out _) && !c.Name.Contains("elucd", StringComparison.Ordinal)
+        && (!c.Config.TryGetProperty("classifier_scale", out var scale) || scale.GetDouble() == 0));
+
+    public JsonElement Config
+    {
+        get
+        {
+            using var file = SafetensorsFile.Open(Path);
+            return JsonDocument.Parse(file.Metadata.TryGetValue("config", out string? text) ? text : "{}").RootElement;
+        }
+    }
+
+    public override string ToString() => Name;
+
+    public bool Has(string tensor)
+    {
+        using var file = SafetensorsFile.Open(Path);
+        return file.Contains(tensor);
+    }
+
+    public float[] Read(string tensor)
+    {
+        using var file = SafetensorsFile.Open(Path);
+        return file.ReadFloat(tensor);
+    }
+
+    /// <summary>The U-Net's weights copied into parameters of the same names.</summary>
+    public void LoadWeights(NativeDiffusion.Runtime.Parameters parameters, IKernels kernels)
+    {
+        using var file = SafetensorsFile.Open(Path);
+        string[] keys = [.. file.Tensors.Select(t => t.Name).Where(n => n.StartsWith("weights.", StringComparison.Ordinal)).Select(n => n["weights.".Length..])];
+        NUnit.Framework.Assert.That(parameters.Items.Select(p => p.Name), NUnit.Framework.Is.EqualTo(keys), "published key names, in order");
+        foreach (var parameter in parameters.Items)
+        {
+            NUnit.Framework.Assert.That(
+                parameter.PublishedShape.Select(e => (long)e), NUnit.Framework.Is.EqualTo(file.Find("weights." + parameter.Name).Shape), parameter.Name);
+            kernels.Upload(WeightFile.FromPublished(file.ReadFloat("weights." + parameter.Name), parameter.Shape), parameters.ValueOf(parameter));
+        }
+        parameters.MarkChanged();
+    }
+
+    /// <summary>[N, C, H, W] to [N, H, W, C].</summary>
+    public static float[] ToNhwc(float[] nchw, int n, int c, int h, int w)
+    {
+        float[] result = new float[nchw.Length];
+        for (int i = 0; i < n; i++)
+            for (int channel = 0; channel < c; channel++)
+                for (int pixel = 0; pixel < h * w; pixel++)
+                    result[(i * h * w + pixel) * c + channel] = nchw[(i * c + channel) * h * w + pixel];
+        return result;
+    }
+
+    /// <summary>Fails unless |got - expected| stays within a fraction of the largest expected magnitude.</summary>
+    public static void AssertClose(float[] got, float[] expected, double fraction, string what, double floor = 0)
+    {
+        NUnit.Framework.Assert.That(got, NUnit.Framework.Has.Length.EqualTo(expected.Length), what);
+        double bound = fraction * Math.Max(expected.Max(v => Math.Abs((double)v)), floor);
+        for (int i = 0; i < got.Length; i++)
+            if (!(Math.Abs((double)got[i] - expected[i]) <= bound))
+                NUnit.Framework.Assert.Fail($"{what}: element {i} is {got[i]}, should be {expected[i]} within {bound:g3}.");
+    }
+}
