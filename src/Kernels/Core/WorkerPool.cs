@@ -10,14 +10,22 @@ internal interface IWorkerJob
 }
 
 /// <summary>
-/// A fixed set of threads that share the items of one job at a time; the caller is worker 0. Idle threads spin for some microseconds, so that
-/// a following job starts at once, and then sleep. Starting a job allocates nothing.
+/// A fixed set of threads that share the items of one job at a time; the caller is worker 0. Idle threads spin for a while, so that a
+/// following job starts at once, and then sleep. Starting a job allocates nothing.
 /// </summary>
-/// <remarks>Which worker takes an item is not determined, so an item's result may depend only on its index.</remarks>
+/// <remarks>
+/// Which worker takes an item is not determined, so an item's result may depend only on its index. A job waits only for workers that joined it:
+/// one that the scheduler has not got round to is left out, so more workers than processors, or a busy machine, do not hold up every job.
+/// </remarks>
 internal sealed unsafe class WorkerPool : IDisposable
 {
-    // About 30 microseconds on current processors: longer than the serial gaps between the kernels of a plan, shorter than a scheduler's slice.
+    // Longer than the serial gaps between the kernels of a plan, shorter than a scheduler's slice.
     private const int SpinIterations = 1500;
+
+    // _state: the job's number in the upper half, then the flag that nobody may join it any more, then how many joined and are not done.
+    private const int JobShift = 32;
+    private const long Closed = 1L << 31;
+    private const long JoinedMask = Closed - 1;
 
     private readonly Thread[] _threads;
     private readonly Lock _gate = new();
@@ -27,8 +35,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     private void* _job;
     private int _items;
     private int _next;
-    private int _active;
-    private volatile int _epoch;
+    private long _state = Closed;
     private volatile bool _stop;
     private Exception? _error;
 
@@ -50,10 +57,13 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>Number of workers, the caller included.</summary>
     public int WorkerCount { get; }
 
+    internal int LiveThreads => _threads.Count(t => t.IsAlive);
+
     /// <summary>Runs items 0 to <paramref name="items"/> - 1 and returns when all are done. Not to be called from inside a job.</summary>
     public void Run<TJob>(ref TJob job, int items)
         where TJob : unmanaged, IWorkerJob
     {
+        ObjectDisposedException.ThrowIf(_stop, this);
         if (_threads.Length == 0 || items <= 1)
         {
             for (int i = 0; i < items; i++) job.Execute(i, 0);
@@ -75,18 +85,19 @@ internal sealed unsafe class WorkerPool : IDisposable
             _items = items;
             _error = null;
             _next = 0;
-            Volatile.Write(ref _active, _threads.Length);
-            _epoch++;
-            for (int i = 0; i < _sleeping.Length; i++)
+            // The last job was closed and left by all, so nobody reads the fields above before this opens the next one.
+            Interlocked.Exchange(ref _state, (_state | uint.MaxValue) + 1);
+            for (int i = 0; i < Math.Min(_sleeping.Length, items - 1); i++)
                 if (Interlocked.Exchange(ref _sleeping[i], 0) == 1)
                     _wake[i].Release();
 
             Drain(0);
+            Interlocked.Or(ref _state, Closed);
             var spinner = default(SpinWait);
             int spins = 0;
-            while (Volatile.Read(ref _active) != 0)
+            while ((Volatile.Read(ref _state) & JoinedMask) != 0)
             {
-                if (++spins < SpinIterations * 4) Thread.SpinWait(8);
+                if (++spins < SpinIterations) Thread.SpinWait(8);
                 else spinner.SpinOnce(sleep1Threshold: -1);
             }
             if (_error is { } error) ExceptionDispatchInfo.Throw(error);
@@ -110,11 +121,11 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     private void WorkerLoop(int index)
     {
-        int seen = 0;
+        long seen = 0;
         while (true)
         {
             int spins = 0;
-            while (_epoch == seen && !_stop)
+            while (JobNumber == seen && !_stop)
             {
                 if (++spins < SpinIterations)
                 {
@@ -123,17 +134,23 @@ internal sealed unsafe class WorkerPool : IDisposable
                 }
                 Interlocked.Exchange(ref _sleeping[index], 1);
                 // A job may have started between the last look and the announcement: whoever resets the flag decides.
-                if ((_epoch != seen || _stop) && Interlocked.Exchange(ref _sleeping[index], 0) == 1) break;
+                if ((JobNumber != seen || _stop) && Interlocked.Exchange(ref _sleeping[index], 0) == 1) break;
                 _wake[index].Wait();
                 break;
             }
             if (_stop) return;
-            if (_epoch == seen) continue;
-            seen++;
-            Drain(index + 1);
-            Interlocked.Decrement(ref _active);
+            long state = Volatile.Read(ref _state);
+            if ((state & Closed) != 0) seen = state >> JobShift;
+            else if (Interlocked.CompareExchange(ref _state, state + 1, state) == state)
+            {
+                seen = state >> JobShift;
+                Drain(index + 1);
+                Interlocked.Decrement(ref _state);
+            }
         }
     }
+
+    private long JobNumber => Volatile.Read(ref _state) >> JobShift;
 
     public void Dispose()
     {
