@@ -35,8 +35,10 @@ internal unsafe interface ILanes<TSelf>
 
     static abstract TSelf operator /(TSelf a, TSelf b);
 
+    /// <summary>Smaller of two; where one is NaN, either of them (on x86 <paramref name="b"/>).</summary>
     static abstract TSelf Min(TSelf a, TSelf b);
 
+    /// <summary>Larger of two; where one is NaN, either of them (on x86 <paramref name="b"/>).</summary>
     static abstract TSelf Max(TSelf a, TSelf b);
 
     static abstract TSelf Sqrt(TSelf a);

@@ -24,12 +24,8 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Load(float* source) => new(Vector256.Load(source));
 
-    public static Lanes256 LoadPartial(float* source, int count)
-    {
-        float* copy = stackalloc float[8];
-        for (int i = 0; i < 8; i++) copy[i] = i < count ? source[i] : 0;
-        return Load(copy);
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadPartial(float* source, int count) => new(Avx.MaskLoad(source, Mask(count)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Broadcast(float value) => new(Vector256.Create(value));
@@ -37,12 +33,8 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* destination, Lanes256 value) => value._value.Store(destination);
 
-    public static void StorePartial(float* destination, Lanes256 value, int count)
-    {
-        float* copy = stackalloc float[8];
-        Store(copy, value);
-        for (int i = 0; i < count; i++) destination[i] = copy[i];
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePartial(float* destination, Lanes256 value, int count) => Avx.MaskStore(destination, Mask(count), value._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 MultiplyAdd(Lanes256 a, Lanes256 b, Lanes256 c) => new(Fma.MultiplyAdd(a._value, b._value, c._value));
@@ -87,4 +79,8 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxElement(Lanes256 a) => Lanes128.MaxElement(new Lanes128(Vector128.MaxNative(a._value.GetLower(), a._value.GetUpper())));
+
+    // All bits set in the first count elements. Masked accesses touch no element that is not selected, not even its page.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Mask(int count) => Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle();
 }

@@ -24,12 +24,8 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Load(float* source) => new(Vector512.Load(source));
 
-    public static Lanes512 LoadPartial(float* source, int count)
-    {
-        float* copy = stackalloc float[16];
-        for (int i = 0; i < 16; i++) copy[i] = i < count ? source[i] : 0;
-        return Load(copy);
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadPartial(float* source, int count) => new(Avx512F.MaskLoad(source, Mask(count), Vector512<float>.Zero));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Broadcast(float value) => new(Vector512.Create(value));
@@ -37,12 +33,8 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* destination, Lanes512 value) => value._value.Store(destination);
 
-    public static void StorePartial(float* destination, Lanes512 value, int count)
-    {
-        float* copy = stackalloc float[16];
-        Store(copy, value);
-        for (int i = 0; i < count; i++) destination[i] = copy[i];
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePartial(float* destination, Lanes512 value, int count) => Avx512F.MaskStore(destination, Mask(count), value._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 MultiplyAdd(Lanes512 a, Lanes512 b, Lanes512 c) => new(Avx512F.FusedMultiplyAdd(a._value, b._value, c._value));
@@ -87,4 +79,8 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxElement(Lanes512 a) => Lanes256.MaxElement(new Lanes256(Vector256.MaxNative(a._value.GetLower(), a._value.GetUpper())));
+
+    // All bits set in the first count elements. Masked accesses touch no element that is not selected, not even its page.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Mask(int count) => Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(count)).AsSingle();
 }

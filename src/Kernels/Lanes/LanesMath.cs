@@ -7,13 +7,14 @@ internal static unsafe class LanesMath
 {
     /// <summary>
     /// e^x within 2 ulp: x = n ln 2 + r with |r| at most ln(2)/2, e^r by its Taylor polynomial of degree 7. Arguments are clamped to
-    /// [-87, 88], so that the result is a normal number.
+    /// [-87, 88], so that the result is a normal number; NaN stays NaN.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Exp<V>(V x)
         where V : unmanaged, ILanes<V>
     {
-        x = V.Min(V.Max(x, V.Broadcast(-87f)), V.Broadcast(88f));
+        // x comes second: where one operand is NaN, x86's minimum and maximum return the second.
+        x = V.Min(V.Broadcast(88f), V.Max(V.Broadcast(-87f), x));
         V n = V.Round(x * V.Broadcast(1.44269504f));
         // ln 2 in two parts: the first has trailing zero bits, so that n times it is exact.
         V r = V.MultiplyAdd(n, V.Broadcast(-0.693145752f), x);
@@ -28,7 +29,7 @@ internal static unsafe class LanesMath
         return p * V.PowerOfTwo(n);
     }
 
-    /// <summary>1 / (1 + e^-x).</summary>
+    /// <summary>1 / (1 + e^-x), at least 6e-39 and at most 1; NaN stays NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Sigmoid<V>(V x)
         where V : unmanaged, ILanes<V> => V.Broadcast(1f) / (V.Broadcast(1f) + Exp(V.Zero - x));

@@ -1,0 +1,94 @@
+using System.Runtime.Intrinsics.X86;
+using NativeDiffusion.Kernels;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.Kernels;
+
+/// <summary>Every member of <see cref="ILanes{TSelf}"/> against scalar arithmetic, at each width that the processor has.</summary>
+[Category("Kernels")]
+public sealed class LanesTests
+{
+    private static readonly ILanesCheck[] Widths =
+    [
+        new LanesCheck<Lanes128>("128"),
+        .. Fma.IsSupported && Avx2.IsSupported ? [new LanesCheck<Lanes256>("256")] : Array.Empty<ILanesCheck>(),
+        .. Avx512F.IsSupported ? [new LanesCheck<Lanes512>("512")] : Array.Empty<ILanesCheck>(),
+    ];
+
+    private static readonly float[] Special =
+    [
+        0f, -0f, 1f, -1f, 0.5f, 1.5f, 2.5f, -2.5f, 3.4999998f, 1e-38f, 1e-42f, -3e38f, 3e38f, float.PositiveInfinity, float.NegativeInfinity,
+        8388607.5f, 16777216f, 1e-7f, 7f, -0.49999997f,
+    ];
+
+    [TestCaseSource(nameof(Widths))]
+    public void Loads_and_stores_move_the_elements_and_nothing_else(ILanesCheck width) => width.LoadsAndStores();
+
+    [TestCaseSource(nameof(Widths))]
+    public void Arithmetic_is_that_of_scalars(ILanesCheck width)
+    {
+        var random = new Random(1);
+        for (int round = 0; round < 300; round++)
+        {
+            float[] Fill() => [.. Enumerable.Range(0, 16).Select(_ => random.Next(4) == 0
+                ? Special[random.Next(Special.Length)]
+                : (float)((random.NextDouble() - 0.5) * Math.Pow(2, random.Next(-20, 20))))];
+            width.Arithmetic(Fill(), Fill(), Fill());
+        }
+    }
+
+    [TestCaseSource(nameof(Widths))]
+    public void Sums_halve_in_a_fixed_order(ILanesCheck width) => width.Reductions();
+
+    [TestCaseSource(nameof(Widths))]
+    public void Powers_of_two_are_exact(ILanesCheck width) => width.PowersOfTwo();
+
+    [TestCaseSource(nameof(Widths))]
+    public void Selection_of_NaN_takes_the_second(ILanesCheck width) => width.Selection();
+
+    [TestCaseSource(nameof(Widths))]
+    public void Exp_is_within_two_ulp_from_minus_87_to_88(ILanesCheck width)
+    {
+        double worst = 0;
+        for (int i = 0; i <= 350_000; i += 1)
+        {
+            float x = Math.Min(88f, -87f + i * 5e-4f);
+            double expected = Math.Exp(x);
+            worst = Math.Max(worst, Math.Abs(width.Exp(x) - expected) / expected);
+        }
+        Assert.That(worst, Is.LessThan(4e-7));
+    }
+
+    [TestCaseSource(nameof(Widths))]
+    public void Exp_is_clamped_to_normal_numbers_and_keeps_NaN(ILanesCheck width)
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(width.Exp(0f), Is.EqualTo(1f));
+            Assert.That(width.Exp(float.NegativeInfinity), Is.EqualTo(width.Exp(-87f)));
+            Assert.That(width.Exp(-1e30f), Is.EqualTo(width.Exp(-87f)));
+            Assert.That(width.Exp(float.PositiveInfinity), Is.EqualTo(width.Exp(88f)));
+            Assert.That(float.IsNormal(width.Exp(-87f)) && float.IsNormal(width.Exp(88f)));
+            Assert.That(width.Exp(float.NaN), Is.NaN);
+        }
+    }
+
+    [TestCaseSource(nameof(Widths))]
+    public void Sigmoid_has_its_limits_and_symmetry(ILanesCheck width)
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(width.Sigmoid(0f), Is.EqualTo(0.5f));
+            Assert.That(width.Sigmoid(100f), Is.EqualTo(1f));
+            Assert.That(width.Sigmoid(-100f), Is.InRange(0f, 1e-38f));
+            Assert.That(width.Sigmoid(float.PositiveInfinity), Is.EqualTo(1f));
+            Assert.That(width.Sigmoid(float.NegativeInfinity), Is.InRange(0f, 1e-38f));
+            Assert.That(width.Sigmoid(float.NaN), Is.NaN);
+        }
+        for (float x = -30; x <= 30; x += 0.013f)
+        {
+            double expected = 1 / (1 + Math.Exp(-x));
+            Assert.That(width.Sigmoid(x), Is.EqualTo(expected).Within(6e-7 * expected), $"sigmoid({x:g9})");
+        }
+    }
+}
