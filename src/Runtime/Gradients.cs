@@ -23,9 +23,12 @@ public sealed partial class PlanBuilder
     /// <param name="cotangent">A tensor of its shape; for a scalar loss a tensor that holds 1 (or a loss scale).</param>
     /// <param name="parameters">Whether parameter gradients are wanted.</param>
     /// <param name="inputs">Tensors whose gradient is wanted; read it with <see cref="GradientOf"/>.</param>
-    /// <exception cref="ArgumentException">Shapes differ.</exception>
+    /// <exception cref="ArgumentException">Shapes differ, or the output does not depend on one of the inputs.</exception>
+    /// <exception cref="InvalidOperationException">Gradients were recorded already, or parameter gradients are asked of a builder without parameters.</exception>
     public void Backward(Tensor output, Tensor cotangent, bool parameters, params ReadOnlySpan<Tensor> inputs)
     {
+        if (_gradients.Count > 0) throw new InvalidOperationException($"The gradients of this plan were recorded already; {output} needs a plan of its own.");
+        if (parameters && Parameters is null) throw new InvalidOperationException($"Parameter gradients of {output} were asked of a builder without parameters.");
         if (output.Shape != cotangent.Shape) throw new ArgumentException($"The cotangent {cotangent} does not have the shape of {output}.");
         foreach (var input in inputs) input.NeedsGradient = true;
         if (parameters)

@@ -5,6 +5,6 @@ public partial interface IKernels
     /// <summary>y = a + b. y may be a or b.</summary>
     void Add(TensorView a, TensorView b, TensorView y);
 
-    /// <summary>y += x.</summary>
+    /// <summary>y += x. x may be y, which doubles it.</summary>
     void Accumulate(TensorView x, TensorView y);
 }
