@@ -92,9 +92,13 @@ public sealed class Parameters : IDisposable
     /// <summary>Copies all values from a set with the same layout.</summary>
     public void CopyValuesFrom(Parameters other)
     {
-        if (other._length != _length) throw new ArgumentException($"Layouts differ: {other._length} and {_length} elements.", nameof(other));
+        if (other._items.Count != _items.Count)
+            throw new ArgumentException($"Layouts differ: {other._items.Count} and {_items.Count} parameters.", nameof(other));
+        foreach (var (theirs, ours) in other._items.Zip(_items))
+            if (theirs.Name != ours.Name || theirs.Shape != ours.Shape)
+                throw new ArgumentException($"Layouts differ: '{theirs.Name}' {theirs.Shape} stands where '{ours.Name}' {ours.Shape} is.", nameof(other));
         float[] copy = new float[_length];
-        _kernels.Download(other.Values, copy);
+        other._kernels.Download(other.Values, copy);
         _kernels.Upload(copy, Values);
         MarkChanged();
     }

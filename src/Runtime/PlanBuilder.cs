@@ -88,7 +88,7 @@ public sealed partial class PlanBuilder
     /// <param name="flops">Floating-point operations, as the textbook formula counts them.</param>
     public void Record(string kernel, ReadOnlySpan<Tensor?> reads, ReadOnlySpan<Tensor?> writes, Action<IKernels> run, double flops = 0)
     {
-        ObjectDisposedException.ThrowIf(_built, this);
+        if (_built) throw new InvalidOperationException($"'{kernel}' was recorded after the plan was built.");
         var step = new Step(kernel, Present(reads), Present(writes), run, flops);
         foreach (var tensor in step.Reads.Concat(step.Writes).Select(t => t.Root))
         {
@@ -131,8 +131,11 @@ public sealed partial class PlanBuilder
 
     internal Plan Build(Arena? arena, int guard)
     {
-        ObjectDisposedException.ThrowIf(_built, this);
+        if (_built) throw new InvalidOperationException($"The plan of {_steps.Count} steps was built already; a builder makes one plan.");
         _built = true;
+        foreach (var (name, tensor) in _outputs)
+            if (tensor.Kind == TensorKind.Temporary && tensor.Root.LastStep < 0)
+                throw new InvalidOperationException($"Output '{name}' is {tensor}, which no step writes.");
         foreach (var tensor in _tensors.Where(t => t.Kind == TensorKind.Persistent).Concat(_outputs.Values.Select(t => t.Root)))
             (tensor.FirstStep, tensor.LastStep) = (tensor.Kind == TensorKind.Persistent ? -1 : tensor.FirstStep, int.MaxValue - 1);
         Tensor[] planned = [.. _tensors.Where(t => t.Kind != TensorKind.Bound && t.LastStep >= 0)];

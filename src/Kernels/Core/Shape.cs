@@ -40,7 +40,7 @@ public readonly record struct Shape
         get
         {
             long count = 1;
-            for (int i = 0; i < Rank; i++) count *= this[i];
+            for (int i = 0; i < Rank; i++) count = checked(count * this[i]);
             return count;
         }
     }

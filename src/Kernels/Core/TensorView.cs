@@ -32,8 +32,8 @@ public readonly struct TensorView
     /// <summary>Batch rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> - 1.</summary>
     public TensorView Rows(int start, int count)
     {
-        if (start < 0 || count < 1 || start + count > Shape.Batch)
-            throw new ArgumentOutOfRangeException(nameof(start), $"Rows {start}..{start + count - 1} of {Shape}.");
+        if (start < 0 || count < 1 || start > Shape.Batch - count)
+            throw new ArgumentOutOfRangeException(nameof(start), $"{count} rows from row {start} of {Shape}.");
         return new(Memory!, Offset + start * Shape.RowCount, Shape.WithBatch(count));
     }
 
@@ -43,9 +43,11 @@ public readonly struct TensorView
         : throw new ArgumentException($"Cannot see {Shape} ({Count} elements) as {shape} ({shape.Count} elements).");
 
     /// <summary>The elements, for host code on a CPU backend.</summary>
-    /// <exception cref="InvalidOperationException">The view lies on another device, or is too long for a span.</exception>
+    /// <exception cref="InvalidOperationException">The view lies on another device, beyond its memory (freed, perhaps), or is too long for a span.</exception>
     public unsafe Span<float> Span => Memory is CpuMemory && Count <= int.MaxValue
-        ? new(Pointer, (int)Count)
+        ? Offset + Count <= Memory.Length
+            ? new(Pointer, (int)Count)
+            : throw new InvalidOperationException($"{Shape} at {Offset} lies beyond the {Memory.Length} elements of its memory; was it freed?")
         : throw new InvalidOperationException($"{Shape} in {Memory?.GetType().Name ?? "no memory"} is not visible as a span; use Download.");
 
     /// <summary>CPU address of the first element, or null for the empty view.</summary>
