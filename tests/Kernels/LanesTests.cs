@@ -5,7 +5,6 @@ using NUnit.Framework;
 namespace NativeDiffusion.Tests.Kernels;
 
 /// <summary>Every member of <see cref="ILanes{TSelf}"/> against scalar arithmetic, at each width that the processor has.</summary>
-[Category("Kernels")]
 public sealed class LanesTests
 {
     private static readonly ILanesCheck[] Widths =

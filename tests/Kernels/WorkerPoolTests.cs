@@ -4,7 +4,6 @@ using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Kernels;
 
-[Category("Kernels")]
 public sealed unsafe class WorkerPoolTests
 {
     [Test]

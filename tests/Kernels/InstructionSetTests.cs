@@ -1,0 +1,54 @@
+using System.Diagnostics;
+using System.Globalization;
+using NativeDiffusion.Kernels;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.Kernels;
+
+/// <summary>Runs the kernel tests again in child processes whose runtime hides instruction sets, so that the narrower code is tested here too.</summary>
+public sealed class InstructionSetTests
+{
+    private const string ExpectedLanes = "ND_EXPECT_LANES";
+    private const string KernelTests = "FullyQualifiedName~NativeDiffusion.Tests.Kernels.|FullyQualifiedName~NativeDiffusion.Tests.OpSuite.";
+
+    private static string? Expected => Environment.GetEnvironmentVariable(ExpectedLanes);
+
+    [Test]
+    public void Lane_count_is_what_the_environment_asked_for()
+    {
+        if (Expected is { } lanes) Assert.That(CpuKernels.LaneCount, Is.EqualTo(int.Parse(lanes, CultureInfo.InvariantCulture)));
+        Assert.That(CpuKernels.LaneCount, Is.AnyOf(4, 8, 16));
+    }
+
+    [TestCase("DOTNET_EnableAVX512", 8)]
+    [TestCase("DOTNET_EnableAVX2", 4)]
+    public void Kernel_tests_pass_without(string variable, int lanes)
+    {
+        if (Expected is not null) Assert.Ignore("This is the child process.");
+        if (CpuKernels.LaneCount <= lanes) Assert.Ignore($"Here the kernels use {CpuKernels.LaneCount} lanes anyway.");
+        var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = TestContext.CurrentContext.WorkDirectory,
+        };
+        foreach (string argument in new[] { "vstest", typeof(InstructionSetTests).Assembly.Location, "--TestCaseFilter:" + KernelTests })
+            start.ArgumentList.Add(argument);
+        start.Environment[variable] = "0";
+        start.Environment[ExpectedLanes] = lanes.ToString(CultureInfo.InvariantCulture);
+        // The settings of the test run around this one are not the child's.
+        foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("VSTEST_", StringComparison.Ordinal)).ToArray())
+            start.Environment.Remove(name);
+
+        using var child = Process.Start(start)!;
+        var (output, errors) = (child.StandardOutput.ReadToEndAsync(), child.StandardError.ReadToEndAsync());
+        if (!child.WaitForExit(TimeSpan.FromMinutes(10)))
+        {
+            child.Kill(entireProcessTree: true);
+            Assert.Fail($"With {variable}=0 the kernel tests did not end in 10 minutes.");
+        }
+        string report = output.Result + errors.Result;
+        Assert.That(child.ExitCode, Is.Zero, $"{variable}=0:\n{report}");
+        Assert.That(report, Does.Match(@"Passed: +[1-9]\d\d"), "the child ran the kernel tests");
+    }
+}
