@@ -89,12 +89,16 @@ public sealed unsafe class WorkerPoolTests
     {
         using var pool = new WorkerPool(4);
         Counts(pool, 100);
-        Thread.Sleep(50);
-        var before = Process.GetCurrentProcess().TotalProcessorTime;
-        Thread.Sleep(200);
-        var used = Process.GetCurrentProcess().TotalProcessorTime - before;
-        // Three spinning workers would use at least one processor for all of it.
-        Assert.That(used.TotalMilliseconds, Is.LessThan(150));
+        // Three spinning workers would use at least one processor for all of it; the runtime's own threads are busy only now and then.
+        double least = double.PositiveInfinity;
+        for (int window = 0; window < 5 && least > 20; window++)
+        {
+            Thread.Sleep(50);
+            var before = Process.GetCurrentProcess().TotalProcessorTime;
+            Thread.Sleep(100);
+            least = Math.Min(least, (Process.GetCurrentProcess().TotalProcessorTime - before).TotalMilliseconds);
+        }
+        Assert.That(least, Is.LessThan(60));
     }
 
     [Test]
