@@ -27,6 +27,9 @@ public sealed class PngFolderTests
         Assert.That(set.Labels.ToArray(), Is.EqualTo(new[] { 0, 1, 1 }));
         Assert.That(set.Channels, Is.EqualTo(1));
         Assert.That(set.Pixels.ToArray(), Is.EqualTo(new byte[] { 1, 2, 3, 4, 5, 6 }));
+        Assert.That(PngFolder.Files(_folder), Is.EqualTo(new[] { "Z/1.png", "b/10.PNG", "b/2.png" }.Select(name => Path.Combine(_folder, name))));
+        Assert.That((PngFolder.HasClasses(_folder), PngFolder.HasClasses(Path.Combine(_folder, "b"))), Is.EqualTo((true, false)));
+        Assert.That(PngFolder.Files(Path.Combine(_folder, "b")).Select(Path.GetFileName), Is.EqualTo(new[] { "10.PNG", "2.png" }));
     }
 
     [Test]

@@ -16,8 +16,7 @@ public static class PngFolder
     /// <exception cref="IOException">A folder is missing or cannot be read.</exception>
     public static ImageDataset Load(string folder)
     {
-        string[] classes = Directory.GetDirectories(folder).Where(path => !Path.GetFileName(path).StartsWith('.')).ToArray();
-        Array.Sort(classes, StringComparer.Ordinal);
+        string[] classes = ClassFolders(folder);
         if (classes.Length == 0)
             throw new InvalidDataException($"'{folder}' has no sub-folders; make one per class and put its PNG files inside.");
 
@@ -40,6 +39,26 @@ public static class PngFolder
     {
         List<string> paths = PngFiles(folder);
         return Load(paths, new int[paths.Count], [Path.GetFileName(Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar))]);
+    }
+
+    /// <summary>The files behind the images of <see cref="Load(string)"/> (or, without sub-folders, of <see cref="LoadUnlabelled"/>), in their order.</summary>
+    /// <exception cref="InvalidDataException">There is no PNG file.</exception>
+    /// <exception cref="IOException">The folder is missing or cannot be read.</exception>
+    public static IReadOnlyList<string> Files(string folder)
+    {
+        string[] classes = ClassFolders(folder);
+        return classes.Length == 0 ? PngFiles(folder) : [.. classes.SelectMany(PngFiles)];
+    }
+
+    /// <summary>Whether the folder has sub-folders, so that <see cref="Load(string)"/> reads it.</summary>
+    /// <exception cref="IOException">The folder is missing or cannot be read.</exception>
+    public static bool HasClasses(string folder) => ClassFolders(folder).Length > 0;
+
+    private static string[] ClassFolders(string folder)
+    {
+        string[] classes = Directory.GetDirectories(folder).Where(path => !Path.GetFileName(path).StartsWith('.')).ToArray();
+        Array.Sort(classes, StringComparer.Ordinal);
+        return classes;
     }
 
     private static List<string> PngFiles(string folder)
