@@ -9,12 +9,11 @@ public sealed unsafe partial class CpuKernels
             return pass == Conv2dPass.Forward
                 ? WinogradPackedLength(shape.InChannels, shape.OutChannels)
                 : WinogradPackedLength(shape.OutChannels, shape.InChannels);
-        int panel = 2 * LaneCount;
-        if (pass == Conv2dPass.Forward) return ConvWindow.Forward(shape).PackedLength(panel);
+        if (pass == Conv2dPass.Forward) return ConvWindow.Forward(shape).PackedLength(LaneCount);
         long length = 0;
         for (int py = 0; py < shape.Stride; py++)
             for (int px = 0; px < shape.Stride; px++)
-                length += ConvWindow.InputGrad(shape, py, px).PackedLength(panel);
+                length += ConvWindow.InputGrad(shape, py, px).PackedLength(LaneCount);
         return length;
     }
 
@@ -42,7 +41,7 @@ public sealed unsafe partial class CpuKernels
             {
                 var window = ConvWindow.InputGrad(shape, py, px);
                 PackWindow(window, shape, pass, py, px, weight.Pointer, target);
-                target += window.PackedLength(2 * LaneCount);
+                target += window.PackedLength(LaneCount);
             }
     }
 
@@ -112,7 +111,7 @@ public sealed unsafe partial class CpuKernels
             {
                 var window = ConvWindow.InputGrad(shape, py, px);
                 RunWindow<V>(window, source, shape.Batch, weights, store);
-                weights += window.PackedLength(2 * V.Count);
+                weights += window.PackedLength(V.Count);
             }
     }
 }

@@ -53,6 +53,19 @@ internal unsafe struct ConvEpilogue
         V.StorePartial(Y + at, u, count);
     }
 
+    public readonly void StoreScalar<V>(float u, nint pixel, nint image, nint channel)
+        where V : unmanaged, ILanes<V>
+    {
+        nint at = pixel * Channels + channel;
+        float shift = 0;
+        if (Bias != null) shift += Bias[channel];
+        if (Embedding != null) shift += Embedding[image * Channels + channel];
+        u += shift;
+        if (Residual != null) u += Residual[at];
+        if (Activation == Activation.None) Y[at] = u;
+        else V.StorePartial(Y + at, Activate(V.Broadcast(u)), 1);
+    }
+
     private readonly V Activate<V>(V u)
         where V : unmanaged, ILanes<V> => Activation == Activation.Relu ? V.Max(u, V.Zero) : LanesMath.Silu(u);
 }
@@ -124,7 +137,13 @@ internal struct ConvWindow
     /// <summary>Length of the sum.</summary>
     public readonly long Depth => (long)TapsY * TapsX * InChannels;
 
-    public readonly long PackedLength(int panel) => Depth * ((OutChannels + panel - 1) / panel) * panel;
+    /// <summary>A few output channels, each a dot product along whole vectors, waste less than a panel of 2 vectors that they fill in part.</summary>
+    public readonly bool UsesDot(int lanes) => OutChannels <= lanes / 2 && TapsX > 0 && TapsX * InChannels % lanes == 0;
+
+    /// <summary>Output channels that are packed side by side.</summary>
+    public readonly int Panel(int lanes) => UsesDot(lanes) ? 1 : 2 * lanes;
+
+    public readonly long PackedLength(int lanes) => Depth * ((OutChannels + Panel(lanes) - 1) / Panel(lanes)) * Panel(lanes);
 }
 
 public sealed unsafe partial class CpuKernels
@@ -157,7 +176,8 @@ public sealed unsafe partial class CpuKernels
             job.ImagesPerItem = (int)Math.Clamp(Math.Min(images, batch / (2L * Threads)), 1, batch);
         }
         job.ImageGroups = (batch + job.ImagesPerItem - 1) / job.ImagesPerItem;
-        int panels = (window.OutChannels + 2 * V.Count - 1) / (2 * V.Count);
+        job.Dot = window.UsesDot(V.Count);
+        int panels = job.Dot ? 1 : (window.OutChannels + 2 * V.Count - 1) / (2 * V.Count);
         job.PanelGroups = Math.Clamp((int)(4L * Threads / ((long)job.ImageGroups * job.Bands)), 1, panels);
 
         long staged = ((long)(job.BandRows - 1) * window.InStride + window.TapsY) * rowFloats * job.ImagesPerItem;
@@ -179,7 +199,7 @@ public sealed unsafe partial class CpuKernels
         public ConvEpilogue Epilogue;
         public float* Packed;
         public float** Scratch;
-        public bool InPlace;
+        public bool InPlace, Dot;
         public int Batch, BandRows, Bands, BandColumns, ImagesPerItem, ImageGroups, PanelGroups;
         public long TableOffset, BandOffset;
 
@@ -230,6 +250,11 @@ public sealed unsafe partial class CpuKernels
             }
             for (int i = 0; i < 8; i++) windows[points + i] = windows[points - 1];
 
+            if (Dot)
+            {
+                RunDots(windowBase, windows, rowStride, points, pixels, imageOf, scratch + Source.CoefficientFloats);
+                return;
+            }
             int panel = 2 * V.Count, panels = (Window.OutChannels + panel - 1) / panel;
             nint depth = (nint)Window.Depth;
             float* sums = scratch + Source.CoefficientFloats;
@@ -246,6 +271,18 @@ public sealed unsafe partial class CpuKernels
                         Epilogue.Store<V>(sums + i * panel, (nint)pixels[p + i], (nint)imageOf[p + i], channel, count);
                 }
             }
+        }
+
+        private readonly void RunDots(float* windowBase, nint* windows, nint rowStride, int points, long* pixels, long* imageOf, float* sums)
+        {
+            nint length = (nint)Window.TapsX * Window.InChannels;
+            for (int p = 0; p < points; p += 8)
+                for (int k = 0; k < Window.OutChannels; k++)
+                {
+                    DotTile<V>(windowBase, windows + p, rowStride, Window.TapsY, length, Packed + k * (nint)Window.Depth, sums);
+                    int valid = Math.Min(8, points - p);
+                    for (int i = 0; i < valid; i++) Epilogue.StoreScalar<V>(sums[i], (nint)pixels[p + i], (nint)imageOf[p + i], k);
+                }
         }
     }
 
@@ -280,7 +317,7 @@ public sealed unsafe partial class CpuKernels
     private void PackWindow(in ConvWindow window, in Conv2dShape s, Conv2dPass pass, int phaseY, int phaseX, float* weight, float* packed)
     {
         if (window.Depth == 0) return;
-        int panel = 2 * LaneCount;
+        int panel = window.Panel(LaneCount);
         nint outStep = (nint)s.KernelHeight * s.KernelWidth * s.InChannels;
         var job = new PackWindowJob
         {

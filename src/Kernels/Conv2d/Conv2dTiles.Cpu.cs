@@ -334,4 +334,48 @@ public sealed unsafe partial class CpuKernels
         V.Store(sums + 5 * stride, s50);
         V.Store(sums + 5 * stride + V.Count, s51);
     }
+
+    /// <summary>
+    /// sums[p] = sum over segments s and k below length, a multiple of the vector, of rows[offsets[p] + s segmentStride + k] b[s length + k], for 8
+    /// rows: the tile for a single column.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void DotTile<V>(float* rows, nint* offsets, nint segmentStride, nint segments, nint length, float* b, float* sums)
+        where V : unmanaged, ILanes<V>
+    {
+        float* a0 = rows + offsets[0], a1 = rows + offsets[1], a2 = rows + offsets[2], a3 = rows + offsets[3], a4 = rows + offsets[4], a5 = rows + offsets[5], a6 = rows + offsets[6], a7 = rows + offsets[7];
+        V s0 = V.Zero, s1 = V.Zero, s2 = V.Zero, s3 = V.Zero, s4 = V.Zero, s5 = V.Zero, s6 = V.Zero, s7 = V.Zero;
+        for (nint segment = 0; segment < segments; segment++)
+        {
+            for (nint k = 0; k < length; k += V.Count)
+            {
+                V w = V.Load(b);
+                b += V.Count;
+                s0 = V.MultiplyAdd(V.Load(a0 + k), w, s0);
+                s1 = V.MultiplyAdd(V.Load(a1 + k), w, s1);
+                s2 = V.MultiplyAdd(V.Load(a2 + k), w, s2);
+                s3 = V.MultiplyAdd(V.Load(a3 + k), w, s3);
+                s4 = V.MultiplyAdd(V.Load(a4 + k), w, s4);
+                s5 = V.MultiplyAdd(V.Load(a5 + k), w, s5);
+                s6 = V.MultiplyAdd(V.Load(a6 + k), w, s6);
+                s7 = V.MultiplyAdd(V.Load(a7 + k), w, s7);
+            }
+            a0 += segmentStride;
+            a1 += segmentStride;
+            a2 += segmentStride;
+            a3 += segmentStride;
+            a4 += segmentStride;
+            a5 += segmentStride;
+            a6 += segmentStride;
+            a7 += segmentStride;
+        }
+        sums[0] = V.Sum(s0);
+        sums[1] = V.Sum(s1);
+        sums[2] = V.Sum(s2);
+        sums[3] = V.Sum(s3);
+        sums[4] = V.Sum(s4);
+        sums[5] = V.Sum(s5);
+        sums[6] = V.Sum(s6);
+        sums[7] = V.Sum(s7);
+    }
 }
