@@ -21,14 +21,16 @@ public sealed unsafe partial class CpuKernels
         var affine = new GroupNormAffine(units, mean.Pointer, rstd.Pointer, gamma.Pointer, beta.Pointer, scaleShift.Pointer);
         var space = new GroupNormGradientSpace(units, workspace.Pointer);
 
+        // The slope of SiLU costs more than a write: where dx is not added to, it holds dz between the two passes.
+        bool kept = silu && !dx.IsEmpty && !accumulateDx;
         if (silu) Sums<SiluSlope>();
         else Sums<UnitSlope>();
-        var combine = new GroupNormCombineSumsJob(units, affine, space, dscaleShift.Pointer, accumulateDscaleShift);
+        var combine = new GroupNormCombineSumsJob(units, affine, space, dscaleShift.Pointer, accumulateDscaleShift, scratch);
         Pool.Run(ref combine, units.Rows * units.Slabs);
         if (!dx.IsEmpty)
         {
-            if (silu) Inputs<SiluSlope>();
-            else Inputs<UnitSlope>();
+            if (silu && !kept) Inputs<SiluSlope>(dy.Pointer);
+            else Inputs<UnitSlope>(kept ? dx.Pointer : dy.Pointer);
         }
         if (dgamma.IsEmpty && dbeta.IsEmpty) return;
         var parameters = new GroupNormParametersJob(units, affine, space, dgamma.Pointer, accumulateDgamma, dbeta.Pointer, accumulateDbeta);
@@ -37,14 +39,14 @@ public sealed unsafe partial class CpuKernels
         void Sums<TSlope>()
             where TSlope : unmanaged, IUnaryFormula
         {
-            var job = new GroupNormSumsJob<TSlope>(units, affine, space, x.Pointer, dy.Pointer, scratch);
+            var job = new GroupNormSumsJob<TSlope>(units, affine, space, x.Pointer, dy.Pointer, kept ? dx.Pointer : null, scratch);
             Pool.Run(ref job, units.Items);
         }
 
-        void Inputs<TSlope>()
+        void Inputs<TSlope>(float* gradient)
             where TSlope : unmanaged, IUnaryFormula
         {
-            var job = new GroupNormInputsJob<TSlope>(units, affine, space, x.Pointer, dy.Pointer, dx.Pointer, accumulateDx, scratch);
+            var job = new GroupNormInputsJob<TSlope>(units, affine, space, x.Pointer, gradient, dx.Pointer, accumulateDx, scratch);
             Pool.Run(ref job, units.Items);
         }
     }
@@ -81,7 +83,8 @@ public sealed unsafe partial class CpuKernels
     }
 
     private readonly struct GroupNormSumsJob<TSlope>(
-        GroupNormUnits units, GroupNormAffine affine, GroupNormGradientSpace space, float* x, float* dy, float** scratch) : IWorkerJob
+        GroupNormUnits units, GroupNormAffine affine, GroupNormGradientSpace space, float* x, float* dy, float* dz, float** scratch)
+        : IWorkerJob
         where TSlope : unmanaged, IUnaryFormula
     {
         public void Execute(int item, int worker)
@@ -109,21 +112,27 @@ public sealed unsafe partial class CpuKernels
         {
             nint stride = units.Channels, width = unit.Channels, full = width - width % V.Count;
             int rest = (int)(width - full);
-            float* from = x + units.Offset(unit), gradient = dy + units.Offset(unit);
-            for (int p = 0; p < unit.Positions; p++, from += stride, gradient += stride)
+            nint start = units.Offset(unit);
+            float* from = x + start, gradient = dy + start, kept = dz + start;
+            for (int p = 0; p < unit.Positions; p++, from += stride, gradient += stride, kept += stride)
             {
                 for (nint c = 0; c < full; c += V.Count)
                 {
                     V distance = V.Load(from + c) - V.Load(means + c);
-                    V dz = V.Load(gradient + c) * default(TSlope).Invoke(V.MultiplyAdd(distance, V.Load(factors + c), V.Load(offsets + c)));
-                    V.Store(plain + c, V.Load(plain + c) + dz);
-                    V.Store(weighted + c, V.MultiplyAdd(dz, distance, V.Load(weighted + c)));
+                    V slope = default(TSlope).Invoke(V.MultiplyAdd(distance, V.Load(factors + c), V.Load(offsets + c)));
+                    V product = V.Load(gradient + c) * slope;
+                    // Both loads before the stores: arrays a page apart would make the second load wait for the first store.
+                    V sum = V.Load(plain + c) + product, sumWeighted = V.MultiplyAdd(product, distance, V.Load(weighted + c));
+                    V.Store(plain + c, sum);
+                    V.Store(weighted + c, sumWeighted);
+                    if (dz != null) V.Store(kept + c, product);
                 }
                 if (rest == 0) continue;
                 // dy is 0 beyond the tail, so whatever the slab's arrays hold there adds nothing that is kept.
                 V tailDistance = V.LoadPartial(from + full, rest) - V.Load(means + full);
-                V slope = default(TSlope).Invoke(V.MultiplyAdd(tailDistance, V.Load(factors + full), V.Load(offsets + full)));
-                V tail = V.LoadPartial(gradient + full, rest) * slope;
+                V tailSlope = default(TSlope).Invoke(V.MultiplyAdd(tailDistance, V.Load(factors + full), V.Load(offsets + full)));
+                V tail = V.LoadPartial(gradient + full, rest) * tailSlope;
+                if (dz != null) V.StorePartial(kept + full, tail, rest);
                 V.Store(plain + full, V.Load(plain + full) + tail);
                 V.Store(weighted + full, V.MultiplyAdd(tail, tailDistance, V.Load(weighted + full)));
             }
@@ -132,27 +141,29 @@ public sealed unsafe partial class CpuKernels
 
     /// <summary>Sums of a row in double, bands in order; from them the gradients of scale and shift, and what a group shares.</summary>
     private readonly struct GroupNormCombineSumsJob(
-        GroupNormUnits units, GroupNormAffine affine, GroupNormGradientSpace space, float* dscaleShift, bool accumulate) : IWorkerJob
+        GroupNormUnits units, GroupNormAffine affine, GroupNormGradientSpace space, float* dscaleShift, bool accumulate,
+        float** scratch) : IWorkerJob
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int item, int worker)
         {
             int row = item / units.Slabs;
             var unit = units[(long)row * units.Bands * units.Slabs + item % units.Slabs];
+            double* plains = (double*)scratch[worker], weighteds = plains + unit.Channels;
+            new Span<double>(plains, 2 * unit.Channels).Clear();
+            for (int band = 0; band < units.Bands; band++)
+            {
+                float* from = space.Band(row, band) + unit.Channel;
+                for (nint c = 0; c < unit.Channels; c++) plains[c] += from[c];
+                for (nint c = 0; c < unit.Channels; c++) weighteds[c] += from[units.Channels + c];
+            }
             double elements = (double)units.Positions * units.GroupSize;
             for (int g = unit.Group; g < unit.Group + unit.Groups; g++)
             {
                 double rstd = affine.Rstd(row, g), groupPlain = 0, groupWeighted = 0;
                 for (int c = g * units.GroupSize; c < (g + 1) * units.GroupSize; c++)
                 {
-                    double plain = 0, weighted = 0;
-                    for (int band = 0; band < units.Bands; band++)
-                    {
-                        float* from = space.Band(row, band) + c;
-                        plain += from[0];
-                        weighted += from[units.Channels];
-                    }
-                    weighted *= rstd;
+                    double plain = plains[c - unit.Channel], weighted = rstd * weighteds[c - unit.Channel];
                     space.Row(row)[c] = (float)plain;
                     space.Row(row)[c + units.Channels] = (float)weighted;
                     double gain = (double)affine.Gamma(c) * affine.Scale(row, c);
@@ -207,8 +218,8 @@ public sealed unsafe partial class CpuKernels
                 for (nint c = 0; c < full; c += V.Count)
                 {
                     V distance = V.Load(from + c) - V.Load(means + c), factor = V.Load(factors + c);
-                    V dz = V.Load(gradient + c) * default(TSlope).Invoke(V.MultiplyAdd(distance, factor, V.Load(offsets + c)));
-                    V value = dz * factor - V.MultiplyAdd(distance, V.Load(linear + c), V.Load(constant + c));
+                    V product = V.Load(gradient + c) * default(TSlope).Invoke(V.MultiplyAdd(distance, factor, V.Load(offsets + c)));
+                    V value = product * factor - V.MultiplyAdd(distance, V.Load(linear + c), V.Load(constant + c));
                     V.Store(to + c, accumulate ? V.Load(to + c) + value : value);
                 }
                 if (rest == 0) continue;
@@ -231,18 +242,25 @@ public sealed unsafe partial class CpuKernels
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int item, int worker)
         {
-            for (int c = item * ChannelsPerItem; c < Math.Min(units.Channels, (item + 1) * ChannelsPerItem); c++)
+            int first = item * ChannelsPerItem, count = Math.Min(ChannelsPerItem, units.Channels - first);
+            double* gammas = stackalloc double[ChannelsPerItem], betas = stackalloc double[ChannelsPerItem];
+            new Span<double>(gammas, ChannelsPerItem).Clear();
+            new Span<double>(betas, ChannelsPerItem).Clear();
+            for (int row = 0; row < units.Rows; row++)
             {
-                double gamma = 0, beta = 0;
-                for (int row = 0; row < units.Rows; row++)
+                float* sums = space.Row(row) + first;
+                for (int i = 0; i < count; i++)
                 {
-                    float* sums = space.Row(row) + c;
-                    double scale = affine.Scale(row, c);
-                    beta += scale * sums[0];
-                    gamma += scale * sums[units.Channels];
+                    double scale = affine.Scale(row, first + i);
+                    betas[i] += scale * sums[i];
+                    gammas[i] += scale * sums[units.Channels + i];
                 }
-                if (dgamma != null) dgamma[c] = (float)(accumulateDgamma ? dgamma[c] + gamma : gamma);
-                if (dbeta != null) dbeta[c] = (float)(accumulateDbeta ? dbeta[c] + beta : beta);
+            }
+            for (int i = 0; i < count; i++)
+            {
+                int c = first + i;
+                if (dgamma != null) dgamma[c] = (float)(accumulateDgamma ? dgamma[c] + gammas[i] : gammas[i]);
+                if (dbeta != null) dbeta[c] = (float)(accumulateDbeta ? dbeta[c] + betas[i] : betas[i]);
             }
         }
     }

@@ -94,19 +94,20 @@ public sealed unsafe partial class CpuKernels
         private void Combine(GroupNormUnits.Unit unit, float* origin, float* sums, float* squares)
         {
             double* to = partials + 2 * (((nint)unit.Row * units.Bands + unit.Band) * units.Groups + unit.Group);
-            double positions = unit.Positions, inverse = 1.0 / unit.Positions;
+            double positions = unit.Positions, inverse = 1.0 / unit.Positions, inverseSize = 1.0 / units.GroupSize;
             for (int g = 0; g < unit.Groups; g++, to += 2, origin += units.GroupSize, sums += units.GroupSize, squares += units.GroupSize)
             {
-                double total = 0, deviation = 0;
-                for (int i = 0; i < units.GroupSize; i++) total += origin[i] + sums[i] * inverse;
-                double mean = total / units.GroupSize;
-                for (int i = 0; i < units.GroupSize; i++)
+                // Around the first channel's mean, so that one pass over the channels does.
+                double first = origin[0] + sums[0] * inverse, total = 0, spread = 0, deviation = 0;
+                for (nint i = 0; i < units.GroupSize; i++)
                 {
-                    double shift = sums[i] * inverse, distance = origin[i] + shift - mean;
-                    deviation += squares[i] + positions * (distance * distance - shift * shift);
+                    double sum = sums[i], shift = sum * inverse, distance = origin[i] - first + shift;
+                    total += distance;
+                    spread += distance * distance;
+                    deviation += squares[i] - sum * shift;
                 }
-                to[0] = mean;
-                to[1] = deviation;
+                to[0] = first + total * inverseSize;
+                to[1] = deviation + positions * (spread - total * total * inverseSize);
             }
         }
     }

@@ -8,8 +8,8 @@ namespace NativeDiffusion.Kernels;
 /// </summary>
 internal readonly struct GroupNormUnits
 {
-    // A unit is 128 KiB: it stays in L2 between two passes, and 256 channels keep a position's reads in long runs.
-    private const int UnitLength = 32768, SlabChannels = 256;
+    // A unit is 256 KiB at most. Up to 1024 channels, a page of memory, stay whole: prefetchers work within a page.
+    private const int UnitLength = 65536, SlabChannels = 1024;
 
     // Partial sums of at most this many floats are added in float, longer ones in double.
     private const int MaxBand = 256, MinBand = 32;
@@ -32,14 +32,17 @@ internal readonly struct GroupNormUnits
         // Two bands at least where a row is worth it: a single row should keep two cores busy.
         _bandLength = Math.Clamp(Math.Min(UnitLength / SlabWidth, (Positions + 1) / 2), MinBand, MaxBand);
         Bands = (Positions + _bandLength - 1) / _bandLength;
-        _unitsPerItem = Math.Max(1, UnitLength / 4 / (SlabWidth * Math.Min(_bandLength, Positions)));
+        _unitsPerItem = Math.Max(1, 8192 / (SlabWidth * Math.Min(_bandLength, Positions)));
     }
 
     /// <summary>Channels of the widest slab.</summary>
     public int SlabWidth => _slabGroups * GroupSize;
 
-    /// <summary>Floats to reserve for an array over the channels of a slab: whole vectors.</summary>
-    public int SlabStride => SlabWidth + 15 & ~15;
+    /// <summary>
+    /// Floats between two arrays over the channels of a slab: whole vectors, and five cache lines more, for arrays exactly a page apart share
+    /// their cache sets and make loads wait for unrelated stores.
+    /// </summary>
+    public int SlabStride => (SlabWidth + 15 & ~15) + 80;
 
     /// <summary>Items for the worker pool; each is a run of units.</summary>
     public int Items => checked((int)((Count + _unitsPerItem - 1) / _unitsPerItem));
