@@ -15,7 +15,7 @@ public sealed class GroupNormCases : ICaseList
             [
                 (new(2, 3, 5, 4), 2), (new(1, 4, 4, 8), 8), (new(2, 2, 3, 9), 3), (new(2, 1, 2, 35), 5), (new(2, 7, 1, 17), 1),
                 (new(3, 40, 6), 3), (new(3, 12), 4), (new(2, 9, 9, 32), 32), (new(2, 17, 19, 48), 16), (new(1, 3, 3, 320), 32), (new(2, 3, 7, 264), 33),
-                (new(9, 2, 2, 3), 1),
+                (new(9, 2, 2, 3), 1), (new(2, 1, 3, 1230), 82), (new(2, 5, 2, 2080), 65),
             ];
             foreach (var (shape, groups) in shapes)
                 foreach (bool silu in new[] { false, true })

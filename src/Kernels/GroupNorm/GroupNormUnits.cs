@@ -39,7 +39,7 @@ internal readonly struct GroupNormUnits
     public int SlabWidth => _slabGroups * GroupSize;
 
     /// <summary>
-    /// Floats between two arrays over the channels of a slab: whole vectors, and five cache lines more, for arrays exactly a page apart share
+    /// Floats between two arrays over the channels of a slab: whole vectors, and five cache lines more: arrays a page apart share
     /// their cache sets and make loads wait for unrelated stores.
     /// </summary>
     public int SlabStride => (SlabWidth + 15 & ~15) + 80;
