@@ -68,7 +68,7 @@ public sealed class DiffusionModel : IDisposable
         {
             model = new DiffusionModel(network, settings, kernels, 0, initialise: false);
         }
-        catch (ArgumentException e)
+        catch (Exception e) when (e is ArgumentException or OverflowException)
         {
             throw new CheckpointException($"{path}: {e.Message}", e);
         }

@@ -30,12 +30,21 @@ internal static class WeightFile
     /// <summary>Reads every parameter from the file's tensors with a prefix; other prefixes are left alone.</summary>
     public static void Read(SafetensorsFile file, string prefix, Parameters parameters, IKernels kernels)
     {
+        // Before the values are first touched: what a hostile configuration asks for is allocated only if the file really has it.
+        Check(file, prefix, parameters);
         Read(file, prefix, parameters, parameters.Values, kernels);
         parameters.MarkChanged();
     }
 
     /// <summary>Reads a flat buffer laid out as the values.</summary>
     public static void Read(SafetensorsFile file, string prefix, Parameters parameters, TensorView flat, IKernels kernels)
+    {
+        Check(file, prefix, parameters);
+        foreach (var parameter in parameters.Items)
+            kernels.Upload(FromPublished(file.ReadFloat(prefix + parameter.Name), parameter.Shape), new TensorView(flat.Memory!, parameter.Offset, parameter.Shape));
+    }
+
+    private static void Check(SafetensorsFile file, string prefix, Parameters parameters)
     {
         var known = parameters.Items.Select(p => prefix + p.Name).ToHashSet();
         string[] missing = [.. known.Where(k => !file.Contains(k)).Order(StringComparer.Ordinal)];
@@ -51,7 +60,6 @@ internal static class WeightFile
             if (!found.Shape.SequenceEqual(parameter.PublishedShape.Select(e => (long)e)))
                 throw new CheckpointException(
                     $"{file.Name}: tensor '{name}' is [{string.Join(",", found.Shape)}] but this architecture has [{string.Join(",", parameter.PublishedShape)}].");
-            kernels.Upload(FromPublished(file.ReadFloat(name), parameter.Shape), new TensorView(flat.Memory!, parameter.Offset, parameter.Shape));
         }
     }
 
@@ -64,7 +72,8 @@ internal static class WeightFile
     // Tensors of a training checkpoint that are not the ones being read.
     private static bool IsOther(string name, string prefix) =>
         prefix.Length > 0 ? !name.StartsWith(prefix, StringComparison.Ordinal)
-            : name.StartsWith(AveragePrefix, StringComparison.Ordinal) || name.StartsWith("adam.", StringComparison.Ordinal);
+            : name.StartsWith(AveragePrefix, StringComparison.Ordinal) || name.StartsWith("adam.", StringComparison.Ordinal)
+                || name.StartsWith("training.", StringComparison.Ordinal);
 
     private static float[] Transpose(float[] values, Shape shape, bool inverse)
     {

@@ -68,8 +68,8 @@ public sealed record SamplerSettings
     /// <summary>Spacing of the levels.</summary>
     public SpacingKind Spacing { get; init; } = SpacingKind.Uniform;
 
-    /// <summary>Fresh noise of DDIM (0 to 1) and of Euler ancestral.</summary>
-    public double Eta { get; init; }
+    /// <summary>Fresh noise of DDIM (0 to 1; 0 when left out) and of Euler ancestral (1 when left out).</summary>
+    public double? Eta { get; init; }
 
     /// <summary>Variance interpolation of Algorithm 2, 0 to 1.</summary>
     public double V { get; init; } = 0.3;
@@ -89,11 +89,11 @@ public sealed record SamplerSettings
         {
             SamplerKind.Ancestral => Samplers.Ancestral(
                 Discrete(model), network, Variance ?? (model.LearnsVariance ? AncestralVariance.LearnedRange : AncestralVariance.FixedSmall), Clip),
-            SamplerKind.Ddim => Samplers.Ddim(Levels(model), network, Eta, Clip),
+            SamplerKind.Ddim => Samplers.Ddim(Levels(model), network, Eta ?? 0, Clip),
             SamplerKind.Algorithm2 => Samplers.Algorithm2(Levels(model), network, V, Clip),
             SamplerKind.DpmSolver2M => Samplers.DpmSolver2M(Levels(model), network, Clip),
             SamplerKind.Euler => Samplers.Euler(Levels(model), network, Clip),
-            SamplerKind.EulerAncestral => Samplers.EulerAncestral(Levels(model), network, Eta, Clip),
+            SamplerKind.EulerAncestral => Samplers.EulerAncestral(Levels(model), network, Eta ?? 1, Clip),
             SamplerKind.Heun => Samplers.Heun(Schedule(model), [.. Levels(model).Select(l => l.SigmaEdm)], network, default, Clip),
             _ => throw new ArgumentException($"Unknown sampler {Kind}."),
         };

@@ -92,6 +92,9 @@ public sealed partial class Trainer : IDisposable
     /// <summary>Mean loss of every 25 steps so far, with the last step of the 25.</summary>
     public IReadOnlyList<(long Step, double Loss)> History => _history;
 
+    /// <summary>Labels of the last step's batch, after dropping.</summary>
+    internal ReadOnlySpan<int> LastLabels => _labels;
+
     /// <summary>Bytes of activations, gradients and workspaces of one step; weights and moments are not counted.</summary>
     public long PeakBytes => _plan.PeakBytes;
 
