@@ -1,0 +1,26 @@
+using Spectre.Console;
+
+namespace NativeDiffusion.Cli;
+
+/// <summary>Where a command writes: results to <paramref name="Out"/>, progress and errors to <paramref name="Error"/>.</summary>
+/// <param name="Out">Standard output; with <c>--json</c> it carries the JSON alone.</param>
+/// <param name="Error">Standard error.</param>
+/// <param name="Cancellation">Cancelled by Ctrl-C.</param>
+internal sealed record CliContext(TextWriter Out, TextWriter Error, CancellationToken Cancellation)
+{
+    private const int WidthOfFiles = 200;
+
+    /// <summary>Standard output for tables.</summary>
+    public IAnsiConsole OutConsole() => Console(Out);
+
+    /// <summary>Standard error for progress bars.</summary>
+    public IAnsiConsole ErrorConsole() => Console(Error);
+
+    private static IAnsiConsole Console(TextWriter writer)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });
+        // Without a terminal there is no width to wrap at, and the default of 80 would break tables.
+        if (!console.Profile.Out.IsTerminal) console.Profile.Width = WidthOfFiles;
+        return console;
+    }
+}

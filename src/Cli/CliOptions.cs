@@ -1,0 +1,112 @@
+using System.CommandLine;
+using System.Globalization;
+using NativeDiffusion.Kernels;
+
+namespace NativeDiffusion.Cli;
+
+/// <summary>Makes options whose errors say what is possible, and the options that several commands share.</summary>
+internal static class CliOptions
+{
+    /// <summary><c>--threads</c>: 0 for one per processor.</summary>
+    public static Option<int> Threads() => Integer(
+        "--threads", "N", "Threads to use; 0 takes one per processor. The result is the same to the bit whatever the number.", 0, 0, 1024);
+
+    /// <summary><c>--json</c>.</summary>
+    public static Option<bool> Json() => new("--json") { Description = "Write the result as JSON on standard output." };
+
+    /// <summary><c>--seed</c>.</summary>
+    public static Option<ulong> Seed(string what) => Parsed(
+        "--seed", "N", $"Seed of {what}: the same seed gives the same result.", 0UL,
+        text => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
+            ? value
+            : throw new FormatException($"takes a whole number from 0 to {ulong.MaxValue}"));
+
+    /// <summary>The device for a <see cref="Threads"/> option.</summary>
+    public static CpuKernels OpenKernels(ParseResult parsed, Option<int> threads) => new(parsed.GetValue(threads));
+
+    /// <summary>A whole number with a default.</summary>
+    public static Option<int> Integer(string name, string placeholder, string description, int preset, int least, int most = int.MaxValue) =>
+        Parsed(name, placeholder, description, preset, text => ParseInteger(text, least, most));
+
+    /// <summary>A whole number that may be left out.</summary>
+    public static Option<int?> OptionalInteger(string name, string placeholder, string description, int least, int most = int.MaxValue) =>
+        Parsed<int?>(name, placeholder, description, null, text => ParseInteger(text, least, most));
+
+    /// <summary>A number that may be left out.</summary>
+    public static Option<double?> OptionalNumber(string name, string placeholder, string description, double least, double most) =>
+        Parsed<double?>(name, placeholder, description, null, text => ParseNumber(text, least, most));
+
+    /// <summary>A choice among names; the first is the default.</summary>
+    public static Option<T> Choice<T>(string name, string description, IReadOnlyList<(string Name, T Value)> choices)
+        where T : struct =>
+        // The default is no part of the option, whose help would show it under the name that the library has for it.
+        choices[0].Value.Equals(default(T))
+            ? Parsed(name, "NAME", $"{description} One of: {Listing(choices)}. [default: {choices[0].Name}]", default(T), text => ParseChoice(text, choices), showDefault: false)
+            : throw new ArgumentException($"The first choice of {name} must be the default value of {typeof(T).Name}.");
+
+    /// <summary>A choice among names that may be left out.</summary>
+    public static Option<T?> OptionalChoice<T>(string name, string description, IReadOnlyList<(string Name, T Value)> choices, string preset)
+        where T : struct =>
+        Parsed<T?>(name, "NAME", $"{description} One of: {Listing(choices)}. [default: {preset}]", null, text => ParseChoice(text, choices));
+
+    /// <summary>A text, a path for example, that may be left out.</summary>
+    public static Option<string?> Text(string name, string placeholder, string description) =>
+        Parsed<string?>(name, placeholder, description, null, text => text.Length > 0 ? text : throw new FormatException("takes a name"));
+
+    /// <summary>Numbers separated by commas; null when left out.</summary>
+    public static Option<double[]?> Numbers(string name, string placeholder, string description, double least, double most) =>
+        Parsed<double[]?>(name, placeholder, description, null, text => [.. text.Split(',').Select(part => ParseNumber(part, least, most))]);
+
+    /// <summary>Two numbers with a colon between them; null when left out.</summary>
+    public static Option<(double First, double Last)?> Range(string name, string placeholder, string description) =>
+        Parsed<(double First, double Last)?>(name, placeholder, description, null, text =>
+        {
+            string[] ends = text.Split(':');
+            if (ends.Length != 2) throw new FormatException("takes two numbers with a colon between them");
+            var range = (First: ParseNumber(ends[0], 0, 1e9), Last: ParseNumber(ends[1], 0, 1e9));
+            return range.First <= range.Last ? range : throw new FormatException("takes the smaller number first");
+        });
+
+    /// <summary>Whether the user wrote the option.</summary>
+    public static bool IsGiven(this ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
+
+    private static Option<T> Parsed<T>(string name, string placeholder, string description, T preset, Func<string, T> parse, bool showDefault = true)
+    {
+        var option = new Option<T>(name) { Description = description, HelpName = placeholder, Arity = ArgumentArity.ExactlyOne };
+        option.CustomParser = result =>
+        {
+            string text = result.Tokens.Count > 0 ? result.Tokens[0].Value : "";
+            try
+            {
+                return parse(text);
+            }
+            catch (FormatException e)
+            {
+                result.AddError($"{name} {e.Message}; got '{text}'.");
+                return preset;
+            }
+        };
+        if (preset is not null && showDefault) option.DefaultValueFactory = _ => preset;
+        return option;
+    }
+
+    private static int ParseInteger(string text, int least, int most) =>
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most
+            ? value
+            : throw new FormatException(most == int.MaxValue ? $"takes a whole number of at least {least}" : $"takes a whole number from {least} to {most}");
+
+    private static double ParseNumber(string text, double least, double most) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= least && value <= most
+            ? value
+            : throw new FormatException(FormattableString.Invariant($"takes numbers from {least} to {most}"));
+
+    private static T ParseChoice<T>(string text, IReadOnlyList<(string Name, T Value)> choices)
+    {
+        foreach (var (name, value) in choices)
+            if (name == text)
+                return value;
+        throw new FormatException($"takes one of {Listing(choices)}");
+    }
+
+    private static string Listing<T>(IReadOnlyList<(string Name, T Value)> choices) => string.Join(", ", choices.Select(c => c.Name));
+}

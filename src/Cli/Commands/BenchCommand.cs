@@ -1,0 +1,94 @@
+using System.CommandLine;
+using NativeDiffusion.Cli.Bench;
+using NativeDiffusion.Model;
+using NativeDiffusion.Model.Networks;
+
+namespace NativeDiffusion.Cli.Commands;
+
+/// <summary><c>nativediffusion bench</c>: measures the speed and memory of one pass.</summary>
+internal sealed class BenchCommand
+{
+    private const string Description = "Measure the speed and memory of one pass of a network on this machine.";
+
+    private const string Details =
+        """
+        Passes: forward (one evaluation), train (forward, backward, clipping, AdamW), guided (one guided sampler step by the doubled batch), unfused
+        (the same step with the same kernels, by two evaluations and simple passes over memory). The time is the median after a warm-up; GFLOP count
+        direct convolution, whatever algorithm runs. Close other programs first.
+
+        Examples:
+          nativediffusion bench --config small32 --pass forward --batch 16
+          nativediffusion bench --config digits --pass train --batch 64 --threads 1 --json
+        """;
+
+    private static readonly (string, BenchConfig)[] ConfigNames =
+        [("digits", BenchConfig.Digits), ("small32", BenchConfig.Small32), ("base64", BenchConfig.Base64)];
+
+    private static readonly (string, PassKind)[] PassNames =
+        [("forward", PassKind.Forward), ("train", PassKind.Train), ("guided", PassKind.Guided), ("unfused", PassKind.Unfused)];
+
+    private readonly Option<BenchConfig> _config = CliOptions.Choice("--config", "The network.", ConfigNames);
+    private readonly Option<PassKind> _pass = CliOptions.Choice("--pass", "What to measure.", PassNames);
+    private readonly Option<int> _batch = CliOptions.Integer("--batch", "N", "Images.", 16, 1, 65536);
+    private readonly Option<int> _threads = CliOptions.Threads();
+    private readonly Option<int> _runs = CliOptions.Integer("--runs", "N", "Runs to take the median of.", 5, 5, 100_000);
+    private readonly Option<bool> _json = CliOptions.Json();
+
+    public static Command Create(CliContext context)
+    {
+        var bench = new BenchCommand();
+        var command = new CliCommand("bench", Description, Details) { bench._config, bench._pass, bench._batch, bench._threads, bench._runs, bench._json };
+        command.SetAction(parsed => bench.Run(parsed, context));
+        return command;
+    }
+
+    private int Run(ParseResult parsed, CliContext context)
+    {
+        var (config, kind, batch, runs) = (parsed.GetValue(_config), parsed.GetValue(_pass), parsed.GetValue(_batch), parsed.GetValue(_runs));
+        var network = Network(config);
+        using var kernels = CliOptions.OpenKernels(parsed, _threads);
+        var settings = new DiffusionSettings { ClassNames = [.. Enumerable.Range(0, network.NumClasses!.Value - 1).Select(i => $"{i}")] };
+        using var model = new DiffusionModel(network, settings, kernels);
+        using BenchPass pass = kind switch
+        {
+            PassKind.Train => new TrainPass(model, batch),
+            PassKind.Guided => new GuidedPass(model, batch),
+            PassKind.Unfused => new UnfusedPass(model, batch),
+            _ => new ForwardPass(model, batch),
+        };
+        double median = 0;
+        ConsoleProgress.Run(context, "run", 0, runs, progress =>
+            median = BenchMeasurement.MedianMilliseconds(pass, runs, context.Cancellation, done => progress.Report(done)));
+
+        var report = new
+        {
+            Config = config,
+            Pass = kind,
+            Batch = batch,
+            kernels.Threads,
+            MedianMs = Math.Round(median, 3),
+            Gflop = Math.Round(pass.Flops / 1e9, 4),
+            GflopsPerS = Math.Round(pass.Flops / 1e6 / median, 2),
+            PlanPeakMb = Math.Round(pass.PlanBytes / 1e6, 3),
+            ProcessPeakRssMb = Math.Round(BenchMeasurement.PeakResidentBytes() / 1e6, 3),
+        };
+        if (parsed.GetValue(_json)) JsonReport.Write(context.Out, report);
+        else
+            context.Out.WriteLine(FormattableString.Invariant(
+                $"{ConfigNames.First(c => c.Item2 == config).Item1} {kind.ToString().ToLowerInvariant()}, batch {batch}, {report.Threads} threads, {kernels.DeviceName}: ")
+                + FormattableString.Invariant($"{median:0.00} ms, {report.Gflop} GFLOP, {report.GflopsPerS:0.0} GFLOP/s, {batch * 1000 / median:0.0} images/s, ")
+                + FormattableString.Invariant($"plan {report.PlanPeakMb:0.0} MB, process {report.ProcessPeakRssMb:0.0} MB"));
+        return ExitCode.Success;
+    }
+
+    private static UNetConfig Network(BenchConfig config) => config switch
+    {
+        BenchConfig.Small32 => Presets.Small32,
+        BenchConfig.Base64 => Presets.Base64,
+        _ => Presets.Digits,
+    };
+
+    private enum BenchConfig { Digits, Small32, Base64 }
+
+    private enum PassKind { Forward, Train, Guided, Unfused }
+}

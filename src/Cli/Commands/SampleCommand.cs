@@ -1,0 +1,204 @@
+using System.CommandLine;
+using System.Diagnostics;
+using NativeDiffusion.Model;
+using NativeDiffusion.Model.Data;
+using NativeDiffusion.Model.Images;
+using NativeDiffusion.Model.Sampling;
+
+namespace NativeDiffusion.Cli.Commands;
+
+/// <summary><c>nativediffusion sample</c>: draws images with classifier-free guidance.</summary>
+internal sealed class SampleCommand
+{
+    private const string Description = "Draw images with a trained model, guided towards the classes you ask for.";
+
+    private const string Details =
+        """
+        Examples:
+          nativediffusion sample --out digits.png
+              one row per class, one column per guidance strength, with the model that comes with the tool
+          nativediffusion sample --classes 3,7 --w 2 --count 8 --out sevens.png
+              eight threes and eight sevens
+          nativediffusion sample --w 2 --count 100 --out digits.npz
+              1,000 images and their labels as NumPy arrays
+          nativediffusion sample --model runs/quick/model.safetensors --sampler ddim --steps 50 --out images/
+              one PNG file per image, with a model of your own
+        """;
+
+    private static readonly (string, SamplerKind)[] SamplerNames =
+    [
+        ("dpm++2m", SamplerKind.DpmSolver2M), ("ddim", SamplerKind.Ddim), ("ddpm", SamplerKind.Ancestral), ("alg2", SamplerKind.Algorithm2),
+        ("euler", SamplerKind.Euler), ("euler-a", SamplerKind.EulerAncestral), ("heun", SamplerKind.Heun),
+    ];
+
+    private static readonly (string, SpacingKind)[] SpacingNames =
+    [
+        ("uniform", SpacingKind.Uniform), ("section", SpacingKind.Section), ("ddim-n", SpacingKind.DdimN), ("uniform-u", SpacingKind.UniformU),
+        ("sigmoid", SpacingKind.Sigmoid), ("karras", SpacingKind.Karras), ("log-snr", SpacingKind.LogSnrUniform),
+    ];
+
+    private static readonly (string, AncestralVariance)[] VarianceNames =
+    [
+        ("small", AncestralVariance.FixedSmall), ("large", AncestralVariance.FixedLarge), ("learned", AncestralVariance.Learned),
+        ("learned-range", AncestralVariance.LearnedRange),
+    ];
+
+    private readonly Option<string?> _model = CliOptions.Text(
+        "--model", "FILE", "The model: a .safetensors file that train wrote. Left out: the digits that come with the tool.");
+
+    private readonly Option<string> _classes = new("--classes")
+    {
+        Description = "Classes to draw, by name or number, separated by commas (0,1,7); or all.", HelpName = "LIST", DefaultValueFactory = _ => "all",
+    };
+
+    private readonly Option<int> _count = CliOptions.Integer("--count", "N", "Images per class and strength.", 1, 1, 10_000_000);
+
+    private readonly Option<double[]?> _strengths = CliOptions.Numbers(
+        "--w", "LIST",
+        "Guidance strengths w of the paper, separated by commas: 0 follows the class without amplifying it, larger is more typical and less varied. "
+        + "[default: 0,0.5,1,2,4 for a grid, 2 for files]", -1, 1000);
+
+    private readonly Option<double[]?> _scales = CliOptions.Numbers(
+        "--scale", "LIST", "Guidance scales s = 1 + w, the convention of most other tools; instead of --w.", 0, 1001);
+
+    private readonly Option<SamplerKind> _sampler = CliOptions.Choice("--sampler", "The sampler.", SamplerNames);
+    private readonly Option<int> _steps = CliOptions.Integer("--steps", "N", "Steps from noise to image.", 20, 1, 100_000);
+    private readonly Option<SpacingKind> _spacing = CliOptions.Choice("--spacing", "How the noise levels are spaced.", SpacingNames);
+    private readonly Option<double?> _eta = CliOptions.OptionalNumber("--eta", "X", "Fresh noise of ddim [default: 0] and euler-a [default: 1].", 0, 1);
+    private readonly Option<double?> _v = CliOptions.OptionalNumber("--v", "X", "Variance interpolation of alg2 [default: 0.3].", 0, 1);
+
+    private readonly Option<AncestralVariance?> _variance = CliOptions.OptionalChoice(
+        "--variance", "Variance of ddpm.", VarianceNames, "learned-range if the model has learned it, else small");
+
+    private readonly Option<ulong> _seed = CliOptions.Seed("the noise");
+    private readonly Option<bool> _noClip = new("--no-clip") { Description = "Do not clamp the predicted clean image to the range of pixels." };
+
+    private readonly Option<(double First, double Last)?> _intervalSteps = CliOptions.Range(
+        "--interval-steps", "A:B", "Guide from step A to step B only; 0 is the noisiest.");
+
+    private readonly Option<(double First, double Last)?> _intervalSigma = CliOptions.Range(
+        "--interval-sigma", "LO:HI", "Guide at noise levels sigma above LO and up to HI only.");
+
+    private readonly Option<bool> _raw = new("--raw") { Description = "Use the raw weights of a training checkpoint, not their moving average." };
+    private readonly Option<int> _batch = CliOptions.Integer("--batch", "N", "Images at once: memory against speed. Does not change the images.", 16, 1, 65536);
+    private readonly Option<int> _threads = CliOptions.Threads();
+
+    private readonly Option<string> _out = new("--out")
+    {
+        Description = "What to write: FILE.png (one grid), FILE.npz (arrays arr_0 u8 NHWC and arr_1 labels) or a folder (one PNG file per image).",
+        HelpName = "PATH", DefaultValueFactory = _ => "samples.png",
+    };
+
+    private readonly Option<SampleFormat?> _format = CliOptions.OptionalChoice(
+        "--format", "Kind of output: one grid, single PNG files, or arrays.",
+        [("grid", SampleFormat.Grid), ("png", SampleFormat.Files), ("npz", SampleFormat.Npz)], "by the ending of --out");
+
+    private readonly Option<bool> _json = CliOptions.Json();
+
+    public static Command Create(CliContext context)
+    {
+        var sample = new SampleCommand();
+        var command = new CliCommand("sample", Description, Details)
+        {
+            sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing,
+            sample._eta, sample._v, sample._variance, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
+            sample._batch, sample._threads, sample._out, sample._format, sample._json,
+        };
+        command.SetAction(parsed => sample.Run(parsed, context));
+        return command;
+    }
+
+    private int Run(ParseResult parsed, CliContext context)
+    {
+        CheckOptions(parsed);
+        string path = parsed.GetValue(_out)!;
+        var format = parsed.GetValue(_format) ?? SampleOutput.FormatOf(path);
+        string modelPath = parsed.GetValue(_model) ?? ShippedFiles.Find("models/digits.safetensors");
+        using var kernels = CliOptions.OpenKernels(parsed, _threads);
+        using var model = DiffusionModel.Load(modelPath, kernels, parsed.GetValue(_raw) ? WeightChoice.Raw : WeightChoice.Average);
+        var selection = SampleSelection.Create(
+            model, parsed.GetValue(_classes)!, parsed.GetValue(_count), ListFrom(parsed, _strengths), ListFrom(parsed, _scales),
+            defaultStrengths: format == SampleFormat.Grid ? [0, 0.5, 1, 2, 4] : [2]);
+        using var sampler = new GuidedSampler(model, SettingsFrom(parsed), new GuidedSamplerOptions
+        {
+            Batch = Math.Min(parsed.GetValue(_batch), selection.Requests.Count),
+            Seed = parsed.GetValue(_seed),
+            Interval = IntervalFrom(parsed),
+        });
+        var output = new SampleOutput(path, format, selection);
+        output.RequireWritable(Blank(model));
+
+        long start = Stopwatch.GetTimestamp();
+        int evaluations = 0;
+        ConsoleProgress.Run(context, "pass", 0, (long)sampler.Table.Rows.Count * Chunks(selection, sampler), progress =>
+        {
+            var report = new ImmediateProgress<SamplingProgress>(p => progress.Report(evaluations = p.Evaluation, $"{p.Images} of {selection.Requests.Count} images"));
+            output.Images = sampler.Sample(selection.Requests, report, context.Cancellation);
+        });
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        output.Write();
+
+        int images = selection.Requests.Count;
+        if (parsed.GetValue(_json))
+            JsonReport.Write(context.Out, new
+            {
+                Out = path, Format = format, Model = modelPath, Images = images, Classes = selection.Classes.Select(c => c.Name),
+                Strengths = selection.Strengths.Select(s => s.W), Sampler = sampler.Table.Name, Steps = parsed.GetValue(_steps),
+                Passes = evaluations, Seed = parsed.GetValue(_seed), Seconds = Math.Round(seconds, 3), ImagesPerS = Math.Round(images / seconds, 3),
+            });
+        else
+            context.Out.WriteLine(FormattableString.Invariant(
+                $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {sampler.Table.Name}, {parsed.GetValue(_steps)} steps: {path}"));
+        return ExitCode.Success;
+    }
+
+    private void CheckOptions(ParseResult parsed)
+    {
+        if (parsed.IsGiven(_strengths) && parsed.IsGiven(_scales)) throw new UsageException("--w and --scale are two names for one thing; give one of them.");
+        if (parsed.IsGiven(_intervalSteps) && parsed.IsGiven(_intervalSigma))
+            throw new UsageException("--interval-steps and --interval-sigma exclude each other; give one of them.");
+        var kind = parsed.GetValue(_sampler);
+        RequireSampler(parsed, _eta, kind is SamplerKind.Ddim or SamplerKind.EulerAncestral, "ddim and euler-a");
+        RequireSampler(parsed, _v, kind == SamplerKind.Algorithm2, "alg2");
+        RequireSampler(parsed, _variance, kind == SamplerKind.Ancestral, "ddpm");
+    }
+
+    private static void RequireSampler(ParseResult parsed, Option option, bool fits, string samplers)
+    {
+        if (parsed.IsGiven(option) && !fits) throw new UsageException($"{option.Name} belongs to the sampler {samplers}; choose it with --sampler.");
+    }
+
+    private SamplerSettings SettingsFrom(ParseResult parsed)
+    {
+        var kind = parsed.GetValue(_sampler);
+        var settings = new SamplerSettings
+        {
+            Kind = kind,
+            Steps = parsed.GetValue(_steps),
+            Spacing = parsed.GetValue(_spacing),
+            Variance = parsed.GetValue(_variance),
+            Clip = !parsed.GetValue(_noClip),
+            Eta = parsed.GetValue(_eta) ?? (kind == SamplerKind.EulerAncestral ? 1 : 0),
+        };
+        return parsed.GetValue(_v) is { } v ? settings with { V = v } : settings;
+    }
+
+    // The parser makes an empty list of one that was left out.
+    private static double[]? ListFrom(ParseResult parsed, Option<double[]?> option) => parsed.IsGiven(option) ? parsed.GetValue(option) : null;
+
+    private GuidanceInterval IntervalFrom(ParseResult parsed)
+    {
+        if (parsed.GetValue(_intervalSteps) is { } steps) return GuidanceInterval.Steps((int)steps.First, (int)steps.Last);
+        return parsed.GetValue(_intervalSigma) is { } sigmas ? GuidanceInterval.Sigmas(sigmas.First, sigmas.Last) : GuidanceInterval.Everywhere;
+    }
+
+    private static Image Blank(DiffusionModel model)
+    {
+        var network = model.Network.Config;
+        int size = model.Settings.DataSize ?? network.ImageSize;
+        return new Image(size, size, network.InChannels, new byte[size * size * network.InChannels]);
+    }
+
+    private static int Chunks(SampleSelection selection, GuidedSampler sampler) =>
+        (selection.Requests.Count + sampler.Options.Batch - 1) / sampler.Options.Batch;
+}

@@ -1,0 +1,99 @@
+using NativeDiffusion.Model.Data;
+using NativeDiffusion.Model.Images;
+
+namespace NativeDiffusion.Cli;
+
+/// <summary>What <c>sample</c> writes.</summary>
+internal enum SampleFormat
+{
+    /// <summary>One PNG file with all images.</summary>
+    Grid,
+
+    /// <summary>A folder with one PNG file per image.</summary>
+    Files,
+
+    /// <summary>Images and labels as NumPy arrays.</summary>
+    Npz,
+}
+
+/// <summary>Writes the images of a selection.</summary>
+internal sealed class SampleOutput(string path, SampleFormat format, SampleSelection selection)
+{
+    // Pictures of a few dozen pixels are hard to see as they are.
+    private const int SmallestCell = 56;
+
+    /// <summary>The images, in the order of the selection's requests.</summary>
+    public IReadOnlyList<Image> Images { get; set; } = [];
+
+    /// <summary>The format that the ending of a path stands for.</summary>
+    public static SampleFormat FormatOf(string path) => Path.GetExtension(path).ToLowerInvariant() switch
+    {
+        ".png" => SampleFormat.Grid,
+        ".npz" => SampleFormat.Npz,
+        "" => SampleFormat.Files,
+        string other => throw new UsageException($"--out: '{path}' ends in {other}; write .png, .npz or a folder, or say which with --format."),
+    };
+
+    /// <summary>Checks before the work that its result can be written, with <paramref name="example"/> in place of every image.</summary>
+    /// <exception cref="IOException">It cannot; the message says why.</exception>
+    /// <exception cref="ArgumentException">The grid would be too large.</exception>
+    public void RequireWritable(Image example)
+    {
+        if (format == SampleFormat.Grid) _ = Grid([.. Enumerable.Repeat(example, selection.Requests.Count)], selection);
+        if (format != SampleFormat.Files) WritableFolder.RequireFor(path);
+        else if (File.Exists(path)) throw new IOException($"Cannot write the images to '{path}': it is a file; name a folder.");
+        else WritableFolder.Require(path);
+    }
+
+    /// <summary>Writes the images.</summary>
+    public void Write()
+    {
+        switch (format)
+        {
+            case SampleFormat.Grid:
+                PngWriter.Write(path, Grid(Images, selection));
+                break;
+            case SampleFormat.Npz:
+                WriteNpz();
+                break;
+            default:
+                WriteFiles();
+                break;
+        }
+    }
+
+    /// <summary>One row per class; the columns are the strengths, and within a strength its images.</summary>
+    public static Image Grid(IReadOnlyList<Image> images, SampleSelection selection)
+    {
+        string[] heads = [.. selection.StrengthNames.SelectMany(name => Enumerable.Range(0, selection.Count).Select(i => i == 0 ? $"{name[0]}={name[1..]}" : ""))];
+        int scale = Math.Max(1, SmallestCell / images[0].Width);
+        return ImageGrid.Compose(images, heads.Length, scale: scale, columnHeads: heads, rowHeads: [.. selection.Classes.Select(c => c.Name)]);
+    }
+
+    private void WriteFiles()
+    {
+        int position = 0;
+        foreach (var (name, _) in selection.Classes)
+            foreach (string strength in selection.StrengthNames)
+                for (int i = 0; i < selection.Count; i++)
+                    PngWriter.Write(Path.Combine(path, $"{FileName(name)}_{strength}_{i:000}.png"), Images[position++]);
+    }
+
+    private void WriteNpz()
+    {
+        var first = Images[0];
+        int row = first.Pixels.Length;
+        byte[] pixels = new byte[checked(row * Images.Count)];
+        for (int i = 0; i < Images.Count; i++) Images[i].Pixels.CopyTo(pixels.AsMemory(i * row));
+        long[] labels = [.. selection.Requests.Select(r => (long)Math.Max(r.Label, 0))];
+        NpzWriter.Write(path,
+        [
+            ("arr_0", NpyArray.From(pixels, Images.Count, first.Height, first.Width, first.Channels)),
+            ("arr_1", NpyArray.From(labels, Images.Count)),
+        ]);
+    }
+
+    // Class names come from files, so they may hold anything.
+    private static string FileName(string name) =>
+        string.Concat(name.Select(c => c is '/' or '\\' or ':' || char.IsControl(c) || Path.GetInvalidFileNameChars().Contains(c) ? '_' : c)).Trim('.');
+}

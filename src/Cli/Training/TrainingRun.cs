@@ -1,0 +1,144 @@
+using System.Diagnostics;
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model;
+using NativeDiffusion.Model.Images;
+using NativeDiffusion.Model.Sampling;
+using NativeDiffusion.Model.Training;
+using NativeDiffusion.Runtime.Checkpoints;
+
+namespace NativeDiffusion.Cli.Training;
+
+/// <summary>A training and its folder: steps, checkpoints, samples, log.</summary>
+internal sealed class TrainingRun : IDisposable
+{
+    private const double LossSmoothing = 0.98;
+    private const int MostSampledClasses = 10;
+    private static readonly double[] SampledStrengths = [0, 1, 2, 4];
+
+    private readonly RunFolder _folder;
+    private readonly Trainer _trainer;
+    private DiffusionModel? _averaged;
+    private GuidedSampler? _sampler;
+
+    private TrainingRun(RunFolder folder, Trainer trainer) => (_folder, _trainer) = (folder, trainer);
+
+    /// <summary>Starts a training and saves its first checkpoint, so that an unwritable or full disk shows at once.</summary>
+    public static TrainingRun Start(RunFolder folder, DataSource source, TrainingPlan plan, IKernels kernels, bool force)
+    {
+        folder.Prepare(force);
+        var data = source.Load();
+        var network = Presets.For(plan.Network, data);
+        var diffusion = plan.Diffusion with { ClassNames = [.. data.ClassNames], DataSize = Math.Max(data.Height, data.Width) };
+        var model = new DiffusionModel(network, diffusion, kernels, plan.Training.Seed);
+        Trainer? trainer = null;
+        try
+        {
+            trainer = new Trainer(model, data.PadTo(network.ImageSize), plan.Training);
+            folder.WriteSettings(source, trainer);
+            trainer.Save(folder.Checkpoint);
+            folder.RemoveOldFiles();
+            return new TrainingRun(folder, trainer);
+        }
+        catch
+        {
+            trainer?.Dispose();
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Goes on with a training.</summary>
+    /// <param name="folder">Its folder.</param>
+    /// <param name="named">The data, if the user named them; else those of the start.</param>
+    /// <param name="kernels">The device.</param>
+    public static TrainingRun Resume(RunFolder folder, DataSource? named, IKernels kernels)
+    {
+        if (!File.Exists(folder.Checkpoint)) throw new FileNotFoundException($"'{folder.Folder}' holds no training to resume: there is no '{folder.Checkpoint}'.");
+        WritableFolder.Require(folder.Folder);
+        int size;
+        using (var file = SafetensorsFile.Open(folder.Checkpoint)) size = ModelMetadata.Read(file).Network.ImageSize;
+        var data = (named ?? folder.ReadDataSource()).Load();
+        return new TrainingRun(folder, Trainer.Resume(folder.Checkpoint, data.PadTo(size), kernels));
+    }
+
+    /// <summary>Trains until the end, Ctrl-C or the session's last step, and saves.</summary>
+    /// <returns>The exit code.</returns>
+    public int Train(CliContext context, SessionOptions options)
+    {
+        long first = _trainer.Step, end = Math.Min(_trainer.Settings.Steps, first + (options.StopAfter ?? int.MaxValue));
+        long start = Stopwatch.GetTimestamp();
+        double smoothed = _trainer.History.Count > 0 ? _trainer.History[^1].Loss : double.NaN;
+        using (var log = _folder.OpenLog(first))
+        {
+            ConsoleProgress.Run(context, "step", first, end, progress =>
+            {
+                if (_trainer.Step == first && first < end) Introduce(progress);
+                while (_trainer.Step < end && !context.Cancellation.IsCancellationRequested)
+                {
+                    long before = Stopwatch.GetTimestamp();
+                    var step = _trainer.RunStep();
+                    double speed = _trainer.Settings.BatchSize / Stopwatch.GetElapsedTime(before).TotalSeconds;
+                    smoothed = double.IsNaN(smoothed) ? step.Loss : LossSmoothing * smoothed + (1 - LossSmoothing) * step.Loss;
+                    RunFolder.LogStep(log, step, speed);
+                    progress.Report(step.Step, FormattableString.Invariant($"loss {smoothed:0.0000}  {speed:0.0} images/s"));
+                    if (options.SampleEvery > 0 && step.Step % options.SampleEvery == 0) WriteSamples();
+                    if (step.Step % options.SaveEvery == 0 && step.Step < end) Save(log);
+                }
+            });
+            Save(log);
+        }
+        return Finish(context, options, first, Stopwatch.GetElapsedTime(start).TotalSeconds, smoothed);
+    }
+
+    public void Dispose()
+    {
+        _sampler?.Dispose();
+        _averaged?.Dispose();
+        _trainer.Dispose();
+        _trainer.Model.Dispose();
+    }
+
+    private void Introduce(ConsoleProgress progress)
+    {
+        var (network, settings) = (_trainer.Model.Network.Config, _trainer.Model.Settings);
+        progress.WriteLine(FormattableString.Invariant(
+            $"{_trainer.Model.Parameters.Count / 1e6:0.00} M parameters, {network.ImageSize}x{network.ImageSize}x{network.InChannels}, {settings.ClassNames.Length} classes, ")
+            + FormattableString.Invariant($"batch {_trainer.Settings.BatchSize}, {_trainer.PeakBytes / 1e6:0} MB for a step; everything goes to {_folder.Folder}"));
+    }
+
+    private void Save(StreamWriter log)
+    {
+        log.Flush();
+        _trainer.Save(_folder.Checkpoint);
+        _trainer.SaveModel(_folder.Model, DType.F16);
+        LossChart.Write(_folder.LossChart, _trainer.History, "Training loss");
+    }
+
+    private void WriteSamples()
+    {
+        var model = _trainer.Model;
+        _averaged ??= new DiffusionModel(model.Network.Config, model.Settings, model.Kernels);
+        _sampler ??= new GuidedSampler(_averaged, new SamplerSettings(), new GuidedSamplerOptions { Seed = _trainer.Settings.Seed }, _trainer.Arena);
+        _averaged.Parameters.CopyValuesFrom(_trainer.Average);
+        var labels = Enumerable.Range(0, Math.Min(MostSampledClasses, model.Settings.ClassNames.Length));
+        var selection = SampleSelection.Of(_averaged, labels, 1, SampledStrengths);
+        PngWriter.Write(_folder.Samples(_trainer.Step), SampleOutput.Grid(_sampler.Sample(selection.Requests), selection));
+    }
+
+    private int Finish(CliContext context, SessionOptions options, long first, double seconds, double loss)
+    {
+        bool done = _trainer.Step >= _trainer.Settings.Steps;
+        long steps = _trainer.Step - first;
+        if (options.Json)
+            JsonReport.Write(context.Out, new
+            {
+                _trainer.Step, _trainer.Settings.Steps, Done = done, Loss = double.IsNaN(loss) ? (double?)null : loss, Seconds = Math.Round(seconds, 3),
+                ImagesPerS = Math.Round(steps * _trainer.Settings.BatchSize / seconds, 3), _folder.Model, _folder.Checkpoint,
+            });
+        else if (done)
+            context.Out.WriteLine($"Trained {_trainer.Step} steps. Draw with it: nativediffusion sample --model {_folder.Model} --out samples.png");
+        else
+            context.Out.WriteLine($"Saved at step {_trainer.Step} of {_trainer.Settings.Steps}. Go on with it: nativediffusion train --resume --out {_folder.Folder}");
+        return done || !context.Cancellation.IsCancellationRequested ? ExitCode.Success : ExitCode.Interrupted;
+    }
+}

@@ -1,0 +1,117 @@
+using NativeDiffusion.Model.Data;
+using NativeDiffusion.Model.Images;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.Cli;
+
+/// <summary><c>sample</c> and <c>info</c> with a tiny untrained model.</summary>
+internal sealed class SampleTests : CliFixture
+{
+    [Test]
+    public void GridHasOneRowPerClassAndOneColumnPerStrength()
+    {
+        ToolRun run = ToolRun.Of("sample", "--model", TinyModel(), "--steps", "2", "--out", PathTo("grid.png"), "--json");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Image five = PngReader.Read(PathTo("grid.png"));
+        ToolRun.Of("sample", "--model", PathTo("tiny.safetensors"), "--steps", "2", "--w", "0,2", "--classes", "cat", "--out", PathTo("small.png"));
+        Image two = PngReader.Read(PathTo("small.png"));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(run.Json.GetProperty("images").GetInt32(), Is.EqualTo(15));
+            Assert.That(run.Json.GetProperty("strengths").EnumerateArray().Select(s => s.GetDouble()), Is.EqualTo(new[] { 0, 0.5, 1, 2, 4 }));
+            Assert.That(run.Json.GetProperty("format").GetString(), Is.EqualTo("grid"));
+            Assert.That(five.Width, Is.GreaterThan(2 * two.Width).And.LessThan(3 * two.Width));
+            Assert.That(five.Height, Is.GreaterThan(2 * two.Height).And.LessThan(3 * two.Height));
+        }
+    }
+
+    [TestCase("1", "16")]
+    [TestCase("2", "4")]
+    [TestCase("2", "1")]
+    public void SameBytesForAnyThreadsAndBatch(string threads, string batch)
+    {
+        string model = TinyModel();
+        string[] common = ["sample", "--model", model, "--steps", "3", "--w", "0,1.5", "--count", "2", "--seed", "9", "--sampler", "ddim", "--eta", "0.5"];
+        ToolRun.Of([.. common, "--threads", "1", "--batch", "7", "--out", PathTo("a.npz")]);
+        ToolRun.Of([.. common, "--threads", threads, "--batch", batch, "--out", PathTo("b.npz")]);
+        Assert.That(File.ReadAllBytes(PathTo("b.npz")), Is.EqualTo(File.ReadAllBytes(PathTo("a.npz"))));
+    }
+
+    [Test]
+    public void ArraysHoldImagesAndLabelsInOrderAndDependOnClassStrengthAndSeed()
+    {
+        string model = TinyModel();
+        ToolRun run = ToolRun.Of("sample", "--model", model, "--classes", "7,0", "--w", "0,4", "--steps", "3", "--count", "2", "--out", PathTo("a.npz"));
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        ImageDataset images = NpzReader.ReadImages(PathTo("a.npz"), out bool labelled);
+        ToolRun.Of("sample", "--model", model, "--classes", "0", "--scale", "5", "--steps", "3", "--count", "1", "--out", PathTo("b.npz"));
+        ToolRun.Of("sample", "--model", model, "--classes", "0", "--scale", "5", "--steps", "3", "--count", "1", "--seed", "1", "--out", PathTo("c.npz"));
+        byte[] Row(string file) => NpzReader.ReadImages(PathTo(file), out _).Row(0).ToArray();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(labelled);
+            Assert.That((images.Height, images.Width, images.Channels), Is.EqualTo((8, 8, 1)));
+            Assert.That(images.Labels.ToArray(), Is.EqualTo(new[] { 2, 2, 2, 2, 0, 0, 0, 0 }));
+            byte[][] rows = [.. Enumerable.Range(0, 8).Select(i => images.Row(i).ToArray())];
+            Assert.That(rows.Select(Convert.ToHexString).Distinct().Count(), Is.EqualTo(8), "class, strength and number must all show");
+            Assert.That(Row("b.npz"), Is.EqualTo(rows[6]), "scale 5 is strength 4, and other classes do not matter");
+            Assert.That(Row("c.npz"), Is.Not.EqualTo(rows[6]));
+        }
+    }
+
+    [Test]
+    public void FolderGetsOneFilePerImage()
+    {
+        ToolRun.Of("sample", "--model", TinyModel(), "--classes", "dog", "--w", "2,0.5", "--count", "2", "--steps", "2", "--out", PathTo("images"));
+        string?[] names = [.. Directory.GetFiles(PathTo("images")).Select(Path.GetFileName).Order(StringComparer.Ordinal)];
+        Assert.That(names, Is.EqualTo(new[] { "dog_w0.5_000.png", "dog_w0.5_001.png", "dog_w2_000.png", "dog_w2_001.png" }));
+        Assert.That(PngReader.Read(PathTo("images/dog_w2_000.png")), Has.Property("Width").EqualTo(8).And.Property("Height").EqualTo(8));
+    }
+
+    [TestCase("dpm++2m", "karras")]
+    [TestCase("ddim", "ddim-n")]
+    [TestCase("ddpm", "section")]
+    [TestCase("alg2", "uniform-u")]
+    [TestCase("euler", "log-snr")]
+    [TestCase("euler-a", "sigmoid")]
+    [TestCase("heun", "uniform")]
+    public void EverySamplerAndSpacingRuns(string sampler, string spacing)
+    {
+        ToolRun run = ToolRun.Of("sample", "--model", TinyModel(), "--classes", "0", "--sampler", sampler, "--spacing", spacing, "--steps", "4", "--out", PathTo("x.npz"));
+        Assert.That(run, Has.Property("ExitCode").Zero.And.Property("Output").Contain("1 images").Or.Property("Output").Contain("images"), run.Error);
+    }
+
+    [Test]
+    public void ImpossibleCombinationsSayWhatToChoose()
+    {
+        string model = TinyModel();
+        ToolRun.Of("sample", "--model", model, "--sampler", "ddpm", "--spacing", "karras", "--out", PathTo("x.png")).AssertError(1, "section");
+        ToolRun.Of("sample", "--model", model, "--sampler", "ddpm", "--variance", "learned", "--out", PathTo("x.png")).AssertError(1, "learns its variance");
+    }
+
+    [Test]
+    public void InterruptedSamplingWritesNothing()
+    {
+        ToolRun run = ToolRun.Of(new CancellationToken(canceled: true), "sample", "--model", TinyModel(), "--out", PathTo("x.png"));
+        Assert.That(run, Has.Property("ExitCode").EqualTo(130));
+        Assert.That(File.Exists(PathTo("x.png")), Is.False);
+    }
+
+    [Test]
+    public void InfoDescribesAModel()
+    {
+        string model = TinyModel();
+        ToolRun text = ToolRun.Of("info", model, "--tensors", "--plan", "2"), json = ToolRun.Of("info", model, "--tensors", "--json");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(text.Output, Does.Contain("diffusion model").And.Contain("config.model_channels").And.Contain("label_emb.weight").And.Contain("Conv2dForward"));
+            Assert.That(json.Json.GetProperty("kind").GetString(), Is.EqualTo("diffusion model"));
+            Assert.That(json.Json.GetProperty("config").GetProperty("image_size").GetInt32(), Is.EqualTo(8));
+            Assert.That(json.Json.GetProperty("diffusion").GetProperty("class_names")[1].GetString(), Is.EqualTo("dog"));
+            var tensors = json.Json.GetProperty("tensors").EnumerateArray().ToArray();
+            Assert.That(tensors, Has.Length.EqualTo(json.Json.GetProperty("tensor_count").GetInt32()));
+            long elements = tensors.Sum(t => t.GetProperty("shape").EnumerateArray().Aggregate(1L, (n, e) => n * e.GetInt64()));
+            Assert.That(json.Json.GetProperty("parameters").GetInt64(), Is.EqualTo(elements));
+        }
+    }
+}
