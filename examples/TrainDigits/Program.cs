@@ -3,7 +3,6 @@
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Networks;
-using NativeDiffusion.Model.Schedules;
 using NativeDiffusion.Model.Training;
 
 string output = args.Length > 0 ? args[0] : "my-digits.safetensors";

@@ -2,7 +2,6 @@ using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Networks;
-using NativeDiffusion.Model.Schedules;
 
 namespace NativeDiffusion.Tests.Model;
 
