@@ -27,6 +27,8 @@ public static class CliApplication
         TrainCommand.Create,
         InfoCommand.Create,
         BenchCommand.Create,
+        TrainClassifierCommand.Create,
+        ClassifyCommand.Create,
     ];
 
     /// <summary>Runs one command line.</summary>

@@ -1,0 +1,121 @@
+using System.CommandLine;
+using NativeDiffusion.Model.Classifiers;
+using NativeDiffusion.Model.Data;
+using Spectre.Console;
+
+namespace NativeDiffusion.Cli.Commands;
+
+/// <summary><c>nativediffusion classify</c>: what a classifier sees in images, and how often it agrees with their labels.</summary>
+internal sealed class ClassifyCommand
+{
+    private const string ShippedModel = "models/digits-classifier.safetensors";
+
+    private const string Description = "Say which class each image shows, and how many agree with their labels if these are known.";
+
+    private const string Details =
+        """
+        Examples:
+          nativediffusion sample --w 2 --count 100 --out digits.npz && nativediffusion classify digits.npz
+              how many of 1,000 generated digits are recognised as the class they were drawn for
+          nativediffusion classify pictures/ --model classifier.safetensors --per-image
+              a folder of PNG files; its sub-folders, if it has any, are named after the classes
+        """;
+
+    private readonly Argument<string> _input = new("INPUT")
+    {
+        Description = "An .npz file (arr_0 u8 NHWC images, arr_1 labels if known) or a folder of PNG files, with one sub-folder per class if known.",
+    };
+
+    private readonly Option<string?> _model = CliOptions.Text(
+        "--model", "FILE", "The classifier: a file that train-classifier wrote. Left out: that of the digits that come with the tool.");
+
+    private readonly Option<bool> _perImage = new("--per-image") { Description = "Report every image, too." };
+    private readonly Option<int> _threads = CliOptions.Threads();
+    private readonly Option<bool> _json = CliOptions.Json();
+
+    public static Command Create(CliContext context)
+    {
+        var classify = new ClassifyCommand();
+        var command = new CliCommand("classify", Description, Details)
+        {
+            classify._input, classify._model, classify._perImage, classify._threads, classify._json,
+        };
+        command.SetAction(parsed => classify.Run(parsed, context));
+        return command;
+    }
+
+    private int Run(ParseResult parsed, CliContext context)
+    {
+        string path = parsed.GetValue(_input)!, model = parsed.GetValue(_model) ?? ShippedFiles.Find(ShippedModel);
+        using var kernels = CliOptions.OpenKernels(parsed, _threads);
+        using var classifier = ImageClassifier.Load(model, kernels);
+        IReadOnlyList<string> names = classifier.Config.ClassNames;
+        var (images, labels, files) = Load(path, names);
+
+        Classification? found = null;
+        ConsoleProgress.Run(context, "image", 0, images.Count, progress =>
+            found = classifier.Classify(images, new ImmediateProgress<int>(done => progress.Report(done)), context.Cancellation));
+        var result = found!;
+        int? correct = labels is null ? null : result.CountCorrect(labels);
+        var rows = Enumerable.Range(0, result.Count).Select(i => new
+        {
+            Image = files?[i] ?? i.ToString(), Class = names[result.Labels[i]], Probability = Math.Round(result.Confidence(i), 4),
+            Label = labels is null ? null : names[labels[i]],
+        });
+        var classes = names.Select((name, k) => new
+        {
+            Class = name, Found = result.Labels.Count(l => l == k), Labelled = labels?.Count(l => l == k),
+            Correct = labels is null ? (int?)null : result.Labels.Zip(labels).Count(p => p.First == k && p.Second == k),
+        }).ToArray();
+
+        if (parsed.GetValue(_json))
+        {
+            JsonReport.Write(context.Out, new
+            {
+                Input = path, Model = model, Images = result.Count, Correct = correct, Accuracy = correct is null ? null : (double?)correct / result.Count,
+                MeanProbability = MeanConfidence(result), Classes = classes, PerImage = parsed.GetValue(_perImage) ? rows : null,
+            });
+            return ExitCode.Success;
+        }
+        if (parsed.GetValue(_perImage))
+            foreach (var row in rows)
+                context.Out.WriteLine(FormattableString.Invariant($"{row.Image}\t{row.Class}\t{row.Probability:0.0000}") + (row.Label is null ? "" : $"\t{row.Label}"));
+        var table = new Table { Border = TableBorder.Simple };
+        foreach (string head in labels is null ? new[] { "class", "images" } : ["class", "recognised as it", "labelled", "correct"])
+            table.AddColumn(head, column => column.Alignment = head == "class" ? Justify.Left : Justify.Right);
+        foreach (var row in classes)
+            table.AddRow(labels is null
+                ? [Markup.Escape(row.Class), $"{row.Found}"]
+                : [Markup.Escape(row.Class), $"{row.Found}", $"{row.Labelled}", $"{row.Correct}"]);
+        context.OutConsole().Write(table);
+        context.Out.WriteLine(FormattableString.Invariant(
+            $"{result.Count} images, mean probability of the class found {MeanConfidence(result):0.000}")
+            + (correct is null ? "" : FormattableString.Invariant($"; {correct} ({100.0 * correct / result.Count:0.00}%) agree with their labels")));
+        return ExitCode.Success;
+    }
+
+    private static double MeanConfidence(Classification result) =>
+        result.Count == 0 ? 0 : Math.Round(Enumerable.Range(0, result.Count).Average(i => (double)result.Confidence(i)), 6);
+
+    private static (ImageDataset Images, int[]? Labels, IReadOnlyList<string>? Files) Load(string path, IReadOnlyList<string> names)
+    {
+        if (!Directory.Exists(path))
+        {
+            ImageDataset arrays = NpzReader.ReadImages(path, out bool labelled);
+            int[] labels = arrays.Labels.ToArray();
+            int beyond = Array.FindIndex(labels, label => label >= names.Count);
+            if (beyond >= 0)
+                throw new InvalidDataException($"'{path}': image {beyond} has the label {labels[beyond]}, but the classifier's classes are 0 to {names.Count - 1}.");
+            return (arrays, labelled ? labels : null, null);
+        }
+        string[] files = [.. PngFolder.Files(path).Select(file => Path.GetRelativePath(path, file))];
+        if (!PngFolder.HasClasses(path)) return (PngFolder.LoadUnlabelled(path), null, files);
+        ImageDataset images = PngFolder.Load(path);
+        int[] classOf = [.. images.ClassNames.Select(name => names.ToList().IndexOf(name))];
+        int unknown = Array.IndexOf(classOf, -1);
+        if (unknown >= 0)
+            throw new InvalidDataException(
+                $"'{path}': the sub-folder '{images.ClassNames[unknown]}' is not named after a class of the classifier ({string.Join(", ", names.Take(40))}).");
+        return (images, Array.ConvertAll(images.Labels.ToArray(), label => classOf[label]), files);
+    }
+}
