@@ -1,11 +1,16 @@
+using System.Runtime.InteropServices;
 using NativeDiffusion.Cli;
 
 using var interrupt = new CancellationTokenSource();
-Console.CancelKeyPress += (_, pressed) =>
+
+// The first Ctrl-C asks the command to finish tidily; a second one ends the process.
+void Interrupt(PosixSignalContext signal)
 {
-    // The first Ctrl-C asks the command to finish tidily; a second one ends the process.
     if (interrupt.IsCancellationRequested) return;
-    pressed.Cancel = true;
+    signal.Cancel = true;
     interrupt.Cancel();
-};
+}
+
+using var ctrlC = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
 return CliApplication.Run(args, Console.Out, Console.Error, interrupt.Token);

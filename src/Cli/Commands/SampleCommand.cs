@@ -178,7 +178,7 @@ internal sealed class SampleCommand
             Spacing = parsed.GetValue(_spacing),
             Variance = parsed.GetValue(_variance),
             Clip = !parsed.GetValue(_noClip),
-            Eta = parsed.GetValue(_eta) ?? (kind == SamplerKind.EulerAncestral ? 1 : 0),
+            Eta = parsed.GetValue(_eta),
         };
         return parsed.GetValue(_v) is { } v ? settings with { V = v } : settings;
     }
