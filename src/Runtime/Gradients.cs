@@ -29,6 +29,8 @@ public sealed partial class PlanBuilder
     {
         if (_gradients.Count > 0) throw new InvalidOperationException($"The gradients of this plan were recorded already; {output} needs a plan of its own.");
         if (parameters && Parameters is null) throw new InvalidOperationException($"Parameter gradients of {output} were asked of a builder without parameters.");
+        if (_tensors.Any(t => t.GatheredFrom is not null && !t.IsPending) && parameters)
+            throw new InvalidOperationException("A plan with gathered rows has no parameter gradients: GatherRows is not differentiated.");
         if (output.Shape != cotangent.Shape) throw new ArgumentException($"The cotangent {cotangent} does not have the shape of {output}.");
         foreach (var input in inputs) input.NeedsGradient = true;
         if (parameters)

@@ -17,10 +17,11 @@ public sealed class Plan : IDisposable
 
     internal Plan(
         IKernels kernels, Step[] steps, Tensor[] planned, Dictionary<string, Tensor> inputs, Dictionary<string, Tensor> outputs,
-        Arena arena, bool ownsArena, long peakBytes)
+        Arena arena, bool ownsArena, long peakBytes, double sharedFlops)
     {
         (_kernels, _steps, _planned, _inputs, _outputs) = (kernels, steps, planned, inputs, outputs);
         (_arena, _ownsArena, PeakBytes) = (arena, ownsArena, peakBytes);
+        SharedFlops = sharedFlops;
     }
 
     /// <summary>The kernel calls in order.</summary>
@@ -31,6 +32,12 @@ public sealed class Plan : IDisposable
 
     /// <summary>Floating-point operations of one run, as the textbook formulas count them.</summary>
     public double Flops => _steps.Sum(s => s.Flops);
+
+    /// <summary>
+    /// Floating-point operations that a run spares, because rows that the condition does not reach are computed once for both halves of the
+    /// doubled batch.
+    /// </summary>
+    public double SharedFlops { get; }
 
     internal IReadOnlyList<Tensor> Planned => _planned;
 
@@ -64,6 +71,8 @@ public sealed class Plan : IDisposable
     {
         var text = new StringBuilder();
         text.AppendLine(CultureInfo.InvariantCulture, $"{_steps.Length} steps, {Flops / 1e9:0.###} GFLOP, peak {PeakBytes / 1e6:0.0} MB on {_kernels.DeviceName}");
+        if (SharedFlops > 0)
+            text.AppendLine(CultureInfo.InvariantCulture, $"shared rows spare {SharedFlops / 1e9:0.###} GFLOP, {100 * SharedFlops / (Flops + SharedFlops):0.0}% of the doubled batch");
         text.AppendLine("step  kernel                      result                                                   offset       bytes      MFLOP        ms   GFLOP/s");
         for (int i = 0; i < _steps.Length; i++)
         {

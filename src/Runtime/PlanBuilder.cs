@@ -73,6 +73,7 @@ public sealed partial class PlanBuilder
     /// <summary>Keeps a tensor's elements until the end of the plan, readable under a name.</summary>
     public Tensor Output(string name, Tensor tensor)
     {
+        Materialize(tensor);
         if (!_outputs.TryAdd(name, tensor)) throw new ArgumentException($"Output '{name}' is declared twice.", nameof(name));
         return tensor;
     }
@@ -89,6 +90,8 @@ public sealed partial class PlanBuilder
     public void Record(string kernel, ReadOnlySpan<Tensor?> reads, ReadOnlySpan<Tensor?> writes, Action<IKernels> run, double flops = 0)
     {
         if (_built) throw new InvalidOperationException($"'{kernel}' was recorded after the plan was built.");
+        foreach (var tensor in reads)
+            if (tensor is not null) Materialize(tensor);
         var step = new Step(kernel, Present(reads), Present(writes), run, flops);
         foreach (var tensor in step.Reads.Concat(step.Writes).Select(t => t.Root))
         {
@@ -147,7 +150,7 @@ public sealed partial class PlanBuilder
         arena ??= new Arena(Kernels);
         arena.Memory.EnsureLength(peak);
         for (int i = 0; i < planned.Length; i++) planned[i].View = new TensorView(arena.Memory, offsets[i], planned[i].Shape);
-        return new Plan(Kernels, [.. _steps], planned, _inputs, _outputs, arena, owns, peak * sizeof(float));
+        return new Plan(Kernels, [.. _steps], planned, _inputs, _outputs, arena, owns, peak * sizeof(float), _sharedFlops);
     }
 
     private Tensor NewTensor(Shape shape, string name, TensorKind kind)

@@ -37,6 +37,15 @@ public sealed class Tensor
     /// <summary>The same elements under another shape. Steps that touch the alias keep the root alive.</summary>
     internal Tensor Alias(Shape shape) => new(shape, Name, Kind) { AliasOf = Root };
 
+    /// <summary>The tensor whose rows these are, gathered by <see cref="GatherRow"/>; null for any other tensor.</summary>
+    internal Tensor? GatheredFrom { get; init; }
+
+    /// <summary>Row numbers of <see cref="GatheredFrom"/>.</summary>
+    internal Tensor? GatherRow { get; init; }
+
+    /// <summary>Whether the rows are still to be copied, which the first step that reads them causes.</summary>
+    internal bool IsPending { get; set; }
+
     /// <summary>The parameter whose values this tensor is, or null.</summary>
     internal Parameter? Parameter { get; init; }
 

@@ -44,4 +44,15 @@ public sealed unsafe partial class CpuKernels
             }
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ScaleRow<V>(float* from, float* to, int count, float scale)
+        where V : unmanaged, ILanes<V>
+    {
+        nint i = 0;
+        V factor = V.Broadcast(scale);
+        for (; i <= count - V.Count; i += V.Count) V.Store(to + i, factor * V.Load(from + i));
+        int rest = (int)(count - i);
+        if (rest > 0) V.StorePartial(to + i, factor * V.LoadPartial(from + i, rest), rest);
+    }
 }

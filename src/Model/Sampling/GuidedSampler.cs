@@ -115,7 +115,8 @@ public sealed class GuidedSampler : IDisposable
         if (_plans.TryGetValue((images, rows), out var plan)) return plan;
         var b = new PlanBuilder(_model.Kernels, _model.Parameters);
         var z = b.Bind("z", _buffers.State.Rows(0, images));
-        var input = b.GatherScale(z, b.Bind("source_row", _buffers.SourceRow.Rows(0, rows)), _inputScale);
+        var input = b.Scale(z, _inputScale);
+        if (rows > images) input = b.GatherRows(input, b.Bind("source_row", _buffers.SourceRow.Rows(0, rows)));
         var labels = _model.NullLabel < 0 ? null : b.Bind("labels", _buffers.Labels.Rows(0, rows));
         var prediction = _model.Network.Record(b, input, b.Bind("timesteps", _buffers.Timesteps.Rows(0, rows)), labels);
         b.GuidedStep(

@@ -18,6 +18,7 @@ public sealed partial class PlanBuilder
         if (heads < 1 || channels % heads != 0)
             throw new ArgumentException($"{heads} heads do not divide the {channels} channels of attention over {qkv}.");
         if (!Enum.IsDefined(order)) throw new ArgumentException($"{order} is not an order of the channels of {qkv}.");
+        if (AreShared(out var sourceRow, qkv)) return Share(_steps.Count, Attention(qkv.GatheredFrom!, heads, order, scale), sourceRow);
         int headDim = channels / heads, batch = qkv.Shape.Batch, tokens = checked((int)(qkv.Shape.RowCount / qkv.Shape.Channels));
         float factor = scale ?? 1 / MathF.Sqrt(headDim);
         Shape qkvShape = new(batch, tokens, 3 * channels), rows = new(batch, tokens, channels);

@@ -10,6 +10,7 @@ public sealed partial class PlanBuilder
     {
         if (x.Shape.Rank != 4 || x.Shape[1] % 2 != 0 || x.Shape[2] % 2 != 0)
             throw new ArgumentException($"AveragePool2x takes an image [N,H,W,C] of even height and width; got {x}.");
+        if (AreShared(out var rows, x)) return Share(_steps.Count, AveragePool2x(x.GatheredFrom!), rows);
         var y = Temporary(new Shape(x.Shape[0], x.Shape[1] / 2, x.Shape[2] / 2, x.Shape[3]), "pool");
         Record(nameof(IKernels.AveragePool2xForward), [x], [y], k => k.AveragePool2xForward(x.View, y.View), x.Count);
         OnBackward([x], y, dy =>

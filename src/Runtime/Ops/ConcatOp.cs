@@ -10,6 +10,7 @@ public sealed partial class PlanBuilder
     {
         if (a.Shape.Rank == 0 || b.Shape.Rank == 0 || a.Shape.WithChannels(1) != b.Shape.WithChannels(1))
             throw new ArgumentException($"Concat takes two tensors that differ in their channels only; got {a} and {b}.");
+        if (AreShared(out var rows, a, b)) return Share(_steps.Count, Concat(a.GatheredFrom!, b.GatheredFrom!), rows);
         var y = Temporary(a.Shape.WithChannels(a.Shape.Channels + b.Shape.Channels), "concat");
         Record(nameof(IKernels.ConcatForward), [a, b], [y], k => k.ConcatForward(a.View, b.View, y.View));
         OnBackward([a, b], y, dy =>

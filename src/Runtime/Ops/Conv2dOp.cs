@@ -47,6 +47,11 @@ public sealed partial class PlanBuilder
         if (options.Residual is { } r && r.Shape != outShape)
             throw new ArgumentException($"Conv2d to {outShape} takes a residual of that shape; got {r}.");
 
+        if (AreShared(out var rows, x, options.Embedding, options.Residual))
+        {
+            var shared = options with { Embedding = options.Embedding?.GatheredFrom, Residual = options.Residual?.GatheredFrom };
+            return Share(_steps.Count, Conv2d(x.GatheredFrom!, weight, bias, shared), rows);
+        }
         var y = Temporary(outShape, "conv");
         var (embedding, residual) = (options.Embedding, options.Residual);
         var packed = PackedConv2d(weight, shape, Conv2dPass.Forward);

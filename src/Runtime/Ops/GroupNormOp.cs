@@ -19,6 +19,8 @@ public sealed partial class PlanBuilder
     public Tensor GroupNorm(Tensor x, Tensor gamma, Tensor beta, int groups, double epsilon, Tensor? scaleShift = null, bool silu = false)
     {
         CheckGroupNorm(x, gamma, beta, scaleShift);
+        if (AreShared(out var rows, x, scaleShift))
+            return Share(_steps.Count, GroupNorm(x.GatheredFrom!, gamma, beta, groups, epsilon, scaleShift?.GatheredFrom, silu), rows);
         var stats = RecordGroupNormStats(x, groups, epsilon);
         var y = Temporary(x.Shape, "norm");
         Record(nameof(IKernels.GroupNormForward), [x, stats.Mean, stats.Rstd, gamma, beta, scaleShift], [y],

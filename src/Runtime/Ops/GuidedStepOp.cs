@@ -38,15 +38,4 @@ public sealed partial class PlanBuilder
             in row.Value, seed.Value, prediction.View, scale.View, nullRow.View, sampleIndex.View, noise?.View ?? default,
             z.View, history?.View ?? default, state?.View ?? default, denoised?.View ?? default, z.View), 12.0 * z.Count);
     }
-
-    /// <summary>y[r] = scale * z[sourceRow[r]]: the network's input for the (doubled) batch. Nothing is differentiated.</summary>
-    /// <param name="z">The states, [N, ...].</param>
-    /// <param name="sourceRow">Row of z for each row of the result, int32 bits, [R].</param>
-    /// <param name="scale">Factor, for samplers whose network reads a scaled state.</param>
-    public Tensor GatherScale(Tensor z, Tensor sourceRow, Slot<float> scale)
-    {
-        var y = Temporary(z.Shape.WithBatch(checked((int)sourceRow.Count)), "networkInput");
-        Record(nameof(IKernels.GatherScale), [z, sourceRow], [y], k => k.GatherScale(z.View, sourceRow.View, scale.Value, y.View), y.Count);
-        return y;
-    }
 }

@@ -17,6 +17,7 @@ public sealed partial class PlanBuilder
             throw new ArgumentException($"A linear layer with weight {weight} takes {inputs} channels; got {x}.");
         if (bias is not null && bias.Shape != new Shape(outputs))
             throw new ArgumentException($"A linear layer with weight {weight} takes a bias of {outputs} elements; got {bias}.");
+        if (AreShared(out var rows, x)) return Share(_steps.Count, Linear(x.GatheredFrom!, weight, bias), rows);
         var y = Temporary(x.Shape.WithChannels(outputs), "linear");
         double flops = 2.0 * x.Count * outputs;
         Record(nameof(IKernels.LinearForward), [x, weight, bias], [y],

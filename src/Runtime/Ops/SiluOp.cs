@@ -7,6 +7,7 @@ public sealed partial class PlanBuilder
     /// <summary>y = x * sigmoid(x), element by element.</summary>
     public Tensor Silu(Tensor x)
     {
+        if (AreShared(out var rows, x)) return Share(_steps.Count, Silu(x.GatheredFrom!), rows);
         var y = Temporary(x.Shape, "silu");
         Record(nameof(IKernels.SiluForward), [x], [y], k => k.SiluForward(x.View, y.View), 4.0 * x.Count);
         OnBackward([x], y, dy =>

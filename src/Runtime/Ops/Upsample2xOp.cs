@@ -9,6 +9,7 @@ public sealed partial class PlanBuilder
     public Tensor UpsampleNearest2x(Tensor x)
     {
         if (x.Shape.Rank != 4) throw new ArgumentException($"UpsampleNearest2x takes an image [N,H,W,C]; got {x}.");
+        if (AreShared(out var rows, x)) return Share(_steps.Count, UpsampleNearest2x(x.GatheredFrom!), rows);
         var y = Temporary(new Shape(x.Shape[0], 2 * x.Shape[1], 2 * x.Shape[2], x.Shape[3]), "upsample");
         Record(nameof(IKernels.UpsampleNearest2xForward), [x], [y], k => k.UpsampleNearest2xForward(x.View, y.View));
         OnBackward([x], y, dy =>

@@ -1,0 +1,65 @@
+using NativeDiffusion.Kernels;
+
+namespace NativeDiffusion.Runtime;
+
+/// <summary>
+/// Rows that several rows of the doubled batch have in common. An op whose batched inputs were all gathered by the same row numbers is recorded
+/// on the rows before the gathering, and its result is gathered instead: exact, because every kernel treats each row by itself. So what the
+/// condition does not reach is computed once, wherever it ends, and the copy is made where the first op needs the full batch.
+/// </summary>
+public sealed partial class PlanBuilder
+{
+    private double _sharedFlops;
+
+    /// <summary>
+    /// y[r] = x[sourceRow[r]]. Following ops work on x as long as nothing else enters them. Nothing is differentiated, so it is for plans that
+    /// only predict.
+    /// </summary>
+    /// <param name="x">[N, ...].</param>
+    /// <param name="sourceRow">Row of x for each row of the result, int32 bits, [R].</param>
+    public Tensor GatherRows(Tensor x, Tensor sourceRow) => Gathered(x, sourceRow);
+
+    /// <summary>The operands before gathering, when all that are present were gathered by the same row numbers; else false.</summary>
+    private static bool AreShared(out Tensor sourceRow, params ReadOnlySpan<Tensor?> operands)
+    {
+        sourceRow = null!;
+        foreach (var operand in operands)
+        {
+            if (operand is null) continue;
+            if (operand.GatheredFrom is null || (sourceRow is not null && operand.GatherRow != sourceRow)) return false;
+            sourceRow = operand.GatherRow!;
+        }
+        return sourceRow is not null;
+    }
+
+    /// <summary>The result of an op that was recorded on shared rows, for the full batch; the FLOPs that this spares are counted.</summary>
+    private Tensor Share(int firstStep, Tensor y, Tensor sourceRow)
+    {
+        double flops = 0;
+        for (int i = firstStep; i < _steps.Count; i++) flops += _steps[i].Flops;
+        _sharedFlops += flops * (sourceRow.Count - y.Shape.Batch) / y.Shape.Batch;
+        return Gathered(y, sourceRow);
+    }
+
+    private Tensor Gathered(Tensor x, Tensor sourceRow)
+    {
+        var y = new Tensor(x.Shape.WithBatch(checked((int)sourceRow.Count)), x.Name, TensorKind.Temporary)
+        {
+            GatheredFrom = x,
+            GatherRow = sourceRow,
+            IsPending = true,
+        };
+        _tensors.Add(y);
+        return y;
+    }
+
+    /// <summary>Makes the copy of a gathered tensor before the first step that reads it.</summary>
+    private void Materialize(Tensor tensor)
+    {
+        var root = tensor.Root;
+        if (!root.IsPending) return;
+        root.IsPending = false;
+        Tensor x = root.GatheredFrom!, rows = root.GatherRow!;
+        Record(nameof(IKernels.GatherRows), [x, rows], [root], k => k.GatherRows(x.View, rows.View, root.View));
+    }
+}
