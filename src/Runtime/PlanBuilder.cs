@@ -87,12 +87,14 @@ public sealed partial class PlanBuilder
     /// <param name="writes">Tensors that it writes or updates; nulls are left out.</param>
     /// <param name="run">The call.</param>
     /// <param name="flops">Floating-point operations, as the textbook formula counts them.</param>
-    public void Record(string kernel, ReadOnlySpan<Tensor?> reads, ReadOnlySpan<Tensor?> writes, Action<IKernels> run, double flops = 0)
+    /// <param name="algorithm">What the device selects for these shapes, for reports; null where there is nothing to select.</param>
+    public void Record(
+        string kernel, ReadOnlySpan<Tensor?> reads, ReadOnlySpan<Tensor?> writes, Action<IKernels> run, double flops = 0, string? algorithm = null)
     {
         if (_built) throw new InvalidOperationException($"'{kernel}' was recorded after the plan was built.");
         foreach (var tensor in reads)
             if (tensor is not null) Materialize(tensor);
-        var step = new Step(kernel, Present(reads), Present(writes), run, flops);
+        var step = new Step(kernel, Present(reads), Present(writes), run, flops, algorithm);
         foreach (var tensor in step.Reads.Concat(step.Writes).Select(t => t.Root))
         {
             tensor.FirstStep = Math.Min(tensor.FirstStep, _steps.Count);

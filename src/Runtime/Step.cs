@@ -5,11 +5,14 @@ namespace NativeDiffusion.Runtime;
 /// <summary>One kernel call of a plan.</summary>
 public sealed class Step
 {
-    internal Step(string kernel, Tensor[] reads, Tensor[] writes, Action<IKernels> run, double flops) =>
-        (Kernel, Reads, Writes, Run, Flops) = (kernel, reads, writes, run, flops);
+    internal Step(string kernel, Tensor[] reads, Tensor[] writes, Action<IKernels> run, double flops, string? algorithm) =>
+        (Kernel, Reads, Writes, Run, Flops, Algorithm) = (kernel, reads, writes, run, flops, algorithm);
 
     /// <summary>Name of the <see cref="IKernels"/> method.</summary>
     public string Kernel { get; }
+
+    /// <summary>The algorithm that the device selects for these shapes, in words, where it has several; else null.</summary>
+    public string? Algorithm { get; }
 
     /// <summary>Tensors that the step reads.</summary>
     public IReadOnlyList<Tensor> Reads { get; }

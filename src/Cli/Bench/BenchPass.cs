@@ -1,4 +1,5 @@
 using NativeDiffusion.Model;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Cli.Bench;
 
@@ -10,6 +11,9 @@ internal abstract class BenchPass : IDisposable
 
     /// <summary>Bytes of activations and workspaces.</summary>
     public abstract long PlanBytes { get; }
+
+    /// <summary>The plan that does the work, ready to run by itself after <see cref="Run"/>.</summary>
+    public abstract Plan Plan { get; }
 
     /// <summary>The work, once.</summary>
     public abstract void Run();

@@ -1,4 +1,5 @@
 using NativeDiffusion.Model;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Cli.Bench;
 
@@ -19,6 +20,8 @@ internal sealed class ForwardPass : BenchPass
     public override double Flops => BenchMeasurement.Flops(_forward.Plan);
 
     public override long PlanBytes => _forward.Plan.PeakBytes;
+
+    public override Plan Plan => _forward.Plan;
 
     public override void Run() => _forward.Plan.Run();
 

@@ -1,5 +1,6 @@
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Sampling;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Cli.Bench;
 
@@ -19,9 +20,11 @@ internal sealed class GuidedPass : BenchPass
     /// <summary>The scale of both guided passes.</summary>
     public static double Scale => 3;
 
-    public override double Flops => BenchMeasurement.Flops(_sampler.PlanFor(_requests.Length, 2 * _requests.Length));
+    public override double Flops => BenchMeasurement.Flops(Plan);
 
-    public override long PlanBytes => _sampler.PlanFor(_requests.Length, 2 * _requests.Length).PeakBytes;
+    public override long PlanBytes => Plan.PeakBytes;
+
+    public override Plan Plan => _sampler.PlanFor(_requests.Length, 2 * _requests.Length);
 
     /// <summary>A step in the middle, the same for both guided passes, as a table of its own.</summary>
     public static SamplerTable MiddleStep(DiffusionModel model)

@@ -59,6 +59,8 @@ internal sealed class TrainPass : BenchPass
 
     public override long PlanBytes => _plan.PeakBytes;
 
+    public override Plan Plan => _plan;
+
     public override void Run()
     {
         _optimiser.Value = _optimiser.Value with { Step = ++_step.Value };

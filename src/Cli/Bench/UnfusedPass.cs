@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Sampling;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Cli.Bench;
 
@@ -40,6 +41,8 @@ internal sealed class UnfusedPass : BenchPass
     public override double Flops => 2 * BenchMeasurement.Flops(_forward.Plan);
 
     public override long PlanBytes => _forward.Plan.PeakBytes;
+
+    public override Plan Plan => _forward.Plan;
 
     public override void Run()
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization;
 using NativeDiffusion.Cli.Bench;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Networks;
@@ -15,10 +16,12 @@ internal sealed class BenchCommand
         Passes: forward (one evaluation), train (forward, backward, clipping, AdamW), guided (one guided sampler step by the doubled batch), unfused
         (the same step with the same kernels, by two evaluations and simple passes over memory). The time is the median after a warm-up; GFLOP count
         direct convolution, whatever algorithm runs. Close other programs first.
+        --profile adds a table of the steps (of one evaluation, for unfused), each beside the roof of this machine, which it measures first.
 
         Examples:
           nativediffusion bench --config small32 --pass forward --batch 16
           nativediffusion bench --config digits --pass train --batch 64 --threads 1 --json
+          nativediffusion bench --config small32 --pass train --batch 16 --profile
         """;
 
     private static readonly (string, BenchConfig)[] ConfigNames =
@@ -32,12 +35,16 @@ internal sealed class BenchCommand
     private readonly Option<int> _batch = CliOptions.Integer("--batch", "N", "Images.", 16, 1, 65536);
     private readonly Option<int> _threads = CliOptions.Threads();
     private readonly Option<int> _runs = CliOptions.Integer("--runs", "N", "Runs to take the median of.", 5, 5, 100_000);
+    private readonly Option<bool> _profile = new("--profile") { Description = "Also show the time of every step, and what this machine could do." };
     private readonly Option<bool> _json = CliOptions.Json();
 
     public static Command Create(CliContext context)
     {
         var bench = new BenchCommand();
-        var command = new CliCommand("bench", Description, Details) { bench._config, bench._pass, bench._batch, bench._threads, bench._runs, bench._json };
+        var command = new CliCommand("bench", Description, Details)
+        {
+            bench._config, bench._pass, bench._batch, bench._threads, bench._runs, bench._profile, bench._json,
+        };
         command.SetAction(parsed => bench.Run(parsed, context));
         return command;
     }
@@ -60,24 +67,25 @@ internal sealed class BenchCommand
         ConsoleProgress.Run(context, "run", 0, runs, progress =>
             median = BenchMeasurement.MedianMilliseconds(pass, runs, context.Cancellation, done => progress.Report(done)));
 
-        var report = new
-        {
-            Config = config,
-            Pass = kind,
-            Batch = batch,
-            kernels.Threads,
-            MedianMs = Math.Round(median, 3),
-            Gflop = Math.Round(pass.Flops / 1e9, 4),
-            GflopsPerS = Math.Round(pass.Flops / 1e6 / median, 2),
-            PlanPeakMb = Math.Round(pass.PlanBytes / 1e6, 3),
-            ProcessPeakRssMb = Math.Round(BenchMeasurement.PeakResidentBytes() / 1e6, 3),
-        };
+        var report = new Report(
+            config, kind, batch, kernels.Threads,
+            MedianMs: Math.Round(median, 3),
+            Gflop: Math.Round(pass.Flops / 1e9, 4),
+            GflopsPerS: Math.Round(pass.Flops / 1e6 / median, 2),
+            PlanPeakMb: Math.Round(pass.PlanBytes / 1e6, 3),
+            ProcessPeakRssMb: Math.Round(BenchMeasurement.PeakResidentBytes() / 1e6, 3));
+        // After the peak of memory was noted: measuring the roof needs buffers of its own.
+        if (parsed.GetValue(_profile))
+            report = report with { Profile = ProfileTable.Measure(pass.Plan, MachineRoof.Measure(kernels), runs, context.Cancellation) };
         if (parsed.GetValue(_json)) JsonReport.Write(context.Out, report);
         else
+        {
             context.Out.WriteLine(FormattableString.Invariant(
                 $"{ConfigNames.First(c => c.Item2 == config).Item1} {kind.ToString().ToLowerInvariant()}, batch {batch}, {report.Threads} threads, {kernels.DeviceName}: ")
                 + FormattableString.Invariant($"{median:0.00} ms, {report.Gflop} GFLOP, {report.GflopsPerS:0.0} GFLOP/s, {batch * 1000 / median:0.0} images/s, ")
                 + FormattableString.Invariant($"plan {report.PlanPeakMb:0.0} MB, process {report.ProcessPeakRssMb:0.0} MB"));
+            if (report.Profile is { } profile) context.Out.WriteLine($"\n{profile}");
+        }
         return ExitCode.Success;
     }
 
@@ -87,6 +95,14 @@ internal sealed class BenchCommand
         BenchConfig.Base64 => Presets.Base64,
         _ => Presets.Digits,
     };
+
+    /// <summary>What <c>--json</c> writes.</summary>
+    private sealed record Report(
+        BenchConfig Config, PassKind Pass, int Batch, int Threads, double MedianMs, double Gflop, double GflopsPerS, double PlanPeakMb, double ProcessPeakRssMb)
+    {
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public ProfileTable? Profile { get; init; }
+    }
 
     private enum BenchConfig { Digits, Small32, Base64 }
 

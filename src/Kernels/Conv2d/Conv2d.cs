@@ -33,6 +33,12 @@ public partial interface IKernels
     /// <summary>dw[k,a,b,c] = sum over n,i,j of dy[n,i,j,k] u[n, i s + a - p, j s + b - p, c], u the virtual input.</summary>
     void Conv2dWeightGrad(in Conv2dShape shape, in Conv2dInput input, TensorView dy, TensorView workspace, TensorView dw, bool accumulate);
 
+    /// <summary>The algorithm that a shape selects, in words, for reports.</summary>
+    string Conv2dAlgorithm(in Conv2dShape shape, Conv2dPass pass);
+
+    /// <summary>The algorithm of <see cref="Conv2dWeightGrad"/> that a shape selects, in words, for reports.</summary>
+    string Conv2dWeightGradAlgorithm(in Conv2dShape shape);
+
     /// <summary>db[k] = sum over n,i,j of <paramref name="dy"/>[n,i,j,k].</summary>
     void Conv2dBiasGrad(TensorView dy, TensorView db, bool accumulate);
 }

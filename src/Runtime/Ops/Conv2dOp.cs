@@ -60,7 +60,7 @@ public sealed partial class PlanBuilder
             var input = new Conv2dInput { X = x.View };
             var epilogue = new Conv2dEpilogue { Bias = ViewOrEmpty(bias), Embedding = ViewOrEmpty(embedding), Residual = ViewOrEmpty(residual) };
             k.Conv2dForward(shape, input, packed.View, epilogue, y.View);
-        }, shape.Flops);
+        }, shape.Flops, Kernels.Conv2dAlgorithm(shape, Conv2dPass.Forward));
 
         OnBackward([x, weight, bias, embedding, residual], y, dy =>
         {
@@ -80,7 +80,8 @@ public sealed partial class PlanBuilder
                 var packedForGrad = PackedConv2d(weight, shape, Conv2dPass.InputGrad);
                 var (dx, accumulate) = GradientTarget(x);
                 Record(nameof(IKernels.Conv2dInputGrad), [dy, packedForGrad], [dx],
-                    k => k.Conv2dInputGrad(shape, dy.View, packedForGrad.View, dx.View, accumulate), shape.Flops);
+                    k => k.Conv2dInputGrad(shape, dy.View, packedForGrad.View, dx.View, accumulate), shape.Flops,
+                    Kernels.Conv2dAlgorithm(shape, Conv2dPass.InputGrad));
             }
             if (residual is not null) PassGradient(dy, residual);
         });
@@ -93,7 +94,8 @@ public sealed partial class PlanBuilder
         long length = Kernels.Conv2dWeightGradWorkspace(shape);
         var workspace = length > 0 ? Temporary(new Shape(checked((int)length)), "conv_dw_partials") : null;
         Record(nameof(IKernels.Conv2dWeightGrad), [x, dy, workspace], [dw, workspace],
-            k => k.Conv2dWeightGrad(shape, new Conv2dInput { X = x.View }, dy.View, ViewOrEmpty(workspace), dw.View, accumulate), shape.Flops);
+            k => k.Conv2dWeightGrad(shape, new Conv2dInput { X = x.View }, dy.View, ViewOrEmpty(workspace), dw.View, accumulate), shape.Flops,
+            Kernels.Conv2dWeightGradAlgorithm(shape));
     }
 
     private Tensor PackedConv2d(Tensor weight, Conv2dShape shape, Conv2dPass pass)
