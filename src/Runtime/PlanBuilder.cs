@@ -105,28 +105,27 @@ public sealed partial class PlanBuilder
 
     /// <summary>
     /// A weight in a kernel's own layout. For a parameter the result is kept beside it, shared by all plans, and redone only after the values
-    /// changed; for any other tensor it is made in every run.
+    /// changed. Where they change in every run, in a plan that trains, and for any other tensor it is made anew each time and lives until it
+    /// is used: kept, the packed weights of a wide network would outweigh the rest.
     /// </summary>
     internal Tensor Packed(Tensor weight, string layout, long length, string kernel, Action<IKernels, TensorView, TensorView> pack)
     {
+        if (weight.Parameter is not { } parameter || Training)
+        {
+            var temporary = Temporary(new Shape(checked((int)length)), weight.Name + "." + layout);
+            Record(kernel, [weight], [temporary], k => pack(k, weight.View, temporary.View));
+            return temporary;
+        }
         if (_packTensors.TryGetValue((weight, layout), out var packed)) return packed;
-        if (weight.Parameter is { } parameter)
+        var owner = Parameters!;
+        var kept = owner.Pack(parameter, layout, length);
+        packed = Bind(weight.Name + "." + layout, kept.View);
+        Record(kernel, [weight], [packed], k =>
         {
-            var owner = Parameters!;
-            var kept = owner.Pack(parameter, layout, length);
-            packed = Bind(weight.Name + "." + layout, kept.View);
-            Record(kernel, [weight], [packed], k =>
-            {
-                if (kept.Version == owner.Version) return;
-                pack(k, weight.View, kept.View);
-                kept.Version = owner.Version;
-            });
-        }
-        else
-        {
-            var temporary = packed = Temporary(new Shape(checked((int)length)), weight.Name + "." + layout);
-            Record(kernel, [weight], [packed], k => pack(k, weight.View, temporary.View));
-        }
+            if (kept.Version == owner.Version) return;
+            pack(k, weight.View, kept.View);
+            kept.Version = owner.Version;
+        });
         return _packTensors[(weight, layout)] = packed;
     }
 

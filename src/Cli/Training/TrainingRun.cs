@@ -25,8 +25,8 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>Starts a training and saves its first checkpoint, so that an unwritable or full disk shows at once.</summary>
     public static TrainingRun Start(RunFolder folder, DataSource source, TrainingPlan plan, IKernels kernels, bool force)
     {
-        folder.Prepare(force);
         var data = source.Load();
+        folder.Prepare(force);
         var network = Presets.For(plan.Network, data);
         var diffusion = plan.Diffusion with { ClassNames = [.. data.ClassNames], DataSize = Math.Max(data.Height, data.Width) };
         var model = new DiffusionModel(network, diffusion, kernels, plan.Training.Seed);
