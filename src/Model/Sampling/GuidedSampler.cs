@@ -139,7 +139,7 @@ public sealed class GuidedSampler : IDisposable
         Options.AfterEvaluation?.Invoke(rowIndex, _buffers.State);
     }
 
-    private static GuidedStepRow ToKernelRow(SamplerRow row) => new()
+    internal static GuidedStepRow ToKernelRow(SamplerRow row) => new()
     {
         StepIndex = row.StepIndex,
         XFromZ = (float)row.XFromZ,

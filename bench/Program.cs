@@ -1,0 +1,49 @@
+using BenchmarkDotNet.Columns;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Loggers;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Perfolizer.Horology;
+using NativeDiffusion.Bench;
+using NativeDiffusion.Bench.Reports;
+
+Type[] questions = [typeof(GuidedStepBenchmarks), typeof(GuidedSamplerStepBenchmarks), typeof(EndToEndBenchmarks)];
+string[] rest = BenchForm.Read(args);
+if (args.Length == 0)
+{
+    Console.WriteLine(
+        """
+        dotnet run -c Release --project bench -- short            a few cases of every question, in a few minutes
+        dotnet run -c Release --project bench -- long             every case
+        dotnet run -c Release --project bench -- alternate        the arms of a guided sampler step in turns, for steady ratios (long alternate: every case)
+        dotnet run -c Release --project bench -- --filter *Step*  chosen benchmarks, with BenchmarkDotNet's own options
+        Before anything else: short or long; anywhere: --threads N.
+        """);
+    return 0;
+}
+if (rest is ["alternate"])
+{
+    AlternatedSteps.Run();
+    return 0;
+}
+
+// In this process: the kernels have threads and memory of their own, and a generated project would inherit this repository's build settings.
+var job = Job.Default
+    .WithToolchain(new InProcessEmitToolchain(TimeSpan.FromMinutes(30), logOutput: true))
+    .WithWarmupCount(BenchForm.IsLong ? 3 : 2)
+    .WithIterationCount(BenchForm.IsLong ? 9 : 5)
+    .WithIterationTime(TimeInterval.FromMilliseconds(BenchForm.IsLong ? 200 : 100));
+var config = ManualConfig.CreateEmpty()
+    .AddJob(job)
+    .AddLogger(ConsoleLogger.Default)
+    .AddColumnProvider(DefaultColumnProviders.Instance)
+    .HideColumns("Error", "RatioSD", "Gen0", "Gen1", "Gen2", "Alloc Ratio", "Completed Work Items", "Lock Contentions")
+    .AddColumn(StatisticColumn.Median)
+    .WithOptions(ConfigOptions.DisableLogFile);
+var summaries = rest.Length == 0
+    ? questions.Select(type => BenchmarkRunner.Run(type, config)).ToArray()
+    : [.. BenchmarkSwitcher.FromTypes(questions).Run(rest, config)];
+foreach (var summary in summaries) ResultFiles.Write(summary);
+if (rest.Length == 0) AlternatedSteps.Run();
+return summaries.Any(s => s.HasCriticalValidationErrors || s.Reports.Any(r => !r.Success)) ? 1 : 0;

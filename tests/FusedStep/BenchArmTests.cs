@@ -1,0 +1,76 @@
+using NativeDiffusion.Bench;
+using NativeDiffusion.Bench.Arms;
+using FusedArm = NativeDiffusion.Bench.Arms.FusedStep;
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Tests.Model;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.FusedStep;
+
+/// <summary>The arms that the benchmarks compare compute the same thing.</summary>
+internal sealed class BenchArmTests
+{
+    private static readonly GuidedStepRow[] Rows =
+    [
+        StepData.Row,
+        new() { XFromZ = 0.72f, XFromG = -0.69f, A = 0.31f, B = 0.5f, E = 0.4f },
+        new() { XFromZ = 0.72f, XFromG = -0.69f, B = 1, Clip = true, ClipLow = -0.5f, ClipHigh = 0.7f },
+    ];
+
+    [Test]
+    public void StepsAgree([Range(0, 2)] int row)
+    {
+        var data = new StepData(new Shape(1, 5, 7, 3), 3);
+        using var kernels = new CpuKernels(2);
+        using var fused = new FusedArm(kernels, data);
+        var composed = new ComposedStep(data.Z.Length);
+        float[] z = [.. data.Z], history = [.. data.History];
+        var (newZ, newHistory) = (data.Z, data.History);
+        for (int step = 0; step < 3; step++)
+        {
+            (newZ, newHistory) = AllocatingStep.Run(Rows[row], StepData.Scale, data.Conditional, data.Unconditional, newZ, newHistory);
+            composed.Run(Rows[row], StepData.Scale, data.Conditional, data.Unconditional, z, history);
+            fused.Run(Rows[row]);
+        }
+        var (fusedZ, fusedHistory) = fused.Download();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(z, Is.EqualTo(newZ).Within(2e-6), "composed and allocating");
+            Assert.That(history, Is.EqualTo(newHistory).Within(2e-6), "composed and allocating, history");
+            Assert.That(fusedZ, Is.EqualTo(newZ).Within(2e-6), "fused and allocating");
+            Assert.That(fusedHistory, Is.EqualTo(newHistory).Within(2e-6), "fused and allocating, history");
+            Assert.That(fusedZ, Is.Not.EqualTo(data.Z).Within(0.1), "the step does something");
+        }
+    }
+
+    [Test]
+    public void ComposedStepRefusesTermsThatItLeavesOut() => Assert.That(
+        () => ComposedStep.CheckRow(new GuidedStepRow { C = 0.1f }), Throws.ArgumentException.With.Message.Contains("C = 0.1"));
+
+    [TestCase(1)]
+    [TestCase(2)]
+    public void SamplersAgree(int outChannels)
+    {
+        const int Batch = 3, Steps = 5;
+        using var kernels = new CpuKernels(2);
+        UNetConfig network = TinyModel.Network with { OutChannels = outChannels };
+        using var model = TinyModel.CreateRandom(kernels, network);
+        var table = BenchModels.Table(model, Steps);
+        float[] noise = StepData.Noise(Batch * network.ImageSize * network.ImageSize, 7);
+        float[][] states = [.. BenchModels.Arms.Select(entry =>
+        {
+            using var arm = entry.Create(model, table, Batch);
+            arm.Start(noise);
+            for (int row = 0; row < Steps; row++) arm.Step(row);
+            return arm.Download();
+        })];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(states[1], Is.EqualTo(states[0]), "the doubled batch gives the bits of two passes");
+            Assert.That(states[2], Is.EqualTo(states[0]).Within(2e-5), "fused and composed");
+            Assert.That(states[0].Max() - states[0].Min(), Is.GreaterThan(0.5), "the samples are no blank pictures");
+            Assert.That(states[0][..64], Is.Not.EqualTo(states[0][64..128]), "samples differ");
+        }
+    }
+}
