@@ -103,7 +103,37 @@ public sealed unsafe partial class CpuKernels
             where V : unmanaged, ILanes<V>
         {
             // One copy of the body for whole and partial vectors: two would exceed what the compiler is willing to inline.
-            for (int i = 0; i < count; i += V.Count) Step<V>(sources, i, at + i, Math.Min(V.Count, count - i));
+            for (int i = IsPlain(sources) ? PlainStep<V>(sources, at, count) : 0; i < count; i += V.Count)
+                Step<V>(sources, i, at + i, Math.Min(V.Count, count - i));
+        }
+
+        /// <summary>Whether guidance, at most one history and no noise are all there is: most steps of the usual samplers.</summary>
+        private readonly bool IsPlain(in Sources sources) =>
+            sources.Null != null && !Noisy && Row.E == 0 && Row.Q == 0 && !Row.StoreState && Denoised == null;
+
+        /// <summary>The whole vectors of a plain step, to the bit as below, with all coefficients in registers. Returns the elements done.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly int PlainStep<V>(in Sources sources, long at, int count)
+            where V : unmanaged, ILanes<V>
+        {
+            float* conditional = sources.Conditional, unconditional = sources.Null, state = Z + at, history = History + at, next = Y + at;
+            V scale = V.Broadcast(sources.Scale), xFromG = V.Broadcast(Row.XFromG), xFromZ = V.Broadcast(Row.XFromZ);
+            V low = V.Broadcast(Row.ClipLow), high = V.Broadcast(Row.ClipHigh), a = V.Broadcast(Row.A), b = V.Broadcast(Row.B), p = V.Broadcast(Row.P);
+            V historyFromX = V.Broadcast(Row.HistoryFromX), historyFromZ = V.Broadcast(Row.HistoryFromZ);
+            bool clips = Row.Clip, reads = Row.P != 0, stores = Row.StoreHistory;
+            nint i = 0;
+            for (; i <= count - V.Count; i += V.Count)
+            {
+                V z = V.Load(state + i), e0 = V.Load(unconditional + i);
+                V g = V.MultiplyAdd(scale, V.Load(conditional + i) - e0, e0);
+                V x = V.MultiplyAdd(xFromG, g, xFromZ * z);
+                if (clips) x = V.Min(high, V.Max(low, x));
+                V y = V.MultiplyAdd(b, x, a * z);
+                if (reads) y = V.MultiplyAdd(p, V.Load(history + i), y);
+                if (stores) V.Store(history + i, V.MultiplyAdd(historyFromX, x, historyFromZ * z));
+                V.Store(next + i, y);
+            }
+            return (int)i;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
