@@ -31,9 +31,9 @@ if (rest is ["alternate"])
 // In this process: the kernels have threads and memory of their own, and a generated project would inherit this repository's build settings.
 var job = Job.Default
     .WithToolchain(new InProcessEmitToolchain(TimeSpan.FromMinutes(30), logOutput: true))
-    .WithWarmupCount(BenchForm.IsLong ? 3 : 2)
-    .WithIterationCount(BenchForm.IsLong ? 9 : 5)
-    .WithIterationTime(TimeInterval.FromMilliseconds(BenchForm.IsLong ? 200 : 100));
+    .WithWarmupCount(2)
+    .WithIterationCount(BenchForm.IsLong ? 8 : 5)
+    .WithIterationTime(TimeInterval.FromMilliseconds(100));
 var config = ManualConfig.CreateEmpty()
     .AddJob(job)
     .AddLogger(ConsoleLogger.Default)
