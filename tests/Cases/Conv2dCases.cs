@@ -10,6 +10,7 @@ public sealed class Conv2dCases : ICaseList
     {
         get
         {
+            foreach (var normalised in Normalised) yield return normalised;
             (Shape X, int Cout, int Kernel, int Stride, int Padding)[] configurations =
             [
                 (new(2, 5, 7, 3), 4, 3, 1, 1), (new(2, 8, 8, 16), 32, 3, 1, 1), (new(3, 6, 6, 5), 7, 1, 1, 0), (new(2, 9, 8, 4), 6, 3, 2, 1),
@@ -32,6 +33,25 @@ public sealed class Conv2dCases : ICaseList
             }
         }
     }
+
+    /// <summary>Normalisation on the way in; maps for each algorithm, and more channels than one vector.</summary>
+    private static IEnumerable<OpCase> Normalised =>
+        from configuration in new (Shape X, int Cout, int Kernel, int Groups)[]
+        {
+            (new(2, 5, 3, 6), 4, 3, 3), (new(2, 8, 8, 16), 16, 3, 4), (new(2, 6, 6, 24), 20, 1, 8),
+        }
+        from modulated in new[] { false, true }
+        let x = configuration.X
+        let c = x[3]
+        select new OpCase(
+            $"Conv2d {x} to {configuration.Cout}, kernel {configuration.Kernel}, after GroupNorm of {configuration.Groups}{(modulated ? ", scale, shift" : "")} and SiLU",
+            [
+                new("x", x), new("weight", new(configuration.Cout, configuration.Kernel, configuration.Kernel, c), Scale: 0.3, Batched: false),
+                new("gamma", new(c), Batched: false), new("beta", new(c), Batched: false), .. modulated ? [new InputSpec("scaleShift", new(x[0], 2 * c))] : Array.Empty<InputSpec>(),
+            ],
+            (b, t) => b.Conv2d(t[0], t[1], null, new Conv2dOptions { Norm = new(t[2], t[3], configuration.Groups, 1e-5, modulated ? t[4] : null, Silu: true) }),
+            t => Convolve([GroupNormCases.Oracle(t[0], t[2].Data, t[3].Data, modulated ? t[4] : null, configuration.Groups, silu: true), t[1]], 1, configuration.Kernel / 2))
+        { Tolerance = 2e-5 };
 
     private static DoubleTensor Convolve(DoubleTensor[] t, int stride, int padding)
     {

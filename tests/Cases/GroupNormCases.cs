@@ -56,7 +56,7 @@ public sealed class GroupNormCases : ICaseList
             ]));
     }
 
-    private static DoubleTensor Oracle(DoubleTensor x, double[] gamma, double[] beta, DoubleTensor? scaleShift, int groups, bool silu)
+    internal static DoubleTensor Oracle(DoubleTensor x, double[] gamma, double[] beta, DoubleTensor? scaleShift, int groups, bool silu)
     {
         int channels = x.Shape.Channels, size = channels / groups, positions = (int)(x.Shape.RowCount / channels);
         var y = new DoubleTensor(x.Shape);

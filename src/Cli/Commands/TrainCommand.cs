@@ -29,7 +29,7 @@ internal sealed class TrainCommand
     private static readonly (string, NetworkPreset)[] PresetNames = [("quick", NetworkPreset.Quick), ("digits", NetworkPreset.Digits)];
 
     private readonly Option<NetworkPreset> _preset = CliOptions.Choice(
-        "--preset", "Size of the network and of the training: quick takes about ten minutes, digits takes hours and is better.", PresetNames);
+        "--preset", "Size of the network and of the training: quick takes about ten minutes, digits takes longer and is better.", PresetNames);
 
     private readonly Option<string?> _images = CliOptions.Text("--images", "FILE", "Images in IDX format, plain or gzip. Left out: the digits that come with the tool.");
     private readonly Option<string?> _labels = CliOptions.Text("--labels", "FILE", "Labels in IDX format, for --images.");

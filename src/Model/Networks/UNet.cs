@@ -121,8 +121,7 @@ public sealed partial class UNet
             foreach (var block in blocks) h = block.Record(context, h);
         }
         b.Scope = "out";
-        h = RecordNorm(b, Config, "out.0", h, silu: true);
-        h = RecordConv(b, "out.2", h);
+        h = RecordConv(b, "out.2", h, norm: Norm(b, Config, "out.0", silu: true));
         b.Scope = "";
         return h;
     }

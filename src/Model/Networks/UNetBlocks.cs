@@ -31,8 +31,12 @@ public sealed partial class UNet
     private static Tensor RecordNorm(PlanBuilder b, UNetConfig config, string name, Tensor x, bool silu, Tensor? scaleShift = null) =>
         b.GroupNorm(x, b.Parameter(name + ".weight"), b.Parameter(name + ".bias"), config.NormGroups, NormEpsilon, scaleShift, silu);
 
-    private static Tensor RecordConv(PlanBuilder b, string name, Tensor x, Tensor? embedding = null, Tensor? residual = null, int stride = 1) =>
-        b.Conv2d(x, b.Parameter(name + ".weight"), b.Parameter(name + ".bias"), new Conv2dOptions { Embedding = embedding, Residual = residual, Stride = stride });
+    private static Tensor RecordConv(
+        PlanBuilder b, string name, Tensor x, Tensor? embedding = null, Tensor? residual = null, int stride = 1, Conv2dNorm? norm = null) =>
+        b.Conv2d(x, b.Parameter(name + ".weight"), b.Parameter(name + ".bias"), new Conv2dOptions { Embedding = embedding, Residual = residual, Stride = stride, Norm = norm });
+
+    private static Conv2dNorm Norm(PlanBuilder b, UNetConfig config, string name, bool silu, Tensor? scaleShift = null) =>
+        new(b.Parameter(name + ".weight"), b.Parameter(name + ".bias"), config.NormGroups, NormEpsilon, scaleShift, silu);
 
     private static Tensor RecordDropout(BlockContext context, Tensor h)
     {
@@ -113,21 +117,17 @@ public sealed partial class UNet
         {
             var b = context.Builder;
             var embedding = RecordLinear(b, Name + ".emb_layers.1", context.Embedding);
-            var h = Resampled(b, RecordNorm(b, context.Config, Name + ".in_layers.0", x, silu: true));
-            if (context.Config.UseScaleShiftNorm)
-            {
-                h = RecordConv(b, Name + ".in_layers.2", h);
-                h = RecordNorm(b, context.Config, Name + ".out_layers.0", h, silu: true, scaleShift: embedding);
-            }
-            else
-            {
-                h = RecordConv(b, Name + ".in_layers.2", h, embedding: embedding);
-                h = RecordNorm(b, context.Config, Name + ".out_layers.0", h, silu: true);
-            }
-            if (context.Config.Dropout > 0 && b.Training) h = RecordDropout(context, h);
+            bool scaleShift = context.Config.UseScaleShiftNorm, dropout = context.Config.Dropout > 0 && b.Training;
+            var added = scaleShift ? null : embedding;
+            var h = resample == Resample.None
+                ? RecordConv(b, Name + ".in_layers.2", x, added, norm: Norm(b, context.Config, Name + ".in_layers.0", silu: true))
+                : RecordConv(b, Name + ".in_layers.2", Resampled(b, RecordNorm(b, context.Config, Name + ".in_layers.0", x, silu: true)), added);
             var residual = Resampled(b, x);
             if (from != to) residual = RecordConv(b, Name + ".skip_connection", residual);
-            return RecordConv(b, Name + ".out_layers.3", h, residual: residual);
+            string norm = Name + ".out_layers.0", conv = Name + ".out_layers.3";
+            if (!dropout) return RecordConv(b, conv, h, residual: residual, norm: Norm(b, context.Config, norm, silu: true, scaleShift ? embedding : null));
+            h = RecordNorm(b, context.Config, norm, h, silu: true, scaleShift ? embedding : null);
+            return RecordConv(b, conv, RecordDropout(context, h), residual: residual);
         }
 
         private Tensor Resampled(PlanBuilder b, Tensor x) => resample switch
@@ -150,7 +150,7 @@ public sealed partial class UNet
         protected override Tensor RecordBlock(BlockContext context, Tensor x)
         {
             var b = context.Builder;
-            var qkv = RecordConv(b, Name + ".qkv", RecordNorm(b, context.Config, Name + ".norm", x, silu: false));
+            var qkv = RecordConv(b, Name + ".qkv", x, norm: Norm(b, context.Config, Name + ".norm", silu: false));
             var order = context.Config.UseNewAttentionOrder ? QkvOrder.Split : QkvOrder.PerHead;
             return RecordConv(b, Name + ".proj_out", b.Attention(qkv, heads, order), residual: x);
         }

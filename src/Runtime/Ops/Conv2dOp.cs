@@ -16,7 +16,19 @@ public sealed record Conv2dOptions
 
     /// <summary>A tensor of the result's shape that is added to it.</summary>
     public Tensor? Residual { get; init; }
+
+    /// <summary>A normalisation of x on its way in; the normalised tensor is never stored.</summary>
+    public Conv2dNorm? Norm { get; init; }
 }
+
+/// <summary>GroupNorm, with optional scale, shift and SiLU, that a convolution applies to its input (see <see cref="PlanBuilder.GroupNorm"/>).</summary>
+/// <param name="Gamma">[Cin].</param>
+/// <param name="Beta">[Cin].</param>
+/// <param name="Groups">Number of groups; divides Cin.</param>
+/// <param name="Epsilon">Added to the variance.</param>
+/// <param name="ScaleShift">[N, 2 Cin], scales first; null for none.</param>
+/// <param name="Silu">Whether SiLU follows.</param>
+public sealed record Conv2dNorm(Tensor Gamma, Tensor Beta, int Groups, double Epsilon, Tensor? ScaleShift = null, bool Silu = false);
 
 public sealed partial class PlanBuilder
 {
@@ -47,24 +59,31 @@ public sealed partial class PlanBuilder
         if (options.Residual is { } r && r.Shape != outShape)
             throw new ArgumentException($"Conv2d to {outShape} takes a residual of that shape; got {r}.");
 
-        if (AreShared(out var rows, x, options.Embedding, options.Residual))
+        var norm = options.Norm;
+        if (norm is not null) CheckGroupNorm(x, norm.Gamma, norm.Beta, norm.ScaleShift);
+        if (AreShared(out var rows, x, options.Embedding, options.Residual, norm?.ScaleShift))
         {
-            var shared = options with { Embedding = options.Embedding?.GatheredFrom, Residual = options.Residual?.GatheredFrom };
+            var shared = options with
+            {
+                Embedding = options.Embedding?.GatheredFrom,
+                Residual = options.Residual?.GatheredFrom,
+                Norm = norm is null ? null : norm with { ScaleShift = norm.ScaleShift?.GatheredFrom },
+            };
             return Share(_steps.Count, Conv2d(x.GatheredFrom!, weight, bias, shared), rows);
         }
         var y = Temporary(outShape, "conv");
         var (embedding, residual) = (options.Embedding, options.Residual);
+        var source = new ConvolutionInput(x, norm, norm is null ? default : RecordGroupNormStats(x, norm.Groups, norm.Epsilon));
         var packed = PackedConv2d(weight, shape, Conv2dPass.Forward);
-        Record(nameof(IKernels.Conv2dForward), [x, packed, bias, embedding, residual], [y], k =>
+        Record(nameof(IKernels.Conv2dForward), [.. source.Tensors, packed, bias, embedding, residual], [y], k =>
         {
-            var input = new Conv2dInput { X = x.View };
             var epilogue = new Conv2dEpilogue { Bias = ViewOrEmpty(bias), Embedding = ViewOrEmpty(embedding), Residual = ViewOrEmpty(residual) };
-            k.Conv2dForward(shape, input, packed.View, epilogue, y.View);
+            k.Conv2dForward(shape, source.Views(), packed.View, epilogue, y.View);
         }, shape.Flops, Kernels.Conv2dAlgorithm(shape, Conv2dPass.Forward));
 
-        OnBackward([x, weight, bias, embedding, residual], y, dy =>
+        OnBackward([x, norm?.Gamma, norm?.Beta, norm?.ScaleShift, weight, bias, embedding, residual], y, dy =>
         {
-            if (NeedsGradient(weight)) RecordConv2dWeightGrad(shape, x, weight, dy);
+            if (NeedsGradient(weight)) RecordConv2dWeightGrad(shape, source, weight, dy);
             if (NeedsGradient(bias))
             {
                 var (db, accumulate) = GradientTarget(bias!);
@@ -75,26 +94,36 @@ public sealed partial class PlanBuilder
                 var (de, accumulate) = GradientTarget(embedding!);
                 Record(nameof(IKernels.PixelSum), [dy], [de], k => k.PixelSum(dy.View, de.View, accumulate), dy.Count);
             }
-            if (NeedsGradient(x))
+            if (norm is not null && (NeedsGradient(x) || NeedsGradient(norm.Gamma) || NeedsGradient(norm.Beta) || NeedsGradient(norm.ScaleShift)))
             {
-                var packedForGrad = PackedConv2d(weight, shape, Conv2dPass.InputGrad);
+                var du = Temporary(x.Shape, "d_normalised");
+                RecordConv2dInputGrad(shape, weight, dy, du, accumulate: false);
+                RecordGroupNormBackward(x, source.Stats, norm.Gamma, norm.Beta, norm.ScaleShift, norm.Silu, du);
+            }
+            else if (norm is null && NeedsGradient(x))
+            {
                 var (dx, accumulate) = GradientTarget(x);
-                Record(nameof(IKernels.Conv2dInputGrad), [dy, packedForGrad], [dx],
-                    k => k.Conv2dInputGrad(shape, dy.View, packedForGrad.View, dx.View, accumulate), shape.Flops,
-                    Kernels.Conv2dAlgorithm(shape, Conv2dPass.InputGrad));
+                RecordConv2dInputGrad(shape, weight, dy, dx, accumulate);
             }
             if (residual is not null) PassGradient(dy, residual);
         });
         return y;
     }
 
-    private void RecordConv2dWeightGrad(Conv2dShape shape, Tensor x, Tensor weight, Tensor dy)
+    private void RecordConv2dInputGrad(Conv2dShape shape, Tensor weight, Tensor dy, Tensor du, bool accumulate)
+    {
+        var packed = PackedConv2d(weight, shape, Conv2dPass.InputGrad);
+        Record(nameof(IKernels.Conv2dInputGrad), [dy, packed], [du], k => k.Conv2dInputGrad(shape, dy.View, packed.View, du.View, accumulate),
+            shape.Flops, Kernels.Conv2dAlgorithm(shape, Conv2dPass.InputGrad));
+    }
+
+    private void RecordConv2dWeightGrad(Conv2dShape shape, ConvolutionInput source, Tensor weight, Tensor dy)
     {
         var (dw, accumulate) = GradientTarget(weight);
         long length = Kernels.Conv2dWeightGradWorkspace(shape);
         var workspace = length > 0 ? Temporary(new Shape(checked((int)length)), "conv_dw_partials") : null;
-        Record(nameof(IKernels.Conv2dWeightGrad), [x, dy, workspace], [dw, workspace],
-            k => k.Conv2dWeightGrad(shape, new Conv2dInput { X = x.View }, dy.View, ViewOrEmpty(workspace), dw.View, accumulate), shape.Flops,
+        Record(nameof(IKernels.Conv2dWeightGrad), [.. source.Tensors, dy, workspace], [dw, workspace],
+            k => k.Conv2dWeightGrad(shape, source.Views(), dy.View, ViewOrEmpty(workspace), dw.View, accumulate), shape.Flops,
             Kernels.Conv2dWeightGradAlgorithm(shape));
     }
 
@@ -107,4 +136,24 @@ public sealed partial class PlanBuilder
     }
 
     private static TensorView ViewOrEmpty(Tensor? tensor) => tensor?.View ?? default;
+
+    /// <summary>What a convolution reads besides its weight, in the forward pass and again for the weight's gradient.</summary>
+    private sealed record ConvolutionInput(Tensor X, Conv2dNorm? Norm, NormStats Stats)
+    {
+        public Tensor?[] Tensors => Norm is null ? [X] : [X, Stats.Mean, Stats.Rstd, Norm.Gamma, Norm.Beta, Norm.ScaleShift];
+
+        public Conv2dInput Views() => Norm is null
+            ? new Conv2dInput { X = X.View }
+            : new Conv2dInput
+            {
+                X = X.View,
+                NormMean = Stats.Mean.View,
+                NormRstd = Stats.Rstd.View,
+                Gamma = Norm.Gamma.View,
+                Beta = Norm.Beta.View,
+                ScaleShift = ViewOrEmpty(Norm.ScaleShift),
+                Silu = Norm.Silu,
+                Groups = Norm.Groups,
+            };
+    }
 }
