@@ -89,9 +89,9 @@ public sealed class DiffusionModel : IDisposable
     public void LoadWeights(SafetensorsFile file, WeightChoice weights = WeightChoice.Average)
     {
         bool hasAverage = file.Tensors.Any(t => t.Name.StartsWith(WeightFile.AveragePrefix, StringComparison.Ordinal));
-        bool hasRaw = file.Contains(Parameters.Items[0].Name);
+        bool hasRaw = file.Metadata.GetValueOrDefault(ModelMetadata.WeightsKey) != ModelMetadata.AveragedWeights;
         if (weights == WeightChoice.Raw && !hasRaw)
-            throw new CheckpointException($"{file.Name}: holds averaged weights only, not the raw ones.");
+            throw new CheckpointException($"{file.Name}: holds averaged weights only; the raw ones are in the training checkpoint.");
         WeightFile.Read(file, weights == WeightChoice.Average && hasAverage ? WeightFile.AveragePrefix : "", Parameters, Kernels);
     }
 

@@ -11,6 +11,10 @@ internal static class ModelMetadata
     public const string ArchitectureKey = "architecture";
     public const string NetworkKey = "config";
     public const string SettingsKey = "diffusion";
+
+    /// <summary>Present, with the value <see cref="AveragedWeights"/>, where the tensors under the published names are a moving average.</summary>
+    public const string WeightsKey = "weights";
+    public const string AveragedWeights = "average";
     private const string Architecture = "adm_unet";
 
     public static readonly JsonSerializerOptions Json = new()

@@ -35,8 +35,12 @@ public sealed partial class Trainer
     /// <summary>Writes the averaged weights as a model to sample from and share.</summary>
     /// <param name="path">Written beside and moved into place.</param>
     /// <param name="type">F32 or F16.</param>
-    public void SaveModel(string path, DType type = DType.F32) => SafetensorsWriter.Write(
-        path, WeightFile.Entries(Average, Model.Kernels, "", type), ModelMetadata.Write(Model.Network.Config, Model.Settings));
+    public void SaveModel(string path, DType type = DType.F32)
+    {
+        var metadata = ModelMetadata.Write(Model.Network.Config, Model.Settings);
+        metadata[ModelMetadata.WeightsKey] = ModelMetadata.AveragedWeights;
+        SafetensorsWriter.Write(path, WeightFile.Entries(Average, Model.Kernels, "", type), metadata);
+    }
 
     /// <summary>Goes on where <see cref="Save"/> stopped; the result of the whole run is the same to the bit.</summary>
     /// <param name="path">The training checkpoint.</param>

@@ -164,6 +164,28 @@ public sealed class TrainerTests
     }
 
     [Test]
+    public void Averaged_and_raw_weights_are_told_apart()
+    {
+        using var kernels = new CpuKernels(1);
+        using var model = TinyModel.Create(kernels);
+        string checkpoint = Path.Combine(_folder, "checkpoint.safetensors"), plain = Path.Combine(_folder, "model.safetensors");
+        using var trainer = new Trainer(model, TinyModel.Data(), Short);
+        trainer.Run();
+        trainer.Save(checkpoint);
+        trainer.SaveModel(plain);
+        Assert.That(Weights(checkpoint, WeightChoice.Raw), Is.EqualTo(Bits(model.Parameters.Values)));
+        Assert.That(Weights(checkpoint, WeightChoice.Average), Is.EqualTo(Bits(trainer.Average.Values)));
+        Assert.That(Weights(plain, WeightChoice.Average), Is.EqualTo(Bits(trainer.Average.Values)));
+        Assert.That(() => Weights(plain, WeightChoice.Raw), Throws.TypeOf<CheckpointException>().With.Message.Contains("averaged weights only"));
+
+        int[] Weights(string path, WeightChoice choice)
+        {
+            using var loaded = DiffusionModel.Load(path, kernels, choice);
+            return Bits(loaded.Parameters.Values);
+        }
+    }
+
+    [Test]
     public void Learning_rate_warms_up_and_ends_at_its_final_value()
     {
         var settings = new TrainingSettings { Steps = 1000, WarmupSteps = 100, LearningRate = 1e-3, FinalLearningRate = 1e-5 };
