@@ -80,7 +80,7 @@ internal sealed class SampleCommand
         "--interval-sigma", "LO:HI", "Guide at noise levels sigma above LO and up to HI only.");
 
     private readonly Option<bool> _raw = new("--raw") { Description = "Use the raw weights of a training checkpoint, not their moving average." };
-    private readonly Option<int> _batch = CliOptions.Integer("--batch", "N", "Images at once: memory against speed. Does not change the images.", 16, 1, 65536);
+    private readonly Option<int> _batch = CliOptions.Integer("--batch", "N", "Images at once: memory against speed. Does not change the images.", 8, 1, 65536);
     private readonly Option<int> _threads = CliOptions.Threads();
 
     private readonly Option<string> _out = new("--out")
