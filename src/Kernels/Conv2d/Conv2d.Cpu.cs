@@ -54,6 +54,8 @@ public sealed unsafe partial class CpuKernels
             case 8: ForwardLanes<Lanes256>(shape, input, packed, epilogue, y); break;
             default: ForwardLanes<Lanes128>(shape, input, packed, epilogue, y); break;
         }
+        // A pass of its own for now; callers need not change when the tiles gather the sums.
+        if (!epilogue.NormMean.IsEmpty) GroupNormStats(y, epilogue.NormMean.Shape.Channels, epilogue.NormEpsilon, epilogue.NormMean, epilogue.NormRstd);
     }
 
     /// <inheritdoc/>

@@ -95,4 +95,13 @@ public readonly struct Conv2dEpilogue
 
     /// <summary>Applied last.</summary>
     public Activation Activation { get; init; }
+
+    /// <summary>Receives the mean of each group of the result's channels, [N,Groups], for a GroupNorm that follows; left out for none.</summary>
+    public TensorView NormMean { get; init; }
+
+    /// <summary>Receives 1 / sqrt(variance + NormEpsilon) of each group, [N,Groups]; given exactly when <see cref="NormMean"/> is.</summary>
+    public TensorView NormRstd { get; init; }
+
+    /// <summary>Added to the variance.</summary>
+    public double NormEpsilon { get; init; }
 }
