@@ -33,6 +33,9 @@ public sealed partial class PlanBuilder
     }
 
     /// <summary>The result of an op that was recorded on shared rows, for the full batch; the FLOPs that this spares are counted.</summary>
+    /// <param name="firstStep">Number of steps before the op was recorded. Callers pass the count first and record in the second argument.</param>
+    /// <param name="y">The op's result on the shared rows.</param>
+    /// <param name="sourceRow">Row of <paramref name="y"/> for each row of the full batch.</param>
     private Tensor Share(int firstStep, Tensor y, Tensor sourceRow)
     {
         double flops = 0;

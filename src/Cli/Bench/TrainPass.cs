@@ -19,7 +19,7 @@ internal sealed class TrainPass : BenchPass
 
     public TrainPass(DiffusionModel model, int batch)
     {
-        var (network, settings) = (model.Network.Config, new TrainingSettings());
+        var network = model.Network.Config;
         _average = model.Parameters.Clone();
         var b = new PlanBuilder(model.Kernels, model.Parameters) { Training = true };
         var seed = new Slot<ulong>(1);
@@ -43,16 +43,7 @@ internal sealed class TrainPass : BenchPass
         Fill("timesteps", 500);
         Fill("row_weight", 1);
         Fill("d_loss", 1);
-        _optimiser.Value = new AdamWStep
-        {
-            LearningRate = 1e-5,
-            Beta1 = settings.Beta1,
-            Beta2 = settings.Beta2,
-            Epsilon = settings.Epsilon,
-            WeightDecay = settings.WeightDecay,
-            ClipNorm = settings.GradientClip,
-            AverageDecay = settings.AverageDecay,
-        };
+        _optimiser.Value = new TrainingSettings().OptimiserAt(0) with { LearningRate = 1e-5 };
     }
 
     public override double Flops => BenchMeasurement.Flops(_plan);

@@ -74,13 +74,12 @@ public sealed class ClassifierTrainer : IDisposable
 
     private TrainingStep RunStep()
     {
-        double rate = _optimisation.LearningRateAt(Step);
-        Prepare(rate);
+        Prepare();
         _plan.Run();
         double loss = Read(_plan.Output("loss")), norm = Read(_plan.Output("gradient_norm"));
         if (!double.IsFinite(loss) || !double.IsFinite(norm)) throw new TrainingDivergedException(Step + 1, loss, norm);
         Step++;
-        return new TrainingStep(Step, loss, norm, rate);
+        return new TrainingStep(Step, loss, norm, _optimiser.Value.LearningRate);
     }
 
     private Plan Record()
@@ -95,19 +94,9 @@ public sealed class ClassifierTrainer : IDisposable
         return b.Build();
     }
 
-    private void Prepare(double rate)
+    private void Prepare()
     {
-        _optimiser.Value = new AdamWStep
-        {
-            Step = Step + 1,
-            LearningRate = rate,
-            Beta1 = _optimisation.Beta1,
-            Beta2 = _optimisation.Beta2,
-            Epsilon = _optimisation.Epsilon,
-            WeightDecay = _optimisation.WeightDecay,
-            ClipNorm = _optimisation.GradientClip,
-            AverageDecay = _optimisation.AverageDecayAt(Step),
-        };
+        _optimiser.Value = _optimisation.OptimiserAt(Step);
         _source.Fill(Step, Settings.BatchSize, _pixels, _labels);
         int row = _pixels.Length / Settings.BatchSize;
         for (int i = 0; i < Settings.BatchSize; i++) Move(_pixels.AsSpan(i * row, row), _moved.AsSpan(i * row, row), Shift(i, 0), Shift(i, 1));

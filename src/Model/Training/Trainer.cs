@@ -15,7 +15,7 @@ public readonly record struct TrainingStep(long Step, double Loss, double Gradie
 
 /// <summary>The loss or a gradient stopped being a number.</summary>
 public sealed class TrainingDivergedException(long step, double loss, double gradientNorm) : Exception(
-    $"Training diverged at step {step}: the loss is {loss} and the gradient norm {gradientNorm}. The weights of the last checkpoint are good; use a lower learning rate.")
+    $"Training diverged at step {step}: the loss is {loss} and the gradient norm {gradientNorm}. The weights are still those of the step before; use a lower learning rate.")
 {
     /// <summary>The step that failed, from 1.</summary>
     public long Step { get; } = step;
@@ -117,15 +117,14 @@ public sealed partial class Trainer : IDisposable
     /// <exception cref="TrainingDivergedException">Loss or gradient became NaN or infinite; the weights are those of the step before.</exception>
     public TrainingStep RunStep()
     {
-        double rate = Settings.LearningRateAt(Step);
-        Prepare(rate);
+        Prepare();
         _plan.Run();
         double loss = Read(_plan.Output("loss")), norm = Read(_plan.Output("gradient_norm"));
         // A gradient that is not finite leaves the weights as they were.
         if (!double.IsFinite(loss) || !double.IsFinite(norm)) throw new TrainingDivergedException(Step + 1, loss, norm);
         Step++;
         Note(loss);
-        return new TrainingStep(Step, loss, norm, rate);
+        return new TrainingStep(Step, loss, norm, _optimiser.Value.LearningRate);
     }
 
     /// <inheritdoc/>
@@ -169,22 +168,12 @@ public sealed partial class Trainer : IDisposable
         return b.Build(Arena);
     }
 
-    private void Prepare(double rate)
+    private void Prepare()
     {
         int batch = Settings.BatchSize;
         uint step = (uint)Step;
         _step.Value = step;
-        _optimiser.Value = new AdamWStep
-        {
-            Step = Step + 1,
-            LearningRate = rate,
-            Beta1 = Settings.Beta1,
-            Beta2 = Settings.Beta2,
-            Epsilon = Settings.Epsilon,
-            WeightDecay = Settings.WeightDecay,
-            ClipNorm = Settings.GradientClip,
-            AverageDecay = Settings.AverageDecayAt(Step),
-        };
+        _optimiser.Value = Settings.OptimiserAt(Step);
         _source.Fill(Step, batch, _pixels, _labels);
         for (int b = 0; b < batch; b++)
         {

@@ -1,3 +1,4 @@
+using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Schedules;
 
 namespace NativeDiffusion.Model.Training;
@@ -84,6 +85,19 @@ public sealed record TrainingSettings
 
     /// <summary>Decay of the moving average at step <paramref name="k"/> (from 0).</summary>
     public double AverageDecayAt(long k) => Math.Min(AverageDecay, (1.0 + k) / (10.0 + k));
+
+    /// <summary>Constants of the optimiser at step <paramref name="k"/> (from 0).</summary>
+    internal AdamWStep OptimiserAt(long k) => new()
+    {
+        Step = k + 1,
+        LearningRate = LearningRateAt(k),
+        Beta1 = Beta1,
+        Beta2 = Beta2,
+        Epsilon = Epsilon,
+        WeightDecay = WeightDecay,
+        ClipNorm = GradientClip,
+        AverageDecay = AverageDecayAt(k),
+    };
 
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>

@@ -77,7 +77,7 @@ public sealed partial class PlanBuilder
         var packed = PackedConv2d(weight, shape, Conv2dPass.Forward);
         Record(nameof(IKernels.Conv2dForward), [.. source.Tensors, packed, bias, embedding, residual], [y], k =>
         {
-            var epilogue = new Conv2dEpilogue { Bias = ViewOrEmpty(bias), Embedding = ViewOrEmpty(embedding), Residual = ViewOrEmpty(residual) };
+            var epilogue = new Conv2dEpilogue { Bias = bias?.View ?? default, Embedding = embedding?.View ?? default, Residual = residual?.View ?? default };
             k.Conv2dForward(shape, source.Views(), packed.View, epilogue, y.View);
         }, shape.Flops, Kernels.Conv2dAlgorithm(shape, Conv2dPass.Forward));
 
@@ -123,7 +123,7 @@ public sealed partial class PlanBuilder
         long length = Kernels.Conv2dWeightGradWorkspace(shape);
         var workspace = length > 0 ? Temporary(new Shape(checked((int)length)), "conv_dw_partials") : null;
         Record(nameof(IKernels.Conv2dWeightGrad), [.. source.Tensors, dy, workspace], [dw, workspace],
-            k => k.Conv2dWeightGrad(shape, source.Views(), dy.View, ViewOrEmpty(workspace), dw.View, accumulate), shape.Flops,
+            k => k.Conv2dWeightGrad(shape, source.Views(), dy.View, workspace?.View ?? default, dw.View, accumulate), shape.Flops,
             Kernels.Conv2dWeightGradAlgorithm(shape));
     }
 
@@ -134,8 +134,6 @@ public sealed partial class PlanBuilder
         return Packed(weight, $"{pass}:{layoutShape}", Kernels.Conv2dPackedLength(layoutShape, pass), nameof(IKernels.Conv2dPack),
             (k, w, packed) => k.Conv2dPack(layoutShape, pass, w, packed));
     }
-
-    private static TensorView ViewOrEmpty(Tensor? tensor) => tensor?.View ?? default;
 
     /// <summary>What a convolution reads besides its weight, in the forward pass and again for the weight's gradient.</summary>
     private sealed record ConvolutionInput(Tensor X, Conv2dNorm? Norm, NormStats Stats)
@@ -151,7 +149,7 @@ public sealed partial class PlanBuilder
                 NormRstd = Stats.Rstd.View,
                 Gamma = Norm.Gamma.View,
                 Beta = Norm.Beta.View,
-                ScaleShift = ViewOrEmpty(Norm.ScaleShift),
+                ScaleShift = Norm.ScaleShift?.View ?? default,
                 Silu = Norm.Silu,
                 Groups = Norm.Groups,
             };
