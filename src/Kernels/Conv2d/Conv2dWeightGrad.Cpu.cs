@@ -36,11 +36,7 @@ public sealed unsafe partial class CpuKernels
     /// <inheritdoc/>
     public long Conv2dWeightGradWorkspace(in Conv2dShape shape)
     {
-        if (UsesWinogradWeightGrad(shape))
-        {
-            var winograd = PlanWinogradWeightGrad(shape);
-            return winograd.Groups * winograd.GroupFloats;
-        }
+        if (UsesWinogradWeightGrad(shape)) return PlanWinogradWeightGrad(shape).WorkspaceFloats;
         var plan = PlanWeightGrad(shape);
         return plan.Groups * plan.GroupFloats(shape.KernelHeight);
     }

@@ -3,200 +3,210 @@ using System.Runtime.CompilerServices;
 namespace NativeDiffusion.Kernels;
 
 // dw = G^T [sum over tiles of (A dY A^T) * (B^T d B)] G: the transpose of Winograd's forward algorithm, with the sums over all tiles taken between
-// the transforms.
+// the transforms. The tiles of a pass are transformed into the workspace; then every small rectangle of dw sums its 36 planes in the cache and
+// transforms them back at once, so that the sums, four times as large as dw, never reach memory.
 public sealed unsafe partial class CpuKernels
 {
     /// <summary>
-    /// Units (some whole images, or a band of the tile rows of one) form groups with their own sums; output channels form chunks. All of it
-    /// follows from the shape, so the order of every sum does.
+    /// Units (a band of the tile rows of an image) are taken in passes, which add up in dw in their order. All of it follows from the shape, so the
+    /// order of every sum does.
     /// </summary>
     private readonly record struct WinogradWeightGradPlan(
-        int BandTileRows, int Bands, int ImagesPerUnit, int Units, int Groups, int Chunks, int ChunkChannels, int PaddedOut, int PaddedIn, int BlockTiles)
+        int TileRows, int TileColumns, int BandTileRows, int Bands, int Units, int PassUnits, int InPanels, int GradPanels)
     {
-        public long PlaneFloats => (long)PaddedOut * PaddedIn;
+        public int PassTiles => PassUnits * BandTileRows * TileColumns;
 
-        public long GroupFloats => Winograd.Planes * PlaneFloats;
+        // Planes are kept off multiples of 4 KB, where stores to them would collide in the cache.
+        public nint InPlane => (nint)PassTiles * 2 * LaneCount + 16;
+
+        public nint GradPlane => (nint)PassTiles * GradPanel + 16;
+
+        public long InFloats => Winograd.Planes * InPlane * InPanels;
+
+        public long WorkspaceFloats => InFloats + Winograd.Planes * GradPlane * GradPanels;
+
+        /// <summary>Tiles before a unit, counted over the whole batch.</summary>
+        public int TilesBefore(int unit) => (unit / Bands * TileRows + unit % Bands * BandTileRows) * TileColumns;
     }
 
-    private static bool UsesWinogradWeightGrad(in Conv2dShape s) => UsesWinograd(s) && (long)s.InChannels * s.OutChannels <= 256 * 256;
+    // Whole vectors and whole register tiles.
+    private static int GradPanel => LaneCount == 16 ? 16 : 24;
+
+    // The transformed tiles of a pass: they pass through the last-level cache, but must be enough to pay for the transform of the sums.
+    private const long WinogradGradPassFloats = 1200 * 1024;
+    private const int WinogradGradPassTiles = 32;
+
+    private static bool UsesWinogradWeightGrad(in Conv2dShape s) =>
+        s is { KernelHeight: 3, KernelWidth: 3, Stride: 1, Padding: 1, InChannels: >= 16, OutChannels: >= 16 };
 
     private static WinogradWeightGradPlan PlanWinogradWeightGrad(in Conv2dShape s)
     {
-        int tile = LaneCount == 16 ? 8 : 6, panel = 2 * LaneCount;
-        int granule = LaneCount == 16 ? 16 : tile;
-        int paddedOut = (s.OutChannels + granule - 1) / granule * granule, paddedIn = (s.InChannels + panel - 1) / panel * panel;
-        long sumFloats = (long)Winograd.Planes * paddedOut * paddedIn;
-        int chunks = (paddedOut + 127) / 128;
-        int chunkChannels = (paddedOut / granule + chunks - 1) / chunks * granule;
-        chunks = (paddedOut + chunkChannels - 1) / chunkChannels;
-
+        int panel = 2 * LaneCount, inPanels = (s.InChannels + panel - 1) / panel, gradPanels = (s.OutChannels + GradPanel - 1) / GradPanel;
         int tileRows = (s.Height + 3) / 4, tileColumns = (s.Width + 3) / 4;
-        int blockTiles = (int)Math.Clamp(WinogradGradBlockFloats / (Winograd.Planes * (s.InChannels + chunkChannels)), 48, 64);
-        long rowFloats = (long)(tileColumns * 4 + 2) * s.InChannels;
-        long fit = Math.Max((2 * BandFloats / rowFloats - 2) / 4, (blockTiles + tileColumns - 1) / tileColumns);
-        int bandTileRows = (int)Math.Clamp(fit, 1, tileRows);
+        long tileFloats = Winograd.Planes * ((long)inPanels * panel + (long)gradPanels * GradPanel);
+        long passTiles = Math.Max(WinogradGradPassFloats / tileFloats, WinogradGradPassTiles);
+        long rowFloats = (long)(tileColumns * 4 + 2) * Math.Max(s.InChannels, s.OutChannels);
+        int bandTileRows = (int)Math.Clamp(Math.Min((2 * BandFloats / rowFloats - 2) / 4, passTiles / tileColumns), 1, tileRows);
         int bands = (tileRows + bandTileRows - 1) / bandTileRows;
         bandTileRows = (tileRows + bands - 1) / bands;
         bands = (tileRows + bandTileRows - 1) / bandTileRows;
-        int imagesPerUnit = bands == 1 ? Math.Clamp(blockTiles / (tileRows * tileColumns), 1, s.Batch) : 1;
-        int unitTiles = imagesPerUnit * bandTileRows * tileColumns, blocks = (unitTiles + blockTiles - 1) / blockTiles;
-        blockTiles = (unitTiles + blocks - 1) / blocks;
-        int units = bands * ((s.Batch + imagesPerUnit - 1) / imagesPerUnit);
-        int groups = (int)Math.Clamp(WinogradGradSumFloats / sumFloats, 1, Math.Min(8, units));
-        return new(bandTileRows, bands, imagesPerUnit, units, groups, chunks, chunkChannels, paddedOut, paddedIn, blockTiles);
+        int units = bands * s.Batch, passUnits = (int)Math.Clamp(passTiles / (bandTileRows * tileColumns), 1, units);
+        int passes = (units + passUnits - 1) / passUnits;
+        passUnits = (units + passes - 1) / passes;
+        return new(tileRows, tileColumns, bandTileRows, bands, units, passUnits, inPanels, gradPanels);
     }
-
-    // The transformed tiles of a block, and the sums of all groups together.
-    private const int WinogradGradBlockFloats = 192 * 1024;
-    private const long WinogradGradSumFloats = 2400 * 1024;
 
     private void RunWinogradWeightGrad<V>(in Conv2dShape shape, in ConvSource source, float* dy, float* workspace, float* dw, bool accumulate)
         where V : unmanaged, ILanes<V>
     {
         var plan = PlanWinogradWeightGrad(shape);
-        int tileColumns = (shape.Width + 3) / 4;
-        var job = new WinogradWeightGradJob<V>
+        long bandFloats = ((long)plan.BandTileRows * 4 + 2) * (plan.TileColumns * 4 + 2) * Math.Max(shape.InChannels, shape.OutChannels);
+        long transformFloats = source.CoefficientFloats + TransformWeightGradTilesJob<V>.BufferFloats + bandFloats + V.Count;
+        EnsureScratch(Math.Max(transformFloats, SumWeightGradPlanesJob<V>.ScratchFloats));
+        float** scratch = stackalloc float*[Threads];
+        for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
+        var transform = new TransformWeightGradTilesJob<V>
         {
             Plan = plan,
             Source = source,
             Grad = ConvSource.Plain(dy, shape.Height, shape.Width, shape.OutChannels),
-            Sums = workspace,
-            Batch = shape.Batch,
-            TileRows = (shape.Height + 3) / 4,
-            TileColumns = tileColumns,
-            InPlane = ((nint)plan.BlockTiles * shape.InChannels + 2 * V.Count) / 16 * 16 + 16,
-            GradPlane = ((nint)plan.BlockTiles * plan.ChunkChannels + V.Count) / 16 * 16 + 16,
-        };
-        long band = (((long)plan.BandTileRows * 4 + 2) * (tileColumns * 4 + 2) * shape.InChannels * plan.ImagesPerUnit + 47) / 16 * 16;
-        long gradBand = ((long)plan.BandTileRows * 16 * tileColumns * shape.OutChannels * plan.ImagesPerUnit + 47) / 16 * 16;
-        job.BufferOffset = source.CoefficientFloats;
-        job.InOffset = job.BufferOffset + 36 * V.Count;
-        job.GradOffset = job.InOffset + Winograd.Planes * job.InPlane;
-        job.BandOffset = job.GradOffset + Winograd.Planes * job.GradPlane;
-        job.GradBandOffset = job.BandOffset + band;
-        EnsureScratch(job.GradBandOffset + gradBand);
-        float** scratch = stackalloc float*[Threads];
-        for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
-        job.Scratch = scratch;
-        Pool.Run(ref job, plan.Groups * plan.Chunks);
-
-        EnsureScratch(63 * V.Count);
-        for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
-        var finish = new FinishWinogradWeightGradJob<V>
-        {
-            Plan = plan,
-            Sums = workspace,
-            Dw = dw,
-            InChannels = shape.InChannels,
-            Accumulate = accumulate,
+            In = workspace,
+            Grads = workspace + plan.InFloats,
             Scratch = scratch,
         };
-        Pool.Run(ref finish, shape.OutChannels);
+        var sum = new SumWeightGradPlanesJob<V>
+        {
+            Plan = plan,
+            In = transform.In,
+            Grads = transform.Grads,
+            Dw = dw,
+            InChannels = shape.InChannels,
+            OutChannels = shape.OutChannels,
+            Scratch = scratch,
+        };
+        for (int first = 0; first < plan.Units; first += plan.PassUnits)
+        {
+            int units = Math.Min(plan.PassUnits, plan.Units - first);
+            transform.FirstUnit = first;
+            Pool.Run(ref transform, 2 * units);
+            sum.Tiles = plan.TilesBefore(first + units) - plan.TilesBefore(first);
+            sum.Accumulate = accumulate || first > 0;
+            Pool.Run(ref sum, plan.InPanels * ((shape.OutChannels + TileRows<V>() - 1) / TileRows<V>()));
+        }
     }
 
-    private struct WinogradWeightGradJob<V> : IWorkerJob
+    /// <summary>Transforms the input (even items) or dy (odd items) of one unit into [panel][plane][tile][channel of the panel].</summary>
+    private struct TransformWeightGradTilesJob<V> : IWorkerJob
         where V : unmanaged, ILanes<V>
     {
         public WinogradWeightGradPlan Plan;
         public ConvSource Source, Grad;
-        public float* Sums;
+        public float* In, Grads;
         public float** Scratch;
-        public int Batch, TileRows, TileColumns;
-        public nint InPlane, GradPlane;
-        public long BufferOffset, InOffset, GradOffset, BandOffset, GradBandOffset;
+        public int FirstUnit;
+
+        public static int BufferFloats => 36 * V.Count;
 
         public void Execute(int item, int worker)
         {
-            int chunk = item % Plan.Chunks, group = item / Plan.Chunks;
-            float* scratch = Scratch[worker];
-            int k0 = chunk * Plan.ChunkChannels, channels = Math.Min(Plan.ChunkChannels, Plan.PaddedOut - k0), c = Source.Channels;
-            float* sums = Sums + group * Plan.GroupFloats + (nint)k0 * Plan.PaddedIn;
-            float* transformed = scratch + InOffset, grads = scratch + GradOffset;
-            bool first = true;
-            int firstUnit = (int)((long)Plan.Units * group / Plan.Groups), lastUnit = (int)((long)Plan.Units * (group + 1) / Plan.Groups);
-            for (int unit = firstUnit; unit < lastUnit; unit++)
+            int unit = FirstUnit + item / 2, place = Plan.TilesBefore(unit) - Plan.TilesBefore(FirstUnit);
+            int n = unit / Plan.Bands, t0 = unit % Plan.Bands * Plan.BandTileRows, tileRows = Math.Min(Plan.BandTileRows, Plan.TileRows - t0);
+            float* coefficients = Scratch[worker], buffer = coefficients + Source.CoefficientFloats, band = buffer + BufferFloats;
+            int columns = Plan.TileColumns * 4;
+            if (item % 2 == 0)
             {
-                int n0 = unit / Plan.Bands * Plan.ImagesPerUnit, images = Math.Min(Plan.ImagesPerUnit, Batch - n0);
-                int t0 = unit % Plan.Bands * Plan.BandTileRows, tileRows = Math.Min(Plan.BandTileRows, TileRows - t0);
-                int perImage = tileRows * TileColumns, tiles = images * perImage;
-                nint rowStride = ((nint)TileColumns * 4 + 2) * c, imageStride = rowStride * (tileRows * 4 + 2);
-                for (int i = 0; i < images; i++)
-                    Source.Stage<V>(n0 + i, t0 * 4 - 1, tileRows * 4 + 2, -1, TileColumns * 4 + 2, scratch + BandOffset + i * imageStride, scratch);
+                Source.Stage<V>(n, t0 * 4 - 1, tileRows * 4 + 2, -1, columns + 2, band, coefficients);
+                nint rowStride = ((nint)columns + 2) * Source.Channels;
+                for (int row = 0; row < tileRows; row++) TransformInputRow(band + row * 4 * rowStride, rowStride, place + row * Plan.TileColumns, buffer);
+            }
+            else
+            {
                 // A copy even of whole tiles: reading them in tile order from memory costs more.
-                nint gradRow = (nint)TileColumns * 4 * Grad.Channels, gradImage = gradRow * tileRows * 4;
-                float* gradBand = scratch + GradBandOffset;
-                for (int i = 0; i < images; i++) Grad.Stage<V>(n0 + i, t0 * 4, tileRows * 4, 0, TileColumns * 4, gradBand + i * gradImage, scratch);
-                for (int block = 0; block < tiles; block += Plan.BlockTiles)
-                {
-                    int count = Math.Min(Plan.BlockTiles, tiles - block);
-                    Transform(scratch + BandOffset, rowStride, imageStride, gradBand + k0, gradRow, gradImage, perImage, block, count, channels,
-                        transformed, grads, scratch + BufferOffset);
-                    for (int plane = 0; plane < Winograd.Planes; plane++)
-                        for (int j = 0; j < Plan.PaddedIn; j += 2 * V.Count)
-                            for (int k = 0; k < channels; k += CpuKernels.TileRows<V>())
-                                OuterTile<V>(transformed + plane * InPlane + j, c, 0, grads + plane * GradPlane + k, channels, 0, 1, count,
-                                    sums + plane * (nint)Plan.PlaneFloats + (nint)k * Plan.PaddedIn + j, Plan.PaddedIn, first);
-                    first = false;
-                }
+                Grad.Stage<V>(n, t0 * 4, tileRows * 4, 0, columns, band, coefficients);
+                nint rowStride = (nint)columns * Grad.Channels;
+                for (int row = 0; row < tileRows; row++) TransformGradRow(band + row * 4 * rowStride, rowStride, place + row * Plan.TileColumns, buffer);
             }
         }
 
+        // The last vector of a tile may hold what follows its channels; it ends in columns or rows of the sums that are not stored.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Transform(
-            float* bands, nint rowStride, nint imageStride, float* grad, nint gradRow, nint gradImage, int perImage, int block, int count, int channels,
-            float* transformed, float* grads, float* buffer)
+        private readonly void TransformInputRow(float* source, nint rowStride, int place, float* buffer)
         {
-            int c = Source.Channels, k = Grad.Channels;
-            for (int t = 0; t < count; t++)
-            {
-                int i = (block + t) / perImage, index = (block + t) % perImage, row = index / TileColumns * 4, column = index % TileColumns * 4;
-                float* source = bands + i * imageStride + row * rowStride + (nint)column * c;
-                float* d = grad + i * gradImage + row * gradRow + (nint)column * k;
-                // The last vector of a tile may reach into the next tile's place, which is written later, or into the gap between planes.
-                for (int channel = 0; channel < c; channel += V.Count)
-                    Winograd.TransformInput<V>(source + channel, rowStride, c, transformed + (nint)t * c + channel, InPlane, buffer);
-                for (int channel = 0; channel < channels; channel += V.Count)
-                    Winograd.TransformOutputGrad<V>(d + channel, gradRow, k, grads + (nint)t * channels + channel, GradPlane, buffer);
-            }
+            nint c = Source.Channels, panel = 2 * V.Count, plane = Plan.InPlane;
+            float* target = In + place * panel;
+            for (int t = 0; t < Plan.TileColumns; t++, source += 4 * c, target += panel)
+                for (nint channel = 0; channel < c; channel += V.Count)
+                    Winograd.TransformInput<V>(source + channel, rowStride, c, target + channel / panel * Winograd.Planes * plane + channel % panel, plane, buffer);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void TransformGradRow(float* source, nint rowStride, int place, float* buffer)
+        {
+            nint k = Grad.Channels, panel = GradPanel, plane = Plan.GradPlane;
+            float* target = Grads + place * panel;
+            for (int t = 0; t < Plan.TileColumns; t++, source += 4 * k, target += panel)
+                for (nint channel = 0; channel < k; channel += V.Count)
+                    Winograd.TransformOutputGrad<V>(source + channel, rowStride, k, target + channel / panel * Winograd.Planes * plane + channel % panel, plane, buffer);
         }
     }
 
-    /// <summary>Adds the groups' sums in their order and transforms them back, one output channel at a time.</summary>
-    private struct FinishWinogradWeightGradJob<V> : IWorkerJob
+    /// <summary>One rectangle of dw, a register tile of output channels by a panel of input channels: its 36 sums, then their transform.</summary>
+    private struct SumWeightGradPlanesJob<V> : IWorkerJob
         where V : unmanaged, ILanes<V>
     {
         public WinogradWeightGradPlan Plan;
-        public float* Sums, Dw;
+        public float* In, Grads, Dw;
         public float** Scratch;
-        public int InChannels;
+        public int Tiles, InChannels, OutChannels;
         public bool Accumulate;
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        // Room for 8 rows, and off multiples of 4 KB as above.
+        private static nint SumPlane => 8 * 2 * V.Count + 16;
+
+        public static long ScratchFloats => Winograd.Planes * SumPlane + (18 + 9) * V.Count;
+
         public void Execute(int item, int worker)
         {
-            float* buffer = Scratch[worker], taps = buffer + 54 * V.Count;
-            nint planeFloats = (nint)Plan.PlaneFloats, groupFloats = (nint)Plan.GroupFloats;
-            for (int c = 0; c < InChannels; c += V.Count)
+            // Neighbouring items share pages of dw.
+            int k0 = item / Plan.InPanels * CpuKernels.TileRows<V>(), panel = item % Plan.InPanels, c0 = panel * 2 * V.Count;
+            int rows = Math.Min(CpuKernels.TileRows<V>(), OutChannels - k0), channels = Math.Min(2 * V.Count, InChannels - c0);
+            float* x = In + panel * Winograd.Planes * Plan.InPlane;
+            float* d = Grads + k0 / GradPanel * Winograd.Planes * Plan.GradPlane + k0 % GradPanel;
+            float* sums = Scratch[worker], target = Dw + (nint)k0 * 9 * InChannels + c0;
+            for (int plane = 0; plane < Winograd.Planes; plane++, x += Plan.InPlane, d += Plan.GradPlane)
             {
-                float* sums = Sums + (nint)item * Plan.PaddedIn + c;
-                for (nint plane = 0; plane < Winograd.Planes; plane++)
+                // Memory brings the lines of dw meanwhile; wide layers at a small batch would otherwise mostly wait for them.
+                for (int line = plane * rows / 4; line < (plane + 1) * rows / 4; line++)
                 {
-                    V sum = V.Load(sums + plane * planeFloats);
-                    for (nint g = 1; g < Plan.Groups; g++) sum += V.Load(sums + g * groupFloats + plane * planeFloats);
-                    V.Store(buffer + plane * V.Count, sum);
+                    Prefetch(target + (nint)line * InChannels);
+                    Prefetch(target + (nint)line * InChannels + V.Count);
                 }
-                Winograd.TransformWeightGrad<V>(buffer, taps);
-                int count = Math.Min(V.Count, InChannels - c);
-                float* target = Dw + (nint)item * 9 * InChannels + c;
-                for (nint tap = 0; tap < 9; tap++, target += InChannels)
-                {
-                    V u = V.Load(taps + tap * V.Count);
-                    if (count == V.Count)
-                        V.Store(target, Accumulate ? V.Load(target) + u : u);
-                    else
-                        V.StorePartial(target, Accumulate ? V.LoadPartial(target, count) + u : u, count);
-                }
+                float* s = sums + plane * SumPlane;
+                if (channels > V.Count) OuterTile<V>(x, 2 * V.Count, 0, d, GradPanel, 0, 1, Tiles, s, 2 * V.Count, first: true);
+                else MatrixProduct.Multiply<V>(d, 1, GradPanel, rows, x, 2 * V.Count, Tiles, s, 2 * V.Count, channels, accumulate: false);
             }
+            TransformBack(sums, rows, channels, target, sums + Winograd.Planes * SumPlane);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void TransformBack(float* sums, int rows, int channels, float* target, float* buffer)
+        {
+            float* taps = buffer + 18 * V.Count;
+            for (int k = 0; k < rows; k++, target += 9 * (nint)InChannels)
+                for (int c = 0; c < channels; c += V.Count)
+                {
+                    Winograd.TransformWeightGrad<V>(sums + k * 2 * V.Count + c, SumPlane, buffer, taps);
+                    int count = Math.Min(V.Count, channels - c);
+                    float* t = target + c;
+                    for (nint tap = 0; tap < 9; tap++, t += InChannels)
+                    {
+                        V u = V.Load(taps + tap * V.Count);
+                        if (count == V.Count)
+                            V.Store(t, Accumulate ? V.Load(t) + u : u);
+                        else
+                            V.StorePartial(t, Accumulate ? V.LoadPartial(t, count) + u : u, count);
+                    }
+                }
         }
     }
 }

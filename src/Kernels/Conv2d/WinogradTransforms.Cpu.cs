@@ -207,24 +207,23 @@ internal static unsafe class Winograd
         }
     }
 
-    /// <summary>One vector: taps[3 i + j] = (G^T s G)[i][j] of the 36 vectors at the start of <paramref name="buffer"/>, which holds 54.</summary>
+    /// <summary>One vector: taps[3 i + j] = (G^T s G)[i][j] of 36 planes; <paramref name="buffer"/> holds 18 vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void TransformWeightGrad<V>(float* buffer, float* taps)
+    public static void TransformWeightGrad<V>(float* sums, nint planeStride, float* buffer, float* taps)
         where V : unmanaged, ILanes<V>
     {
-        float* half = buffer + 36 * V.Count;
         for (nint j = 0; j < 6; j++)
         {
-            float* s = buffer + j * V.Count, t = half + j * V.Count;
-            WeightGrad(V.Load(s), V.Load(s + 6 * V.Count), V.Load(s + 12 * V.Count), V.Load(s + 18 * V.Count), V.Load(s + 24 * V.Count),
-                V.Load(s + 30 * V.Count), out V r0, out V r1, out V r2);
+            float* s = sums + j * planeStride, t = buffer + j * V.Count;
+            WeightGrad(V.Load(s), V.Load(s + 6 * planeStride), V.Load(s + 12 * planeStride), V.Load(s + 18 * planeStride), V.Load(s + 24 * planeStride),
+                V.Load(s + 30 * planeStride), out V r0, out V r1, out V r2);
             V.Store(t, r0);
             V.Store(t + 6 * V.Count, r1);
             V.Store(t + 12 * V.Count, r2);
         }
         for (nint i = 0; i < 3; i++)
         {
-            float* t = half + i * 6 * V.Count, w = taps + i * 3 * V.Count;
+            float* t = buffer + i * 6 * V.Count, w = taps + i * 3 * V.Count;
             WeightGrad(V.Load(t), V.Load(t + V.Count), V.Load(t + 2 * V.Count), V.Load(t + 3 * V.Count), V.Load(t + 4 * V.Count),
                 V.Load(t + 5 * V.Count), out V r0, out V r1, out V r2);
             V.Store(w, r0);
