@@ -1,4 +1,5 @@
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Sampling;
 
 namespace NativeDiffusion.Bench.Arms;
 
@@ -6,46 +7,37 @@ namespace NativeDiffusion.Bench.Arms;
 internal sealed class FusedStep : IDisposable
 {
     private readonly IKernels _kernels;
-    private readonly List<DeviceMemory> _memory = [];
-    private readonly TensorView _prediction, _scale, _nullRow, _sampleIndex, _z, _history;
+    private readonly OwnedTensors _owned;
+    private readonly GuidedStepTensors _tensors;
 
     public FusedStep(IKernels kernels, StepData data)
     {
-        _kernels = kernels;
+        (_kernels, _owned) = (kernels, new OwnedTensors(kernels));
         int batch = data.Shape.Batch;
-        _prediction = Allocate(data.Shape.WithBatch(2 * batch));
-        (_z, _history) = (Allocate(data.Shape), Allocate(data.Shape));
-        (_scale, _nullRow, _sampleIndex) = (Allocate(new(batch)), Allocate(new(batch)), Allocate(new(batch)));
-        kernels.Upload(data.Conditional, _prediction.Rows(0, batch));
-        kernels.Upload(data.Unconditional, _prediction.Rows(batch, batch));
-        kernels.Upload(data.Z, _z);
-        kernels.Upload(data.History, _history);
-        kernels.Upload(Enumerable.Repeat(StepData.Scale, batch).ToArray(), _scale);
-        kernels.Upload([.. Enumerable.Range(batch, batch)], _nullRow);
-        kernels.Upload([.. Enumerable.Range(0, batch)], _sampleIndex);
+        _tensors = new GuidedStepTensors
+        {
+            Prediction = _owned.Allocate(data.Shape.WithBatch(2 * batch)), Z = _owned.Allocate(data.Shape), History = _owned.Allocate(data.Shape),
+            Scale = _owned.Allocate(new(batch)), NullRow = _owned.Allocate(new(batch)), SampleIndex = _owned.Allocate(new(batch)),
+        };
+        kernels.Upload(data.Conditional, _tensors.Prediction.Rows(0, batch));
+        kernels.Upload(data.Unconditional, _tensors.Prediction.Rows(batch, batch));
+        kernels.Upload(data.Z, _tensors.Z);
+        kernels.Upload(data.History, _tensors.History);
+        kernels.Upload(Enumerable.Repeat(StepData.Scale, batch).ToArray(), _tensors.Scale);
+        kernels.Upload([.. Enumerable.Range(batch, batch)], _tensors.NullRow);
+        kernels.Upload([.. Enumerable.Range(0, batch)], _tensors.SampleIndex);
     }
 
-    public void Run(in GuidedStepRow row) =>
-        _kernels.GuidedStep(row, 1, _prediction, _scale, _nullRow, _sampleIndex, default, _z, _history, default, default, _z);
+    public void Run(in GuidedStepRow row) => _kernels.GuidedStep(row, 1, _tensors);
 
     /// <summary>Copies of the state and the history.</summary>
     public (float[] Z, float[] History) Download()
     {
-        float[] z = new float[_z.Count], history = new float[_history.Count];
-        _kernels.Download(_z, z);
-        _kernels.Download(_history, history);
+        float[] z = new float[_tensors.Z.Count], history = new float[_tensors.History.Count];
+        _kernels.Download(_tensors.Z, z);
+        _kernels.Download(_tensors.History, history);
         return (z, history);
     }
 
-    public void Dispose()
-    {
-        foreach (var memory in _memory) memory.Dispose();
-    }
-
-    private TensorView Allocate(Shape shape)
-    {
-        var memory = _kernels.Allocate(shape.Count);
-        _memory.Add(memory);
-        return new TensorView(memory, 0, shape);
-    }
+    public void Dispose() => _owned.Dispose();
 }

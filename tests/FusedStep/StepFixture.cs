@@ -58,8 +58,11 @@ internal sealed class StepFixture : IDisposable
     /// <summary>All that the step wrote.</summary>
     public float[] Results => [.. Y.Values, .. H1.Values, .. H2.Values, .. Denoised.Values];
 
-    public void Run(CpuKernels kernels, GuidedStepRow row, bool inPlace = false, bool givenNoise = false) => kernels.GuidedStep(
-        row, Seed, Prediction, Scale, NullRow, SampleIndex, givenNoise ? Noise : default(TensorView), Z, H1, H2, Denoised, inPlace ? Z : Y);
+    public void Run(CpuKernels kernels, GuidedStepRow row, bool inPlace = false, bool givenNoise = false) => kernels.GuidedStep(row, Seed, new GuidedStepTensors
+    {
+        Prediction = Prediction, Scale = Scale, NullRow = NullRow, SampleIndex = SampleIndex, Noise = givenNoise ? Noise : default(TensorView), Z = Z,
+        History = H1, State = H2, Denoised = Denoised, Y = inPlace ? default(TensorView) : Y,
+    });
 
     public void DrawNoise(CpuKernels kernels, GuidedStepRow row) =>
         kernels.NormalNoise(Seed, (uint)row.StepIndex, RandomStream.StepNoise, 1, SampleIndex, Noise);

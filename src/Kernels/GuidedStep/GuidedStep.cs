@@ -26,21 +26,8 @@ public partial interface IKernels
     /// <param name="row">The coefficients.</param>
     /// <param name="seed">Seed of the noise, which is <see cref="Philox.Normal"/>(seed, sampleIndex[b], row.StepIndex,
     /// <see cref="RandomStream.StepNoise"/>, e).</param>
-    /// <param name="prediction">The network's raw output, [R, ..., C] or [R, ..., 2C] with R at least N; rows 0 to N - 1 are the
-    /// conditional half.</param>
-    /// <param name="scale">Guidance scale s of each sample, [N].</param>
-    /// <param name="nullRow">Row of each sample's null half in the prediction, or -1 where it has none; int32 bits, [N]. Empty: none has
-    /// one.</param>
-    /// <param name="sampleIndex">Index of each sample in the run, int32 bits, [N].</param>
-    /// <param name="noise">Noise to use instead of the generator's, shaped as z; empty for the generator's.</param>
-    /// <param name="z">The states, [N, ..., C].</param>
-    /// <param name="history">First history h1, read and then written; may be empty for rows that do neither.</param>
-    /// <param name="state">Second history h2, read and then written; may be empty for rows that do neither.</param>
-    /// <param name="denoised">Receives x; empty where it is not wanted.</param>
-    /// <param name="y">The next states; may be z.</param>
+    /// <param name="tensors">What the step reads and writes.</param>
     /// <exception cref="ArgumentException">The row needs a history or variance channels that are not there, or a null row is out of
     /// range.</exception>
-    void GuidedStep(
-        in GuidedStepRow row, ulong seed, TensorView prediction, TensorView scale, TensorView nullRow, TensorView sampleIndex, TensorView noise,
-        TensorView z, TensorView history, TensorView state, TensorView denoised, TensorView y);
+    void GuidedStep(in GuidedStepRow row, ulong seed, in GuidedStepTensors tensors);
 }

@@ -26,8 +26,14 @@ internal unsafe interface IWords<TSelf, V>
 
     static abstract TSelf operator >>>(TSelf a, int count);
 
-    /// <summary>Both halves of the 64-bit products of a and b.</summary>
-    static abstract void Multiply(TSelf a, TSelf b, out TSelf high, out TSelf low);
+    /// <summary>The 64-bit products of the words at even places of a and b; each takes its own place and the odd one after it.</summary>
+    static abstract TSelf MultiplyEven(TSelf a, TSelf b);
+
+    /// <summary>The words at odd places moved to the even ones before them, zeros behind them: the high halves of products.</summary>
+    static abstract TSelf OddToEven(TSelf a);
+
+    /// <summary>The words at even places of <paramref name="even"/>, and at odd places the words of <paramref name="odd"/> before those.</summary>
+    static abstract TSelf Interleave(TSelf even, TSelf odd);
 
     /// <summary>Nearest float32 of each unsigned word.</summary>
     static abstract V ToFloat(TSelf a);

@@ -52,19 +52,22 @@ internal static unsafe class PhiloxLanes
         W weyl0 = W.Broadcast(Philox.Weyl0), weyl1 = W.Broadcast(Philox.Weyl1);
         for (nint i = 0; i < count; i += 4 * V.Count, block += (uint)V.Count)
         {
-            W c0 = W.BlockOffsets + W.Broadcast(block), c1 = W.Broadcast(sample), c2 = W.Broadcast(key.Step), c3 = W.Broadcast(key.Stream);
-            W k0 = key0, k1 = key1;
+            // Counters at even and odd places by themselves: the low half of a product then is where the next round multiplies it, and what
+            // gathers at the odd places is never looked at.
+            W even0 = W.BlockOffsets + W.Broadcast(block), even1 = W.Broadcast(sample), even2 = W.Broadcast(key.Step), even3 = W.Broadcast(key.Stream);
+            W odd0 = W.OddToEven(even0), odd1 = even1, odd2 = even2, odd3 = even3, k0 = key0, k1 = key1;
             for (int round = 0; round < Philox.Rounds; round++)
             {
-                W.Multiply(c0, multiplier0, out W high0, out W low0);
-                W.Multiply(c2, multiplier1, out W high1, out W low1);
-                c0 = high1 ^ c1 ^ k0;
-                c1 = low1;
-                c2 = high0 ^ c3 ^ k1;
-                c3 = low0;
+                W evenProduct0 = W.MultiplyEven(even0, multiplier0), evenProduct1 = W.MultiplyEven(even2, multiplier1);
+                W oddProduct0 = W.MultiplyEven(odd0, multiplier0), oddProduct1 = W.MultiplyEven(odd2, multiplier1);
+                (even0, even1) = (even1 ^ k0 ^ W.OddToEven(evenProduct1), evenProduct1);
+                (even2, even3) = (even3 ^ k1 ^ W.OddToEven(evenProduct0), evenProduct0);
+                (odd0, odd1) = (odd1 ^ k0 ^ W.OddToEven(oddProduct1), oddProduct1);
+                (odd2, odd3) = (odd3 ^ k1 ^ W.OddToEven(oddProduct0), oddProduct0);
                 k0 += weyl0;
                 k1 += weyl1;
             }
+            W c0 = W.Interleave(even0, odd0), c1 = W.Interleave(even1, odd1), c2 = W.Interleave(even2, odd2), c3 = W.Interleave(even3, odd3);
             TTransform.Invoke(c0, c1, out V a, out V b);
             TTransform.Invoke(c2, c3, out V c, out V d);
             W.StoreInterleaved(destination + i, a, b, c, d);

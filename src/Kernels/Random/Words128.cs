@@ -37,14 +37,14 @@ internal readonly unsafe struct Words128(Vector128<uint> value) : IWords<Words12
     public static Words128 operator >>>(Words128 a, int count) => new(a._value >>> count);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Multiply(Words128 a, Words128 b, out Words128 high, out Words128 low)
-    {
-        Vector128<ulong> even = MultiplyEven(a._value, b._value);
-        Vector128<ulong> odd = MultiplyEven((a._value.AsUInt64() >>> 32).AsUInt32(), (b._value.AsUInt64() >>> 32).AsUInt32());
-        Vector128<ulong> lower = Vector128.Create(0xFFFFFFFFUL);
-        high = new(Vector128.ConditionalSelect(lower, even >>> 32, odd).AsUInt32());
-        low = new(Vector128.ConditionalSelect(lower, even, odd << 32).AsUInt32());
-    }
+    public static Words128 MultiplyEven(Words128 a, Words128 b) => new(MultiplyWide(a._value, b._value).AsUInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Words128 OddToEven(Words128 a) => new((a._value.AsUInt64() >>> 32).AsUInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Words128 Interleave(Words128 even, Words128 odd) =>
+        new(Vector128.ConditionalSelect(Vector128.Create(0xFFFFFFFFUL), even._value.AsUInt64(), odd._value.AsUInt64() << 32).AsUInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 ToFloat(Words128 a) => new(Vector128.ConvertToSingle(a._value));
@@ -67,7 +67,7 @@ internal readonly unsafe struct Words128(Vector128<uint> value) : IWords<Words12
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<ulong> MultiplyEven(Vector128<uint> a, Vector128<uint> b)
+    private static Vector128<ulong> MultiplyWide(Vector128<uint> a, Vector128<uint> b)
     {
         if (Sse2.IsSupported) return Sse2.Multiply(a, b);
         Vector128<ulong> lower = Vector128.Create(0xFFFFFFFFUL);

@@ -37,14 +37,14 @@ internal readonly unsafe struct Words256(Vector256<uint> value) : IWords<Words25
     public static Words256 operator >>>(Words256 a, int count) => new(a._value >>> count);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Multiply(Words256 a, Words256 b, out Words256 high, out Words256 low)
-    {
-        Vector256<ulong> even = Avx2.Multiply(a._value, b._value);
-        Vector256<ulong> odd = Avx2.Multiply((a._value.AsUInt64() >>> 32).AsUInt32(), (b._value.AsUInt64() >>> 32).AsUInt32());
-        Vector256<ulong> lower = Vector256.Create(0xFFFFFFFFUL);
-        high = new(Vector256.ConditionalSelect(lower, even >>> 32, odd).AsUInt32());
-        low = new(Vector256.ConditionalSelect(lower, even, odd << 32).AsUInt32());
-    }
+    public static Words256 MultiplyEven(Words256 a, Words256 b) => new(Avx2.Multiply(a._value, b._value).AsUInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Words256 OddToEven(Words256 a) => new((a._value.AsUInt64() >>> 32).AsUInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Words256 Interleave(Words256 even, Words256 odd) =>
+        new(Vector256.ConditionalSelect(Vector256.Create(0xFFFFFFFFUL), even._value.AsUInt64(), odd._value.AsUInt64() << 32).AsUInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 ToFloat(Words256 a) => new(Vector256.ConvertToSingle(a._value));

@@ -37,14 +37,14 @@ internal readonly unsafe struct Words512(Vector512<uint> value) : IWords<Words51
     public static Words512 operator >>>(Words512 a, int count) => new(a._value >>> count);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Multiply(Words512 a, Words512 b, out Words512 high, out Words512 low)
-    {
-        Vector512<ulong> even = Avx512F.Multiply(a._value, b._value);
-        Vector512<ulong> odd = Avx512F.Multiply((a._value.AsUInt64() >>> 32).AsUInt32(), (b._value.AsUInt64() >>> 32).AsUInt32());
-        Vector512<ulong> lower = Vector512.Create(0xFFFFFFFFUL);
-        high = new(Vector512.ConditionalSelect(lower, even >>> 32, odd).AsUInt32());
-        low = new(Vector512.ConditionalSelect(lower, even, odd << 32).AsUInt32());
-    }
+    public static Words512 MultiplyEven(Words512 a, Words512 b) => new(Avx512F.Multiply(a._value, b._value).AsUInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Words512 OddToEven(Words512 a) => new((a._value.AsUInt64() >>> 32).AsUInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Words512 Interleave(Words512 even, Words512 odd) =>
+        new(Vector512.ConditionalSelect(Vector512.Create(0xFFFFFFFFUL), even._value.AsUInt64(), odd._value.AsUInt64() << 32).AsUInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 ToFloat(Words512 a) => new(Vector512.ConvertToSingle(a._value));

@@ -7,20 +7,20 @@ internal sealed class SamplerBuffers : IDisposable
 {
     private readonly IKernels _kernels;
     private readonly int _nullLabel;
-    private readonly List<DeviceMemory> _memory = [];
+    private readonly OwnedTensors _owned;
     private readonly int[] _sourceRow, _labels, _nullRow;
     private readonly float[] _timesteps, _scale;
 
     public SamplerBuffers(DiffusionModel model, int batch, bool explicitNoise)
     {
-        (_kernels, _nullLabel) = (model.Kernels, model.NullLabel);
+        (_kernels, _nullLabel, _owned) = (model.Kernels, model.NullLabel, new OwnedTensors(model.Kernels));
         var config = model.Network.Config;
         var image = new Shape(batch, config.ImageSize, config.ImageSize, config.InChannels);
         RowLength = checked((int)image.RowCount);
-        (State, History, StoredState) = (Allocate(image), Allocate(image), Allocate(image));
-        Noise = explicitNoise ? Allocate(image) : default;
-        (Scale, NullRow, SampleIndex) = (Allocate(new(batch)), Allocate(new(batch)), Allocate(new(batch)));
-        (SourceRow, Labels, Timesteps) = (Allocate(new(2 * batch)), Allocate(new(2 * batch)), Allocate(new(2 * batch)));
+        (State, History, StoredState) = (_owned.Allocate(image), _owned.Allocate(image), _owned.Allocate(image));
+        Noise = explicitNoise ? _owned.Allocate(image) : default;
+        (Scale, NullRow, SampleIndex) = (_owned.Allocate(new(batch)), _owned.Allocate(new(batch)), _owned.Allocate(new(batch)));
+        (SourceRow, Labels, Timesteps) = (_owned.Allocate(new(2 * batch)), _owned.Allocate(new(2 * batch)), _owned.Allocate(new(2 * batch)));
         (_sourceRow, _labels, _nullRow) = (new int[2 * batch], new int[2 * batch], new int[batch]);
         (_timesteps, _scale) = (new float[2 * batch], new float[batch]);
     }
@@ -88,15 +88,5 @@ internal sealed class SamplerBuffers : IDisposable
         return rows;
     }
 
-    public void Dispose()
-    {
-        foreach (var memory in _memory) memory.Dispose();
-    }
-
-    private TensorView Allocate(Shape shape)
-    {
-        var memory = _kernels.Allocate(shape.Count);
-        _memory.Add(memory);
-        return new TensorView(memory, 0, shape);
-    }
+    public void Dispose() => _owned.Dispose();
 }

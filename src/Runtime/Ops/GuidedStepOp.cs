@@ -34,8 +34,10 @@ public sealed partial class PlanBuilder
             if (tensor is not null && tensor.Shape != z.Shape)
                 throw new ArgumentException($"GuidedStep: {tensor} must have the shape of {z}.");
         Tensor?[] reads = [prediction, scale, nullRow, sampleIndex, noise, z, history, state];
-        Record(nameof(IKernels.GuidedStep), reads, [z, history, state, denoised], k => k.GuidedStep(
-            in row.Value, seed.Value, prediction.View, scale.View, nullRow.View, sampleIndex.View, noise?.View ?? default,
-            z.View, history?.View ?? default, state?.View ?? default, denoised?.View ?? default, z.View), 12.0 * z.Count);
+        Record(nameof(IKernels.GuidedStep), reads, [z, history, state, denoised], k => k.GuidedStep(in row.Value, seed.Value, new GuidedStepTensors
+        {
+            Prediction = prediction.View, Scale = scale.View, NullRow = nullRow.View, SampleIndex = sampleIndex.View, Noise = noise?.View ?? default,
+            Z = z.View, History = history?.View ?? default, State = state?.View ?? default, Denoised = denoised?.View ?? default,
+        }), 12.0 * z.Count);
     }
 }
