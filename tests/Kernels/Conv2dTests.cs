@@ -26,6 +26,8 @@ public sealed class Conv2dTests
         new(2, 56, 57, 50, 36, 3, 3, 1, 1),
         new(3, 1, 1, 40, 24, 3, 3, 1, 1),
         new(3, 2, 5, 33, 70, 3, 3, 1, 1),
+        new(2, 13, 9, 4, 6, 3, 3, 1, 1),
+        new(2, 21, 20, 3, 21, 5, 5, 2, 2),
     ];
 
     public static IEnumerable<Conv2dShape> AllShapes()
@@ -65,7 +67,7 @@ public sealed class Conv2dTests
     }
 
     [Test]
-    public void ResultsDoNotDependOnThreads([Range(0, 28)] int index)
+    public void ResultsDoNotDependOnThreads([Range(0, 30)] int index)
     {
         var shape = AllShapes().ElementAt(index) with { Batch = 4 };
         float[][]? expected = null;
@@ -80,7 +82,7 @@ public sealed class Conv2dTests
     }
 
     [Test]
-    public void RowsDoNotDependOnTheBatch([Range(0, 28)] int index)
+    public void RowsDoNotDependOnTheBatch([Range(0, 30)] int index)
     {
         var shape = AllShapes().ElementAt(index) with { Batch = 5 };
         using var kernels = new CpuKernels(2);
@@ -104,7 +106,7 @@ public sealed class Conv2dTests
     }
 
     [Test]
-    public void AccumulationAddsToWhatWasThere([Values(0, 4, 5, 9, 14)] int index)
+    public void AccumulationAddsToWhatWasThere([Values(0, 4, 5, 9, 14, 17)] int index)
     {
         using var kernels = new CpuKernels(2);
         using var run = new Conv2dRun(kernels, Shapes[index], seed: 5, fused: false);

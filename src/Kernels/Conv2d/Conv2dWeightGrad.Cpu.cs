@@ -1,20 +1,31 @@
+using System.Runtime.CompilerServices;
+
 namespace NativeDiffusion.Kernels;
 
 public sealed unsafe partial class CpuKernels
 {
     /// <summary>
     /// How a weight gradient is split: units (an image or a band of its rows) form groups, each with its own sums, and output channels form
-    /// chunks. All of it follows from the shape, so the order of every sum does.
+    /// chunks. An output channel has <see cref="Slices"/> times <see cref="Depth"/> weights, lanes lie along the latter. All of it follows from the
+    /// shape, so the order of every sum does.
     /// </summary>
     private readonly record struct WeightGradPlan(
-        int BandRows, int Bands, int Units, int Groups, int Chunks, int ChunkChannels, int PaddedOut, int PaddedDepth)
+        int Slices, int Depth, int PaddedDepth, int BandRows, int Bands, int Units, int Groups, int Chunks, int ChunkChannels, int PaddedOut)
     {
-        public long GroupFloats(int kernelHeight) => (long)PaddedOut * kernelHeight * PaddedDepth;
+        public long GroupFloats => (long)PaddedOut * Slices * PaddedDepth;
+    }
+
+    // Each row of a window has sums of its own, unless few channels would leave most lanes empty: then whole windows are copied together first.
+    private static bool JoinsWindowRows(in Conv2dShape s)
+    {
+        int panel = 2 * LaneCount, depth = s.KernelWidth * s.InChannels;
+        return 2 * ((s.KernelHeight * depth + LaneCount - 1) / LaneCount * LaneCount) <= s.KernelHeight * ((depth + panel - 1) / panel * panel);
     }
 
     private static WeightGradPlan PlanWeightGrad(in Conv2dShape s)
     {
-        int tile = LaneCount == 16 ? 8 : 6, panel = 2 * LaneCount;
+        bool joined = JoinsWindowRows(s);
+        int tile = joined ? MatrixProduct.RowGranularity : LaneCount == 16 ? 8 : 6, panel = 2 * LaneCount;
         int bandColumns = (s.OutWidth - 1) * s.Stride + s.KernelWidth;
         long rowFloats = (long)bandColumns * s.InChannels * s.Stride + (long)s.OutWidth * s.OutChannels;
         int bandRows = (int)Math.Clamp(BandFloats / rowFloats, 1, s.OutHeight);
@@ -24,13 +35,14 @@ public sealed unsafe partial class CpuKernels
         int units = bands * s.Batch;
 
         int paddedOut = (s.OutChannels + tile - 1) / tile * tile;
-        int paddedDepth = (s.KernelWidth * s.InChannels + panel - 1) / panel * panel;
-        long gradFloats = (long)paddedOut * s.KernelHeight * paddedDepth;
+        int slices = joined ? 1 : s.KernelHeight, depth = s.KernelWidth * s.InChannels * (joined ? s.KernelHeight : 1);
+        int paddedDepth = (depth + panel - 1) / panel * panel;
+        long gradFloats = (long)paddedOut * slices * paddedDepth;
         int chunks = (int)Math.Clamp(gradFloats / (96 * 1024), 1, Math.Min(16, paddedOut / tile));
         int chunkChannels = (paddedOut / tile + chunks - 1) / chunks * tile;
         chunks = (paddedOut + chunkChannels - 1) / chunkChannels;
         int groups = Math.Clamp(16 / chunks, 1, units);
-        return new(bandRows, bands, units, groups, chunks, chunkChannels, paddedOut, paddedDepth);
+        return new(slices, depth, paddedDepth, bandRows, bands, units, groups, chunks, chunkChannels, paddedOut);
     }
 
     /// <inheritdoc/>
@@ -38,7 +50,7 @@ public sealed unsafe partial class CpuKernels
     {
         if (UsesWinogradWeightGrad(shape)) return PlanWinogradWeightGrad(shape).WorkspaceFloats;
         var plan = PlanWeightGrad(shape);
-        return plan.Groups * plan.GroupFloats(shape.KernelHeight);
+        return plan.Groups * plan.GroupFloats;
     }
 
     private void WeightGradLanes<V>(
@@ -64,7 +76,8 @@ public sealed unsafe partial class CpuKernels
         // Whole vectors are read from the last window of a band.
         long band = ((long)(plan.BandRows - 1) * shape.Stride + shape.KernelHeight) * job.BandColumns * shape.InChannels + 2 * V.Count;
         job.DyOffset = source.CoefficientFloats + (band + 15) / 16 * 16;
-        EnsureScratch(job.DyOffset + (long)plan.BandRows * shape.OutWidth * plan.ChunkChannels + 64);
+        job.WindowOffset = job.DyOffset + (long)plan.BandRows * shape.OutWidth * plan.ChunkChannels + 64;
+        EnsureScratch(job.WindowOffset + (JoinsWindowRows(shape) ? (long)plan.BandRows * shape.OutWidth * plan.PaddedDepth + V.Count : 0));
         float** scratch = stackalloc float*[Threads];
         for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
         job.Scratch = scratch;
@@ -75,9 +88,9 @@ public sealed unsafe partial class CpuKernels
             Sums = workspace.Pointer,
             Dw = dw.Pointer,
             Groups = plan.Groups,
-            GroupFloats = plan.GroupFloats(shape.KernelHeight),
-            Rows = shape.KernelHeight,
-            Depth = shape.KernelWidth * shape.InChannels,
+            GroupFloats = plan.GroupFloats,
+            Rows = plan.Slices,
+            Depth = plan.Depth,
             PaddedDepth = plan.PaddedDepth,
             Accumulate = accumulate,
         };
@@ -93,7 +106,7 @@ public sealed unsafe partial class CpuKernels
         public float* Dy, Sums;
         public float** Scratch;
         public int BandColumns;
-        public long DyOffset;
+        public long DyOffset, WindowOffset;
 
         public void Execute(int item, int worker)
         {
@@ -102,9 +115,8 @@ public sealed unsafe partial class CpuKernels
             float* band = scratch + Source.CoefficientFloats, staged = scratch + DyOffset;
             int k0 = chunk * Plan.ChunkChannels, channels = Math.Min(Plan.ChunkChannels, Plan.PaddedOut - k0);
             int real = Math.Min(channels, Shape.OutChannels - k0);
-            nint rowStride = (nint)BandColumns * Shape.InChannels;
-            float* sums = Sums + group * Plan.GroupFloats(Shape.KernelHeight) + (nint)k0 * Shape.KernelHeight * Plan.PaddedDepth;
-            nint kStride = (nint)Shape.KernelHeight * Plan.PaddedDepth;
+            nint rowStride = (nint)BandColumns * Shape.InChannels, kStride = (nint)Plan.Slices * Plan.PaddedDepth;
+            float* sums = Sums + group * Plan.GroupFloats + k0 * kStride;
             int first = (int)((long)Plan.Units * group / Plan.Groups), last = (int)((long)Plan.Units * (group + 1) / Plan.Groups);
             for (int unit = first; unit < last; unit++)
             {
@@ -113,13 +125,18 @@ public sealed unsafe partial class CpuKernels
                 Source.Stage<V>(n, r0 * Shape.Stride - Shape.Padding, stagedRows, -Shape.Padding, BandColumns, band, scratch);
                 float* d = Dy + ((nint)n * Shape.OutHeight + r0) * Shape.OutWidth * Shape.OutChannels + k0;
                 nint dStep = Shape.OutChannels;
+                if (JoinsWindowRows(Shape))
+                {
+                    MultiplyJoined(band, rowStride, rows, d, real, sums, scratch + WindowOffset, unit == first);
+                    continue;
+                }
                 if (real != channels)
                 {
                     CopyPadded(d, Shape.OutChannels, real, staged, channels, rows * Shape.OutWidth);
                     d = staged;
                     dStep = channels;
                 }
-                for (int a = 0; a < Shape.KernelHeight; a++)
+                for (int a = 0; a < Plan.Slices; a++)
                     for (int j = 0; j < Plan.PaddedDepth; j += 2 * V.Count)
                         for (int k = 0; k < channels; k += TileRows<V>())
                             OuterTile<V>(
@@ -127,6 +144,25 @@ public sealed unsafe partial class CpuKernels
                                 d + k, dStep, dStep * Shape.OutWidth, rows, Shape.OutWidth,
                                 sums + k * kStride + (nint)a * Plan.PaddedDepth + j, kStride, unit == first);
             }
+        }
+
+        private readonly void MultiplyJoined(float* band, nint rowStride, int rows, float* d, int channels, float* sums, float* windows, bool first)
+        {
+            for (int r = 0; r < rows; r++)
+                JoinWindows(band + r * Shape.Stride * rowStride, rowStride, windows + (nint)r * Shape.OutWidth * Plan.PaddedDepth);
+            MatrixProduct.Multiply<V>(
+                d, 1, Shape.OutChannels, channels, windows, Plan.PaddedDepth, rows * Shape.OutWidth, sums, Plan.PaddedDepth, Plan.Depth, accumulate: !first);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void JoinWindows(float* source, nint rowStride, float* target)
+        {
+            nint step = (nint)Shape.Stride * Shape.InChannels, length = (nint)Shape.KernelWidth * Shape.InChannels;
+            // What a vector holds too much is overwritten by the next row of the window, or of the next pixel's.
+            for (nint q = 0; q < Shape.OutWidth; q++, source += step, target += Plan.PaddedDepth)
+                for (nint a = 0; a < Shape.KernelHeight; a++)
+                    for (nint i = 0; i < length; i += V.Count)
+                        V.Store(target + a * length + i, V.Load(source + a * rowStride + i));
         }
 
         private static void CopyPadded(float* source, int sourceStride, int count, float* target, int targetStride, int rows)
