@@ -19,6 +19,8 @@ public interface ILanesCheck
     float Exp(float x);
 
     float Sigmoid(float x);
+
+    float Exp2(float x);
 }
 
 internal sealed unsafe class LanesCheck<V>(string name) : ILanesCheck
@@ -104,6 +106,12 @@ internal sealed unsafe class LanesCheck<V>(string name) : ILanesCheck
     {
         for (int n = -126; n <= 127; n++)
             Assert.That(Elements(V.PowerOfTwo(V.Broadcast(n))), Is.All.EqualTo((float)Math.Pow(2, n)), $"2^{n}");
+        V factor = V.Broadcast(1.37f);
+        for (int n = -126; n <= 126; n++)
+            Assert.That(Elements(V.ScaleByPowerOfTwo(factor, V.Broadcast(n))), Is.All.EqualTo((float)(1.37f * Math.Pow(2, n))), $"1.37 * 2^{n}");
+        foreach (float n in new[] { -127, -1000, -1e30f, float.MinValue, float.NegativeInfinity })
+            Assert.That(Elements(V.ScaleByPowerOfTwo(factor, V.Broadcast(n))), Is.All.InRange(0f, 3e-38f), $"1.37 * 2^{n}");
+        Assert.That(Elements(V.ScaleByPowerOfTwo(V.Broadcast(float.NaN), V.Broadcast(float.NaN))), Is.All.NaN);
     }
 
     public void Selection()
@@ -117,6 +125,15 @@ internal sealed unsafe class LanesCheck<V>(string name) : ILanesCheck
     public float Exp(float x) => First(LanesMath.Exp(V.Broadcast(x)));
 
     public float Sigmoid(float x) => First(LanesMath.Sigmoid(V.Broadcast(x)));
+
+    public float Exp2(float x)
+    {
+        V x0 = V.Broadcast(x), x1 = x0, x2 = x0, x3 = x0;
+        AttentionTiles.Exp2(ref x0, ref x1, ref x2, ref x3);
+        float[] results = [.. Elements(x0), .. Elements(x1), .. Elements(x2), .. Elements(x3)];
+        Assert.That(results, Is.All.EqualTo(results[0]));
+        return results[0];
+    }
 
     // The last elements before memory that may not be touched: a read beyond them ends the process.
     private static void NothingBehindThePointerIsRead()

@@ -73,6 +73,27 @@ public sealed class LanesTests
     }
 
     [TestCaseSource(nameof(Widths))]
+    public void Exp2_of_attention_is_within_two_ulp_and_ends_in_zero(ILanesCheck width)
+    {
+        double worst = 0;
+        for (int i = 0; i <= 100_000; i++)
+        {
+            float x = -125 + i * 1.26e-3f;
+            double expected = Math.Pow(2, x);
+            worst = Math.Max(worst, Math.Abs(width.Exp2(x) - expected) / expected);
+        }
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(worst, Is.LessThan(2.4e-7));
+            Assert.That(width.Exp2(0), Is.EqualTo(1f));
+            Assert.That(width.Exp2(-127), Is.InRange(0f, 2e-38f));
+            Assert.That(width.Exp2(-1e9f), Is.InRange(0f, 2e-38f));
+            Assert.That(width.Exp2(float.MinValue), Is.InRange(0f, 2e-38f));
+            Assert.That(width.Exp2(float.NaN), Is.NaN);
+        }
+    }
+
+    [TestCaseSource(nameof(Widths))]
     public void Sigmoid_has_its_limits_and_symmetry(ILanesCheck width)
     {
         using (Assert.EnterMultipleScope())

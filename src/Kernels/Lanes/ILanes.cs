@@ -51,6 +51,9 @@ internal unsafe interface ILanes<TSelf>
     /// <summary>2^n for integral n in -126 to 127.</summary>
     static abstract TSelf PowerOfTwo(TSelf n);
 
+    /// <summary>a * 2^n for a in 0.5 to 2 and integral n up to 126; for n below -126 at most 2 * 2^-126.</summary>
+    static abstract TSelf ScaleByPowerOfTwo(TSelf a, TSelf n);
+
     /// <summary>Where a &gt; b: <paramref name="whenTrue"/>, elsewhere (NaN included): <paramref name="whenFalse"/>.</summary>
     static abstract TSelf SelectGreater(TSelf a, TSelf b, TSelf whenTrue, TSelf whenFalse);
 

@@ -78,6 +78,9 @@ internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes1
         new(((Vector128.ConvertToInt32Native(n._value) + Vector128.Create(127)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 ScaleByPowerOfTwo(Lanes128 a, Lanes128 n) => a * PowerOfTwo(Max(Broadcast(-126f), n));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 SelectGreater(Lanes128 a, Lanes128 b, Lanes128 whenTrue, Lanes128 whenFalse) =>
         new(Vector128.ConditionalSelect(Vector128.GreaterThan(a._value, b._value), whenTrue._value, whenFalse._value));
 

@@ -71,6 +71,9 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
         new(((Vector256.ConvertToInt32Native(n._value) + Vector256.Create(127)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 ScaleByPowerOfTwo(Lanes256 a, Lanes256 n) => a * PowerOfTwo(Max(Broadcast(-126f), n));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 SelectGreater(Lanes256 a, Lanes256 b, Lanes256 whenTrue, Lanes256 whenFalse) =>
         new(Vector256.ConditionalSelect(Vector256.GreaterThan(a._value, b._value), whenTrue._value, whenFalse._value));
 

@@ -71,6 +71,9 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
         new(((Vector512.ConvertToInt32Native(n._value) + Vector512.Create(127)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 ScaleByPowerOfTwo(Lanes512 a, Lanes512 n) => new(Avx512F.Scale(a._value, n._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 SelectGreater(Lanes512 a, Lanes512 b, Lanes512 whenTrue, Lanes512 whenFalse) =>
         new(Vector512.ConditionalSelect(Vector512.GreaterThan(a._value, b._value), whenTrue._value, whenFalse._value));
 
