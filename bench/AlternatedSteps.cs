@@ -35,7 +35,7 @@ internal static class AlternatedSteps
         ResultFiles.WriteText("GuidedSamplerStepInTurns.md", text.ToString());
 
         string header = string.Join(',', names.Select(n => n.Replace(",", "", StringComparison.Ordinal).Replace(' ', '_')));
-        var csv = new StringBuilder(ResultFiles.Header("# ")).AppendLine($"preset,batch,rounds,{header},ratio_composed,ratio_fused");
+        var csv = new StringBuilder(ResultFiles.Header("# ")).AppendLine($"preset,batch,rounds,{header},ratio_composed,ratio_sampler");
         foreach (var row in rows)
             csv.AppendLine(CultureInfo.InvariantCulture,
                 $"{row.Case.Preset},{row.Case.Batch},{row.Rounds},{string.Join(',', row.Milliseconds.Select(Exact))},{string.Join(',', row.Ratios[1..].Select(Exact))}");

@@ -46,8 +46,8 @@ internal static class BenchModels
     public static readonly (string Name, Func<DiffusionModel, SamplerTable, int, ISamplerArm> Create)[] Arms =
     [
         ("two passes", (model, table, batch) => new ComposedSampler(model, table, batch, Scale, doubled: false)),
-        ("doubled batch, composed", (model, table, batch) => new ComposedSampler(model, table, batch, Scale, doubled: true)),
-        ("doubled batch, fused", (model, table, batch) => new FusedSampler(model, table, batch, Scale)),
+        ("one doubled batch, composed", (model, table, batch) => new ComposedSampler(model, table, batch, Scale, doubled: true)),
+        ("guided sampler", (model, table, batch) => new FusedSampler(model, table, batch, Scale)),
     ];
 
     /// <summary>DPM-Solver++(2M).</summary>

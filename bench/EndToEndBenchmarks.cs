@@ -33,7 +33,7 @@ public class EndToEndBenchmarks
         _kernels = new CpuKernels(BenchForm.Threads);
         _model = Case.CreateModel(_kernels);
         var table = BenchModels.Table(_model, Steps);
-        _sampler = new GuidedSampler(_model, table, new GuidedSamplerOptions { Batch = Case.Batch });
+        _sampler = new GuidedSampler(_model, table);
         _requests = [.. Enumerable.Range(0, Case.Batch).Select(i => new SampleRequest(i % _model.NullLabel, new GuidanceScale(BenchModels.Scale), i))];
         _composed = BenchModels.Arms[0].Create(_model, table, Case.Batch);
         var config = Case.Network;

@@ -32,8 +32,8 @@ public class GuidedSamplerStepBenchmarks
     public void SetupDoubledComposed() => Setup(1);
 
     /// <summary>Prepares the third arm.</summary>
-    [GlobalSetup(Target = nameof(DoubledFused))]
-    public void SetupDoubledFused() => Setup(2);
+    [GlobalSetup(Target = nameof(GuidedSampler))]
+    public void SetupGuidedSampler() => Setup(2);
 
     /// <summary>Frees the arm.</summary>
     [GlobalCleanup]
@@ -52,9 +52,9 @@ public class GuidedSamplerStepBenchmarks
     [Benchmark]
     public void DoubledComposed() => _arm.Step(0);
 
-    /// <summary>One plan: shared prefix, doubled batch, fused step.</summary>
+    /// <summary>One plan for each group of images: shared prefix, doubled batch, fused step.</summary>
     [Benchmark]
-    public void DoubledFused() => _arm.Step(0);
+    public void GuidedSampler() => _arm.Step(0);
 
     private void Setup(int arm)
     {

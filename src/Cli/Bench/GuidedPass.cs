@@ -4,7 +4,7 @@ using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Cli.Bench;
 
-/// <summary>One guided DPM-Solver++ step by one plan over the doubled batch.</summary>
+/// <summary>One guided DPM-Solver++ step by the sampler: one plan over the doubled batch for each group of images that it would take at once.</summary>
 internal sealed class GuidedPass : BenchPass
 {
     private readonly GuidedSampler _sampler;
@@ -12,7 +12,7 @@ internal sealed class GuidedPass : BenchPass
 
     public GuidedPass(DiffusionModel model, int batch)
     {
-        _sampler = new GuidedSampler(model, MiddleStep(model), new GuidedSamplerOptions { Batch = batch });
+        _sampler = new GuidedSampler(model, MiddleStep(model));
         _requests = [.. Labels(model, batch).Select((label, i) => new SampleRequest(label, new GuidanceScale(Scale), i))];
         _sampler.Sample(_requests, (_, _) => { });
     }
@@ -20,11 +20,13 @@ internal sealed class GuidedPass : BenchPass
     /// <summary>The scale of both guided passes.</summary>
     public static double Scale => 3;
 
-    public override double Flops => BenchMeasurement.Flops(Plan);
+    public override double Flops => Enumerable.Range(0, Groups).Sum(g => BenchMeasurement.Flops(PlanOf(g)));
 
     public override long PlanBytes => Plan.PeakBytes;
 
-    public override Plan Plan => _sampler.PlanFor(_requests.Length, 2 * _requests.Length);
+    public override Plan Plan => PlanOf(0);
+
+    private int Groups => _sampler.Groups(_requests.Length);
 
     /// <summary>A step in the middle, the same for both guided passes, as a table of its own.</summary>
     public static SamplerTable MiddleStep(DiffusionModel model)
@@ -33,7 +35,20 @@ internal sealed class GuidedPass : BenchPass
         return new SamplerTable(table.Name, [table.Rows[10]], table.InitialScale);
     }
 
-    public override void Run() => _sampler.Advance(_requests, 0);
+    public override void Run()
+    {
+        for (int g = 0; g < Groups; g++)
+        {
+            var (start, count) = _sampler.Group(_requests.Length, g);
+            _sampler.Advance(_requests.AsSpan(start, count), 0);
+        }
+    }
 
     public override void Dispose() => _sampler.Dispose();
+
+    private Plan PlanOf(int group)
+    {
+        int images = _sampler.Group(_requests.Length, group).Count;
+        return _sampler.PlanFor(images, 2 * images);
+    }
 }

@@ -13,10 +13,11 @@ internal sealed class BenchCommand
 
     private const string Details =
         """
-        Passes: forward (one evaluation), train (forward, backward, clipping, AdamW), guided (one guided sampler step by the doubled batch), unfused
+        Passes: forward (one evaluation), train (forward, backward, clipping, AdamW), guided (one guided sampler step, by the
+        doubled batch of as many images as the sampler takes at once), unfused
         (the same step with the same kernels, by two evaluations and simple passes over memory). The time is the median after a warm-up; GFLOP count
         direct convolution, whatever algorithm runs. Close other programs first.
-        --profile adds a table of the steps (of one evaluation, for unfused), each beside the roof of this machine, which it measures first.
+        --profile adds a table of the steps (of one evaluation, for guided and unfused), each beside the roof of this machine, which it measures first.
 
         Examples:
           nativediffusion bench --config small32 --pass forward --batch 16

@@ -80,7 +80,9 @@ internal sealed class SampleCommand
         "--interval-sigma", "LO:HI", "Guide at noise levels sigma above LO and up to HI only.");
 
     private readonly Option<bool> _raw = new("--raw") { Description = "Use the raw weights of a training checkpoint, not their moving average." };
-    private readonly Option<int> _batch = CliOptions.Integer("--batch", "N", "Images at once: memory against speed. Does not change the images.", 8, 1, 65536);
+    private readonly Option<int?> _batch = CliOptions.OptionalInteger(
+        "--batch", "N", "Most images at once: less memory, or another speed. Does not change the images. [default: as many as are fastest for the model]", 1, 65536);
+
     private readonly Option<int> _threads = CliOptions.Threads();
 
     private readonly Option<string> _out = new("--out")
@@ -121,7 +123,7 @@ internal sealed class SampleCommand
             defaultStrengths: format == SampleFormat.Grid ? [0, 0.5, 1, 2, 4] : [2]);
         using var sampler = new GuidedSampler(model, SettingsFrom(parsed), new GuidedSamplerOptions
         {
-            Batch = Math.Min(parsed.GetValue(_batch), selection.Requests.Count),
+            Batch = parsed.GetValue(_batch) is { } most ? Math.Min(most, selection.Requests.Count) : null,
             Seed = parsed.GetValue(_seed),
             Interval = IntervalFrom(parsed),
         });
@@ -130,7 +132,7 @@ internal sealed class SampleCommand
 
         long start = Stopwatch.GetTimestamp();
         int evaluations = 0;
-        ConsoleProgress.Run(context, "pass", 0, (long)sampler.Table.Rows.Count * Chunks(selection, sampler), progress =>
+        ConsoleProgress.Run(context, "pass", 0, sampler.Evaluations(selection.Requests.Count), progress =>
         {
             var report = new ImmediateProgress<SamplingProgress>(p => progress.Report(evaluations = p.Evaluation, $"{p.Images} of {selection.Requests.Count} images"));
             output.Images = sampler.Sample(selection.Requests, report, context.Cancellation);
@@ -198,7 +200,4 @@ internal sealed class SampleCommand
         int size = model.Settings.DataSize ?? network.ImageSize;
         return new Image(size, size, network.InChannels, new byte[size * size * network.InChannels]);
     }
-
-    private static int Chunks(SampleSelection selection, GuidedSampler sampler) =>
-        (selection.Requests.Count + sampler.Options.Batch - 1) / sampler.Options.Batch;
 }

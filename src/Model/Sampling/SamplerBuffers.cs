@@ -47,10 +47,6 @@ internal sealed class SamplerBuffers : IDisposable
 
     public TensorView Timesteps { get; }
 
-    /// <summary>Scale 0 is the unconditional model, which one pass with the null label gives; so it needs no second half either.</summary>
-    public static bool NeedsNull(SampleRequest request, SamplerRow row, GuidanceInterval interval) =>
-        request.Label >= 0 && request.Scale.S != 0 && interval.ScaleAt(row, request.Scale) != 1;
-
     /// <summary>Initial noise of a batch, keyed by the sample's index.</summary>
     public void Start(ReadOnlySpan<SampleRequest> batch, double initialScale, GuidedSamplerOptions options)
     {
@@ -68,11 +64,12 @@ internal sealed class SamplerBuffers : IDisposable
         int rows = batch.Length;
         for (int i = 0; i < batch.Length; i++)
         {
-            bool guided = NeedsNull(batch[i], row, interval);
-            bool unconditional = batch[i].Label < 0 || (batch[i].Scale.S == 0 && interval.Contains(row));
+            double scale = interval.ScaleAt(row, batch[i].Scale);
+            // Scale 0 is the unconditional model, which one pass with the null label gives; so it needs no second half either.
+            bool unconditional = batch[i].Label < 0 || scale == 0, guided = !unconditional && scale != 1;
             _sourceRow[i] = i;
             _labels[i] = unconditional ? _nullLabel : batch[i].Label;
-            _scale[i] = guided ? (float)batch[i].Scale.S : 1f;
+            _scale[i] = guided ? (float)scale : 1f;
             _nullRow[i] = -1;
             if (!guided) continue;
             _nullRow[i] = rows;

@@ -50,6 +50,42 @@ public sealed class GuidedSamplerTests
         Assert.That(buffers.SetRow([Mixed[0]], table.Rows[1], GuidanceInterval.Everywhere), Is.EqualTo(1));
     }
 
+    [TestCase(2.4, 8, 4, Description = "digits: what caches hold")]
+    [TestCase(4.8, 32, 4, Description = "small32: two thirds of the weights")]
+    [TestCase(37.8, 404, 4, Description = "base64")]
+    [TestCase(12.0, 0, 1)]
+    [TestCase(6.0, 17.9, 2)]
+    [TestCase(6.0, 36.1, 4)]
+    [TestCase(500, 1, 1)]
+    [TestCase(0.001, 0, 64)]
+    public void The_batch_follows_from_the_bytes(double megabytesPerImage, double weightMegabytes, int images) =>
+        Assert.That(GuidedSampler.FastestBatch((long)(1e6 * megabytesPerImage), (long)(1e6 * weightMegabytes)), Is.EqualTo(images));
+
+    [Test]
+    public void Images_are_taken_in_even_groups_of_at_most_the_batch()
+    {
+        using var kernels = new CpuKernels(1);
+        using var model = TinyModel.CreateRandom(kernels);
+        using var sampler = new GuidedSampler(model, new SamplerSettings { Steps = 3 }, new GuidedSamplerOptions { Batch = 4 });
+        using var fastest = new GuidedSampler(model, new SamplerSettings { Steps = 3 });
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Enumerable.Range(0, sampler.Groups(9)).Select(g => sampler.Group(9, g)), Is.EqualTo(new[] { (0, 3), (3, 3), (6, 3) }));
+            Assert.That(Enumerable.Range(0, sampler.Groups(5)).Select(g => sampler.Group(5, g).Count), Is.EqualTo(new[] { 2, 3 }));
+            Assert.That((sampler.Batch, sampler.Groups(4), sampler.Groups(0), sampler.Evaluations(9)), Is.EqualTo((4, 1, 0, 9)));
+            Assert.That(fastest.Batch, Is.GreaterThan(4), "a tiny network");
+        }
+        List<SamplingProgress> reports = [];
+        sampler.Sample(Mixed, (_, _) => { }, new Reports(reports));
+        Assert.That(reports, Has.Count.EqualTo(sampler.Evaluations(Mixed.Length)));
+        Assert.That(reports[^1], Is.EqualTo(new SamplingProgress(6, 6, Mixed.Length)));
+    }
+
+    private sealed class Reports(List<SamplingProgress> list) : IProgress<SamplingProgress>
+    {
+        public void Report(SamplingProgress value) => list.Add(value);
+    }
+
     [Test]
     public void An_interval_over_all_steps_is_guidance_and_an_empty_one_is_none()
     {
