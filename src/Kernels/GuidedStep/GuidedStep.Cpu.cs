@@ -5,7 +5,7 @@ namespace NativeDiffusion.Kernels;
 
 public sealed unsafe partial class CpuKernels
 {
-    // Elements of one item. Fewer in all are done by the caller alone: they take no longer than to wake another thread.
+    // Elements of one item. Up to twice as many are done by the caller alone: they take no longer than to wake another thread.
     private const int StepChunk = 16384;
 
     // Drawing a normal number takes about as long as the rest of the step for so many elements within the caches.
