@@ -77,8 +77,8 @@ internal sealed class Conv2dRun : IDisposable
             Activation = activation,
         };
         _weight = Tensor(new(shape.OutChannels, shape.KernelHeight, shape.KernelWidth, c));
-        _packed = Empty(kernels.Conv2dPackedLength(shape, Conv2dPass.Forward));
-        _packedGrad = Empty(kernels.Conv2dPackedLength(shape, Conv2dPass.InputGrad));
+        _packed = Packed(Conv2dPass.Forward);
+        _packedGrad = Packed(Conv2dPass.InputGrad);
         _workspace = Empty(kernels.Conv2dWeightGradWorkspace(shape));
         _y = Poisoned(output);
         _dy = Tensor(output);
@@ -89,8 +89,8 @@ internal sealed class Conv2dRun : IDisposable
 
     public void RunAll(bool accumulate = false)
     {
-        _kernels.Conv2dPack(_shape, Conv2dPass.Forward, _weight.View, _packed.View);
-        _kernels.Conv2dPack(_shape, Conv2dPass.InputGrad, _weight.View, _packedGrad.View);
+        if (_packed != _weight) _kernels.Conv2dPack(_shape, Conv2dPass.Forward, _weight.View, _packed.View);
+        if (_packedGrad != _weight) _kernels.Conv2dPack(_shape, Conv2dPass.InputGrad, _weight.View, _packedGrad.View);
         _kernels.Conv2dForward(_shape, _input, _packed.View, _epilogue, _y.View);
         _kernels.Conv2dInputGrad(_shape, _dy.View, _packedGrad.View, _du.View, accumulate);
         _kernels.Conv2dWeightGrad(_shape, _input, _dy.View, _workspace.View, _dw.View, accumulate);
@@ -150,6 +150,13 @@ internal sealed class Conv2dRun : IDisposable
     public void Dispose()
     {
         foreach (var tensor in _tensors) tensor.Dispose();
+    }
+
+    /// <summary>Shapes that are packed to nothing read the weights themselves.</summary>
+    private GuardedTensor Packed(Conv2dPass pass)
+    {
+        long length = _kernels.Conv2dPackedLength(_shape, pass);
+        return length == 0 ? _weight : Empty(length);
     }
 
     private bool Flip() => _random.Next(2) == 0;

@@ -5,6 +5,7 @@ public sealed unsafe partial class CpuKernels
     /// <inheritdoc/>
     public long Conv2dPackedLength(in Conv2dShape shape, Conv2dPass pass)
     {
+        if (UsesWideWinograd(shape)) return 0;
         if (UsesWinograd(shape))
             return pass == Conv2dPass.Forward
                 ? WinogradPackedLength(shape.InChannels, shape.OutChannels)
@@ -20,6 +21,8 @@ public sealed unsafe partial class CpuKernels
     /// <inheritdoc/>
     public void Conv2dPack(in Conv2dShape shape, Conv2dPass pass, TensorView weight, TensorView packed)
     {
+        if (UsesWideWinograd(shape))
+            throw new ArgumentException($"{shape} reads its weights as they are: it has no packed ones.", nameof(shape));
         if (UsesWinograd(shape))
         {
             switch (LaneCount)
@@ -93,8 +96,16 @@ public sealed unsafe partial class CpuKernels
             Channels = shape.OutChannels,
             Y = y.Pointer,
         };
-        if (UsesWinograd(shape)) RunWinograd<V>(source, shape.Batch, shape.OutChannels, packed.Pointer, store);
+        if (UsesWinograd(shape)) RunWinograd<V>(shape, source, packed.Pointer, forward: true, store);
         else RunWindow<V>(ConvWindow.Forward(shape), source, shape.Batch, packed.Pointer, store);
+    }
+
+    private void RunWinograd<V>(in Conv2dShape shape, in ConvSource source, float* weights, bool forward, in ConvEpilogue epilogue)
+        where V : unmanaged, ILanes<V>
+    {
+        var output = new WinogradOutput<V> { Epilogue = epilogue, Height = shape.Height, Width = shape.Width };
+        if (UsesWideWinograd(shape)) RunWideWinograd(source, shape.Batch, weights, forward, output);
+        else RunWinograd(source, shape.Batch, weights, output);
     }
 
     private void InputGradLanes<V>(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate)
@@ -105,7 +116,7 @@ public sealed unsafe partial class CpuKernels
         float* weights = packed.Pointer;
         if (UsesWinograd(shape))
         {
-            RunWinograd<V>(source, shape.Batch, shape.InChannels, weights, store);
+            RunWinograd<V>(shape, source, weights, forward: false, store);
             return;
         }
         for (int py = 0; py < shape.Stride; py++)

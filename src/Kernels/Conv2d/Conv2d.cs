@@ -4,13 +4,13 @@ public partial interface IKernels
 {
     /// <summary>
     /// Number of floats of the packed weights of one pass, without the batch: the layout depends on the device, its instruction set and the
-    /// algorithm that the shape selects.
+    /// algorithm that the shape selects. 0: the pass reads the weights as they are, and takes these in place of packed ones.
     /// </summary>
     long Conv2dPackedLength(in Conv2dShape shape, Conv2dPass pass);
 
     /// <summary>
     /// Rearranges (and, for Winograd's algorithm, transforms) <paramref name="weight"/>[Cout,Kh,Kw,Cin] into <paramref name="packed"/>, once per
-    /// update of the weights.
+    /// update of the weights; only where <see cref="Conv2dPackedLength"/> is not 0.
     /// </summary>
     void Conv2dPack(in Conv2dShape shape, Conv2dPass pass, TensorView weight, TensorView packed);
 

@@ -265,7 +265,7 @@ public sealed unsafe partial class CpuKernels
                 int channel = k * panel, count = Math.Min(panel, Window.OutChannels - channel);
                 for (int p = 0; p < points; p += TileRows<V>())
                 {
-                    InnerTile<V>(windowBase, windows + p, rowStride, Window.TapsY, (nint)Window.TapsX * Window.InChannels, b, sums);
+                    InnerTile<V>(windowBase, windows + p, rowStride, Window.TapsY, (nint)Window.TapsX * Window.InChannels, b, sums, first: true);
                     int valid = Math.Min(TileRows<V>(), points - p);
                     for (int i = 0; i < valid; i++)
                         Epilogue.Store<V>(sums + i * panel, (nint)pixels[p + i], (nint)imageOf[p + i], channel, count);

@@ -21,15 +21,15 @@ public sealed unsafe partial class CpuKernels
         where V : unmanaged, ILanes<V> => V.Count == 16 ? 8 : 6;
 
     /// <summary>
-    /// sums[p][j] = sum over segments s and k below length of rows[offsets[p] + s segmentStride + k] b[s length + k][j], for <see cref="TileRows{V}"/> rows
-    /// and 2 vectors of columns.
+    /// sums[p][j] (+)= sum over segments s and k below length of rows[offsets[p] + s segmentStride + k] b[s length + k][j], for <see cref="TileRows{V}"/>
+    /// rows and 2 vectors of columns; starts from zero if <paramref name="first"/>.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void InnerTile<V>(float* rows, nint* offsets, nint segmentStride, nint segments, nint length, float* b, float* sums)
+    private static void InnerTile<V>(float* rows, nint* offsets, nint segmentStride, nint segments, nint length, float* b, float* sums, bool first)
         where V : unmanaged, ILanes<V>
     {
-        if (V.Count == 16) InnerTile8<V>(rows, offsets, segmentStride, segments, length, b, sums);
-        else InnerTile6<V>(rows, offsets, segmentStride, segments, length, b, sums);
+        if (V.Count == 16) InnerTile8<V>(rows, offsets, segmentStride, segments, length, b, sums, first);
+        else InnerTile6<V>(rows, offsets, segmentStride, segments, length, b, sums, first);
     }
 
     /// <summary>
@@ -47,7 +47,7 @@ public sealed unsafe partial class CpuKernels
 
     /// <summary>Eight rows, for 32 registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void InnerTile8<V>(float* rows, nint* offsets, nint segmentStride, nint segments, nint length, float* b, float* sums)
+    private static void InnerTile8<V>(float* rows, nint* offsets, nint segmentStride, nint segments, nint length, float* b, float* sums, bool first)
         where V : unmanaged, ILanes<V>
     {
         float* a0 = rows + offsets[0], a1 = rows + offsets[1], a2 = rows + offsets[2], a3 = rows + offsets[3], a4 = rows + offsets[4], a5 = rows + offsets[5], a6 = rows + offsets[6], a7 = rows + offsets[7];
@@ -59,6 +59,25 @@ public sealed unsafe partial class CpuKernels
         V s50 = V.Zero, s51 = V.Zero;
         V s60 = V.Zero, s61 = V.Zero;
         V s70 = V.Zero, s71 = V.Zero;
+        if (!first)
+        {
+            s00 = V.Load(sums + 0 * V.Count);
+            s01 = V.Load(sums + 1 * V.Count);
+            s10 = V.Load(sums + 2 * V.Count);
+            s11 = V.Load(sums + 3 * V.Count);
+            s20 = V.Load(sums + 4 * V.Count);
+            s21 = V.Load(sums + 5 * V.Count);
+            s30 = V.Load(sums + 6 * V.Count);
+            s31 = V.Load(sums + 7 * V.Count);
+            s40 = V.Load(sums + 8 * V.Count);
+            s41 = V.Load(sums + 9 * V.Count);
+            s50 = V.Load(sums + 10 * V.Count);
+            s51 = V.Load(sums + 11 * V.Count);
+            s60 = V.Load(sums + 12 * V.Count);
+            s61 = V.Load(sums + 13 * V.Count);
+            s70 = V.Load(sums + 14 * V.Count);
+            s71 = V.Load(sums + 15 * V.Count);
+        }
         for (nint segment = 0; segment < segments; segment++)
         {
             for (nint k = 0; k < length; k++)
@@ -121,7 +140,7 @@ public sealed unsafe partial class CpuKernels
 
     /// <summary>Six rows, for 16 registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void InnerTile6<V>(float* rows, nint* offsets, nint segmentStride, nint segments, nint length, float* b, float* sums)
+    private static void InnerTile6<V>(float* rows, nint* offsets, nint segmentStride, nint segments, nint length, float* b, float* sums, bool first)
         where V : unmanaged, ILanes<V>
     {
         float* a0 = rows + offsets[0], a1 = rows + offsets[1], a2 = rows + offsets[2], a3 = rows + offsets[3], a4 = rows + offsets[4], a5 = rows + offsets[5];
@@ -131,6 +150,21 @@ public sealed unsafe partial class CpuKernels
         V s30 = V.Zero, s31 = V.Zero;
         V s40 = V.Zero, s41 = V.Zero;
         V s50 = V.Zero, s51 = V.Zero;
+        if (!first)
+        {
+            s00 = V.Load(sums + 0 * V.Count);
+            s01 = V.Load(sums + 1 * V.Count);
+            s10 = V.Load(sums + 2 * V.Count);
+            s11 = V.Load(sums + 3 * V.Count);
+            s20 = V.Load(sums + 4 * V.Count);
+            s21 = V.Load(sums + 5 * V.Count);
+            s30 = V.Load(sums + 6 * V.Count);
+            s31 = V.Load(sums + 7 * V.Count);
+            s40 = V.Load(sums + 8 * V.Count);
+            s41 = V.Load(sums + 9 * V.Count);
+            s50 = V.Load(sums + 10 * V.Count);
+            s51 = V.Load(sums + 11 * V.Count);
+        }
         for (nint segment = 0; segment < segments; segment++)
         {
             for (nint k = 0; k < length; k++)

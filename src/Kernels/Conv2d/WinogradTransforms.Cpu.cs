@@ -145,35 +145,38 @@ internal static unsafe class Winograd
             out r0, out r1, out r2, out r3);
     }
 
-    /// <summary>
-    /// One vector of output channels: planes[6 i + j] = (G g G^T)[i][j] of nine taps; <paramref name="buffer"/> holds 18 vectors.
-    /// </summary>
+    /// <summary>One vector of output channels: planes[6 i + j] = (G g G^T)[i][j] of nine taps.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void TransformWeight<V>(float* taps, nint tapStride, float* planes, nint planeStride, float* buffer)
+    public static void TransformWeight<V>(float* taps, nint tapStride, float* planes, nint planeStride)
         where V : unmanaged, ILanes<V>
     {
-        for (nint j = 0; j < 3; j++)
-        {
-            float* g = taps + j * tapStride, t = buffer + j * V.Count;
-            Weight(V.Load(g), V.Load(g + 3 * tapStride), V.Load(g + 6 * tapStride), out V r0, out V r1, out V r2, out V r3, out V r4, out V r5);
-            V.Store(t, r0);
-            V.Store(t + 3 * V.Count, r1);
-            V.Store(t + 6 * V.Count, r2);
-            V.Store(t + 9 * V.Count, r3);
-            V.Store(t + 12 * V.Count, r4);
-            V.Store(t + 15 * V.Count, r5);
-        }
-        for (nint i = 0; i < 6; i++)
-        {
-            float* t = buffer + i * 3 * V.Count, p = planes + i * 6 * planeStride;
-            Weight(V.Load(t), V.Load(t + V.Count), V.Load(t + 2 * V.Count), out V r0, out V r1, out V r2, out V r3, out V r4, out V r5);
-            V.Store(p, r0);
-            V.Store(p + planeStride, r1);
-            V.Store(p + 2 * planeStride, r2);
-            V.Store(p + 3 * planeStride, r3);
-            V.Store(p + 4 * planeStride, r4);
-            V.Store(p + 5 * planeStride, r5);
-        }
+        WeightColumn(taps, tapStride, out V a0, out V b0, out V c0, out V d0, out V e0, out V f0);
+        WeightColumn(taps + tapStride, tapStride, out V a1, out V b1, out V c1, out V d1, out V e1, out V f1);
+        WeightColumn(taps + 2 * tapStride, tapStride, out V a2, out V b2, out V c2, out V d2, out V e2, out V f2);
+        WeightRow(a0, a1, a2, planes, planeStride);
+        WeightRow(b0, b1, b2, planes + 6 * planeStride, planeStride);
+        WeightRow(c0, c1, c2, planes + 12 * planeStride, planeStride);
+        WeightRow(d0, d1, d2, planes + 18 * planeStride, planeStride);
+        WeightRow(e0, e1, e2, planes + 24 * planeStride, planeStride);
+        WeightRow(f0, f1, f2, planes + 30 * planeStride, planeStride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void WeightColumn<V>(float* g, nint tapStride, out V r0, out V r1, out V r2, out V r3, out V r4, out V r5)
+        where V : unmanaged, ILanes<V> =>
+        Weight(V.Load(g), V.Load(g + 3 * tapStride), V.Load(g + 6 * tapStride), out r0, out r1, out r2, out r3, out r4, out r5);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void WeightRow<V>(V g0, V g1, V g2, float* p, nint planeStride)
+        where V : unmanaged, ILanes<V>
+    {
+        Weight(g0, g1, g2, out V r0, out V r1, out V r2, out V r3, out V r4, out V r5);
+        V.Store(p, r0);
+        V.Store(p + planeStride, r1);
+        V.Store(p + 2 * planeStride, r2);
+        V.Store(p + 3 * planeStride, r3);
+        V.Store(p + 4 * planeStride, r4);
+        V.Store(p + 5 * planeStride, r5);
     }
 
     /// <summary>One tile and one vector of channels: planes[6 i + j] = (A d A^T)[i][j] of the 4x4 pixels at <paramref name="source"/>.</summary>

@@ -7,6 +7,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels : IKernels
 {
     private readonly CpuMemory[] _scratch;
+    private readonly CpuMemory _commonScratch = new(0);
 
     /// <summary>A backend with <paramref name="threads"/> workers; 0 takes one per processor. Results do not depend on the number.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A negative number, or more than 1024.</exception>
@@ -47,6 +48,7 @@ public sealed unsafe partial class CpuKernels : IKernels
     {
         Pool.Dispose();
         foreach (var scratch in _scratch) scratch.Dispose();
+        _commonScratch.Dispose();
     }
 
     /// <summary>
@@ -60,4 +62,10 @@ public sealed unsafe partial class CpuKernels : IKernels
 
     /// <summary>The scratch of one worker, aligned to 64 bytes, contents undefined.</summary>
     internal float* Scratch(int worker) => _scratch[worker].Pointer;
+
+    /// <summary>Grows the scratch that the workers of a job share.</summary>
+    private void EnsureCommonScratch(long floats) => _commonScratch.EnsureLength(floats);
+
+    /// <summary>The scratch that the workers of a job share, aligned to 64 bytes, contents undefined.</summary>
+    private float* CommonScratch => _commonScratch.Pointer;
 }

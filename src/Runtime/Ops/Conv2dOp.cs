@@ -131,7 +131,8 @@ public sealed partial class PlanBuilder
     {
         // The layout depends on the map's size (which algorithm wins), never on the batch; plans of all batch sizes share it.
         var layoutShape = shape with { Batch = 1 };
-        return Packed(weight, $"{pass}:{layoutShape}", Kernels.Conv2dPackedLength(layoutShape, pass), nameof(IKernels.Conv2dPack),
+        long length = Kernels.Conv2dPackedLength(layoutShape, pass);
+        return length == 0 ? weight : Packed(weight, $"{pass}:{layoutShape}", length, nameof(IKernels.Conv2dPack),
             (k, w, packed) => k.Conv2dPack(layoutShape, pass, w, packed));
     }
 
