@@ -5,17 +5,27 @@ namespace NativeDiffusion.Bench.Arms;
 
 /// <summary>
 /// Guidance and the sampler's step as one vectorised pass after another over arrays that were allocated beforehand: what a careful program does
-/// without a fused kernel. Rows without noise, second history and learned variance.
+/// without a fused kernel. Rows without second history; noise and learned variance where a <see cref="StepNoise"/> is given.
 /// </summary>
-internal sealed class ComposedStep(int count)
+internal sealed class ComposedStep(int count, StepNoise? noise = null)
 {
     private readonly float[] _guided = new float[count], _clean = new float[count];
+    private readonly float[] _conditional = new float[noise is null ? 0 : count], _unconditional = new float[noise is null ? 0 : count];
+    private readonly float[] _deviation = new float[noise is null ? 0 : count];
 
     /// <summary>Updates <paramref name="z"/> and <paramref name="history"/> in place.</summary>
     public void Run(
         in GuidedStepRow row, float scale, ReadOnlySpan<float> conditional, ReadOnlySpan<float> unconditional, Span<float> z, Span<float> history)
     {
-        CheckRow(row);
+        CheckRow(row, noise);
+        if (conditional.Length > z.Length)
+        {
+            noise!.Split(conditional, 0, _conditional);
+            noise.Split(unconditional, 0, _unconditional);
+            noise.Split(conditional, 1, _deviation);
+            conditional = _conditional;
+            unconditional = _unconditional;
+        }
         TensorPrimitives.Subtract(conditional, unconditional, _guided);
         TensorPrimitives.MultiplyAdd(_guided, scale, unconditional, _guided);
         TensorPrimitives.Multiply(z, row.XFromZ, _clean);
@@ -26,12 +36,21 @@ internal sealed class ComposedStep(int count)
         if (row.E != 0) TensorPrimitives.MultiplyAdd(_guided, row.E, z, z);
         if (row.P != 0) TensorPrimitives.MultiplyAdd(history, row.P, z, z);
         if (row.StoreHistory) _clean.CopyTo(history);
+        if (noise is null) return;
+        var drawn = noise.Draw(row);
+        if (row.LearnedVariance)
+        {
+            StepNoise.Deviation(row, _deviation, _deviation);
+            TensorPrimitives.MultiplyAdd(_deviation, drawn, z, z);
+        }
+        else TensorPrimitives.MultiplyAdd(drawn, row.C, z, z);
     }
 
     /// <summary>Refuses rows whose terms the composed arms leave out.</summary>
-    public static void CheckRow(in GuidedStepRow row)
+    public static void CheckRow(in GuidedStepRow row, StepNoise? noise = null)
     {
-        if (row.Q != 0 || row.StoreState || row.C != 0 || row.LearnedVariance || (row.StoreHistory && (row.HistoryFromZ, row.HistoryFromX) != (0, 1)))
-            throw new ArgumentException($"The composed arms take rows of DDIM and DPM-Solver++(2M); got {row}.");
+        bool noisy = row.C != 0 || row.LearnedVariance;
+        if (row.Q != 0 || row.StoreState || noisy != noise is not null || (row.StoreHistory && (row.HistoryFromZ, row.HistoryFromX) != (0, 1)))
+            throw new ArgumentException($"The composed arms take rows of DDIM, DPM-Solver++(2M) and ancestral samplers, with noise if they have it; got {row}.");
     }
 }

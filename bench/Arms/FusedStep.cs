@@ -6,6 +6,7 @@ namespace NativeDiffusion.Bench.Arms;
 /// <summary>The step as one in-place pass: <see cref="IKernels.GuidedStep"/> on the doubled prediction.</summary>
 internal sealed class FusedStep : IDisposable
 {
+    public const ulong Seed = 1;
     private readonly IKernels _kernels;
     private readonly OwnedTensors _owned;
     private readonly GuidedStepTensors _tensors;
@@ -16,7 +17,7 @@ internal sealed class FusedStep : IDisposable
         int batch = data.Shape.Batch;
         _tensors = new GuidedStepTensors
         {
-            Prediction = _owned.Allocate(data.Shape.WithBatch(2 * batch)), Z = _owned.Allocate(data.Shape), History = _owned.Allocate(data.Shape),
+            Prediction = _owned.Allocate(data.Predicted.WithBatch(2 * batch)), Z = _owned.Allocate(data.Shape), History = _owned.Allocate(data.Shape),
             Scale = _owned.Allocate(new(batch)), NullRow = _owned.Allocate(new(batch)), SampleIndex = _owned.Allocate(new(batch)),
         };
         kernels.Upload(data.Conditional, _tensors.Prediction.Rows(0, batch));
@@ -28,7 +29,7 @@ internal sealed class FusedStep : IDisposable
         kernels.Upload([.. Enumerable.Range(0, batch)], _tensors.SampleIndex);
     }
 
-    public void Run(in GuidedStepRow row) => _kernels.GuidedStep(row, 1, _tensors);
+    public void Run(in GuidedStepRow row) => _kernels.GuidedStep(row, Seed, _tensors);
 
     /// <summary>Copies of the state and the history.</summary>
     public (float[] Z, float[] History) Download()

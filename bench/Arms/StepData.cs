@@ -2,27 +2,42 @@ using NativeDiffusion.Kernels;
 
 namespace NativeDiffusion.Bench.Arms;
 
+/// <summary>What a guided step does beside guidance, clipping and the mix of state and clean sample.</summary>
+public enum StepKind
+{
+    /// <summary>DPM-Solver++(2M): reads and writes a history.</summary>
+    History,
+
+    /// <summary>Stochastic DDIM: adds noise, drawn for the step.</summary>
+    Noise,
+
+    /// <summary>Ancestral, with a variance from the network's second half of the channels, and noise drawn for the step.</summary>
+    LearnedVariance,
+}
+
 /// <summary>The inputs of one guided step alone, the same for every arm.</summary>
 internal sealed class StepData
 {
     /// <summary>Guidance scale of every sample.</summary>
     public const float Scale = 3;
 
-    public StepData(Shape image, int batch)
+    public StepData(Shape image, int batch, StepKind kind = StepKind.History)
     {
         Shape = image.WithBatch(batch);
-        int count = checked((int)Shape.Count);
-        (Conditional, Unconditional, Z, History) = (Noise(count, 1), Noise(count, 2), Noise(count, 3), Noise(count, 4));
+        Predicted = kind == StepKind.LearnedVariance ? Shape.WithChannels(2 * image.Channels) : Shape;
+        Row = RowOf(kind);
+        int count = checked((int)Shape.Count), predicted = checked((int)Predicted.Count);
+        (Conditional, Unconditional, Z, History) = (Noise(predicted, 1), Noise(predicted, 2), Noise(count, 3), Noise(count, 4));
     }
 
-    /// <summary>A step of DPM-Solver++(2M) in the middle of 20 with a v-prediction: guidance, clipping, one history read and written.</summary>
-    public static GuidedStepRow Row { get; } = new()
-    {
-        StepIndex = 10, XFromZ = 0.72f, XFromG = -0.69f, A = 0.88f, B = 0.29f, P = -0.13f, Clip = true, StoreHistory = true, HistoryFromX = 1,
-    };
+    /// <summary>A step in the middle of 20 with a v-prediction.</summary>
+    public GuidedStepRow Row { get; }
 
     /// <summary>[N, H, W, C].</summary>
     public Shape Shape { get; }
+
+    /// <summary>[N, H, W, C], or 2C where the variance is learned.</summary>
+    public Shape Predicted { get; }
 
     public float[] Conditional { get; }
 
@@ -32,8 +47,9 @@ internal sealed class StepData
 
     public float[] History { get; }
 
-    /// <summary>Bytes that the step cannot avoid: two predictions, state and history read, state and history written.</summary>
-    public static long LeastBytes(Shape image, int batch) => 6 * sizeof(float) * batch * image.Count;
+    /// <summary>Bytes that the step cannot avoid: predictions, state and history read, state and history written.</summary>
+    public static long LeastBytes(Shape image, int batch, StepKind kind) =>
+        (kind switch { StepKind.Noise => 4, _ => 6 }) * sizeof(float) * batch * image.Count;
 
     /// <summary>Standard normal values by counter.</summary>
     public static float[] Noise(int count, uint sample)
@@ -41,5 +57,16 @@ internal sealed class StepData
         float[] values = new float[count];
         Philox.Fill(values, 1, sample, 0, RandomStream.InitialNoise);
         return values;
+    }
+
+    private static GuidedStepRow RowOf(StepKind kind)
+    {
+        var row = new GuidedStepRow { StepIndex = 10, XFromZ = 0.72f, XFromG = -0.69f, A = 0.88f, B = 0.29f, Clip = true };
+        return kind switch
+        {
+            StepKind.Noise => row with { C = 0.3f },
+            StepKind.LearnedVariance => row with { LearnedVariance = true, LogVarMin = -4, LogVarMax = -2 },
+            _ => row with { P = -0.13f, StoreHistory = true, HistoryFromX = 1 },
+        };
     }
 }

@@ -29,12 +29,14 @@ public sealed class BandwidthColumns : ManualConfig
     {
         if (benchmark is null || summary[benchmark]?.ResultStatistics is not { } statistics) return null;
         var size = (GuidedStepBenchmarks.StepSize)benchmark.Parameters[nameof(GuidedStepBenchmarks.Size)];
-        return StepData.LeastBytes(size.Shape, (int)benchmark.Parameters[nameof(GuidedStepBenchmarks.Batch)]) / statistics.Median;
+        var kind = (StepKind)benchmark.Parameters[nameof(GuidedStepBenchmarks.Kind)];
+        return StepData.LeastBytes(size.Shape, (int)benchmark.Parameters[nameof(GuidedStepBenchmarks.Batch)], kind) / statistics.Median;
     }
 
     private static BenchmarkCase? Copy(Summary summary, BenchmarkCase benchmark) => summary.BenchmarksCases.FirstOrDefault(other =>
         other.Descriptor.WorkloadMethod.Name == nameof(GuidedStepBenchmarks.Copy)
-        && new[] { nameof(GuidedStepBenchmarks.Size), nameof(GuidedStepBenchmarks.Batch) }.All(name => other.Parameters[name].Equals(benchmark.Parameters[name])));
+        
+        && new[] { nameof(GuidedStepBenchmarks.Kind), nameof(GuidedStepBenchmarks.Size), nameof(GuidedStepBenchmarks.Batch) }.All(name => other.Parameters[name].Equals(benchmark.Parameters[name])));
 
     private sealed class Column(string name, string legend, Func<Summary, BenchmarkCase, double?> value) : IColumn
     {

@@ -13,25 +13,30 @@ internal sealed class BenchArmTests
 {
     private static readonly GuidedStepRow[] Rows =
     [
-        StepData.Row,
         new() { XFromZ = 0.72f, XFromG = -0.69f, A = 0.31f, B = 0.5f, E = 0.4f },
         new() { XFromZ = 0.72f, XFromG = -0.69f, B = 1, Clip = true, ClipLow = -0.5f, ClipHigh = 0.7f },
     ];
 
     [Test]
-    public void StepsAgree([Range(0, 2)] int row)
+    public void StepsAgree([Values] StepKind kind) => CheckSteps(new StepData(new Shape(1, 5, 7, 3), 3, kind), null);
+
+    [Test]
+    public void StepsOfOtherRowsAgree([Range(0, 1)] int row) => CheckSteps(new StepData(new Shape(1, 5, 7, 3), 3), Rows[row]);
+
+    private static void CheckSteps(StepData data, GuidedStepRow? other)
     {
-        var data = new StepData(new Shape(1, 5, 7, 3), 3);
+        GuidedStepRow row = other ?? data.Row;
         using var kernels = new CpuKernels(2);
         using var fused = new FusedArm(kernels, data);
-        var composed = new ComposedStep(data.Z.Length);
+        using StepNoise? noise = row.C != 0 || row.LearnedVariance ? new StepNoise(data.Shape) : null;
+        var composed = new ComposedStep(data.Z.Length, noise);
         float[] z = [.. data.Z], history = [.. data.History];
         var (newZ, newHistory) = (data.Z, data.History);
         for (int step = 0; step < 3; step++)
         {
-            (newZ, newHistory) = AllocatingStep.Run(Rows[row], StepData.Scale, data.Conditional, data.Unconditional, newZ, newHistory);
-            composed.Run(Rows[row], StepData.Scale, data.Conditional, data.Unconditional, z, history);
-            fused.Run(Rows[row]);
+            (newZ, newHistory) = AllocatingStep.Run(row, StepData.Scale, data.Conditional, data.Unconditional, newZ, newHistory, noise);
+            composed.Run(row, StepData.Scale, data.Conditional, data.Unconditional, z, history);
+            fused.Run(row);
         }
         var (fusedZ, fusedHistory) = fused.Download();
         using (Assert.EnterMultipleScope())
