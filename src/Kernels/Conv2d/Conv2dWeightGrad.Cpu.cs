@@ -48,7 +48,7 @@ public sealed unsafe partial class CpuKernels
     /// <inheritdoc/>
     public long Conv2dWeightGradWorkspace(in Conv2dShape shape)
     {
-        if (UsesWinogradWeightGrad(shape)) return PlanWinogradWeightGrad(shape).WorkspaceFloats;
+        if (UsesWinogradWeightGrad(shape)) return WinogradWeightGradWorkspace(shape);
         var plan = PlanWeightGrad(shape);
         return plan.Groups * plan.GroupFloats;
     }

@@ -4,15 +4,16 @@ namespace NativeDiffusion.Kernels;
 
 // dw = G^T [sum over tiles of (A dY A^T) * (B^T d B)] G: the transpose of Winograd's forward algorithm, with the sums over all tiles taken between
 // the transforms. The tiles of a pass are transformed into the workspace; then every small rectangle of dw sums its 36 planes in the cache and
-// transforms them back at once, so that the sums, four times as large as dw, never reach memory.
+// transforms them back at once, so that the sums, four times as large as dw, never reach memory. Few channels on many tiles have too few rectangles to
+// share and spend as much time on transforms as on sums: there groups of tiles, each with its own dw, do all of that in the cache of one worker.
 public sealed unsafe partial class CpuKernels
 {
     /// <summary>
-    /// Units (a band of the tile rows of an image) are taken in passes, which add up in dw in their order. All of it follows from the shape, so the
-    /// order of every sum does.
+    /// Units (a band of the tile rows of an image) form groups, whose units are taken in passes, which add up in dw in their order. All of it follows
+    /// from the shape, so the order of every sum does.
     /// </summary>
     private readonly record struct WinogradWeightGradPlan(
-        int TileRows, int TileColumns, int BandTileRows, int Bands, int Units, int PassUnits, int InPanels, int GradPanels)
+        int TileRows, int TileColumns, int BandTileRows, int Bands, int Units, int Groups, int PassUnits, int InPanels, int GradPanels)
     {
         public int PassTiles => PassUnits * BandTileRows * TileColumns;
 
@@ -23,7 +24,7 @@ public sealed unsafe partial class CpuKernels
 
         public long InFloats => Winograd.Planes * InPlane * InPanels;
 
-        public long WorkspaceFloats => InFloats + Winograd.Planes * GradPlane * GradPanels;
+        public long TileFloats => InFloats + Winograd.Planes * GradPlane * GradPanels;
 
         /// <summary>Tiles before a unit, counted over the whole batch.</summary>
         public int TilesBefore(int unit) => (unit / Bands * TileRows + unit % Bands * BandTileRows) * TileColumns;
@@ -36,6 +37,12 @@ public sealed unsafe partial class CpuKernels
     private const long WinogradGradPassFloats = 1200 * 1024;
     private const int WinogradGradPassTiles = 32;
 
+    // Groups: the transformed tiles of a pass stay in a second-level cache, together with a group's dw.
+    private const int WinogradGradGroups = 16;
+    private const int WinogradGradGroupTiles = 32;
+    private const int WinogradGradGroupedWeights = 32 * 32;
+    private const long WinogradGradGroupPassFloats = 256 * 1024;
+
     private static bool UsesWinogradWeightGrad(in Conv2dShape s) =>
         s is { KernelHeight: 3, KernelWidth: 3, Stride: 1, Padding: 1, InChannels: >= 16, OutChannels: >= 16 };
 
@@ -44,16 +51,25 @@ public sealed unsafe partial class CpuKernels
         int panel = 2 * LaneCount, inPanels = (s.InChannels + panel - 1) / panel, gradPanels = (s.OutChannels + GradPanel - 1) / GradPanel;
         int tileRows = (s.Height + 3) / 4, tileColumns = (s.Width + 3) / 4;
         long tileFloats = Winograd.Planes * ((long)inPanels * panel + (long)gradPanels * GradPanel);
-        long passTiles = Math.Max(WinogradGradPassFloats / tileFloats, WinogradGradPassTiles);
+        bool grouped = (long)s.InChannels * s.OutChannels <= WinogradGradGroupedWeights
+            && (long)s.Batch * tileRows * tileColumns >= WinogradGradGroups * WinogradGradGroupTiles;
+        long passTiles = Math.Max((grouped ? WinogradGradGroupPassFloats : WinogradGradPassFloats) / tileFloats, WinogradGradPassTiles);
         long rowFloats = (long)(tileColumns * 4 + 2) * Math.Max(s.InChannels, s.OutChannels);
-        int bandTileRows = (int)Math.Clamp(Math.Min((2 * BandFloats / rowFloats - 2) / 4, passTiles / tileColumns), 1, tileRows);
+        int bandTileRows = (int)Math.Clamp(Math.Min((BandFloats / rowFloats - 2) / 4, passTiles / tileColumns), 1, tileRows);
         int bands = (tileRows + bandTileRows - 1) / bandTileRows;
         bandTileRows = (tileRows + bands - 1) / bands;
         bands = (tileRows + bandTileRows - 1) / bandTileRows;
-        int units = bands * s.Batch, passUnits = (int)Math.Clamp(passTiles / (bandTileRows * tileColumns), 1, units);
-        int passes = (units + passUnits - 1) / passUnits;
-        passUnits = (units + passes - 1) / passes;
-        return new(tileRows, tileColumns, bandTileRows, bands, units, passUnits, inPanels, gradPanels);
+        int units = bands * s.Batch, groups = grouped ? Math.Min(WinogradGradGroups, units) : 1, groupUnits = (units + groups - 1) / groups;
+        int passUnits = (int)Math.Clamp(passTiles / (bandTileRows * tileColumns), 1, groupUnits), passes = (groupUnits + passUnits - 1) / passUnits;
+        passUnits = (groupUnits + passes - 1) / passes;
+        return new(tileRows, tileColumns, bandTileRows, bands, units, groups, passUnits, inPanels, gradPanels);
+    }
+
+    private static long WinogradWeightGradWorkspace(in Conv2dShape s)
+    {
+        var plan = PlanWinogradWeightGrad(s);
+        // A whole vector is read from the end of the last group's dw.
+        return plan.Groups > 1 ? plan.Groups * 9L * s.OutChannels * s.InChannels + LaneCount : plan.TileFloats;
     }
 
     private void RunWinogradWeightGrad<V>(in Conv2dShape shape, in ConvSource source, float* dy, float* workspace, float* dw, bool accumulate)
@@ -62,7 +78,8 @@ public sealed unsafe partial class CpuKernels
         var plan = PlanWinogradWeightGrad(shape);
         long bandFloats = ((long)plan.BandTileRows * 4 + 2) * (plan.TileColumns * 4 + 2) * Math.Max(shape.InChannels, shape.OutChannels);
         long transformFloats = source.CoefficientFloats + TransformWeightGradTilesJob<V>.BufferFloats + bandFloats + V.Count;
-        EnsureScratch(Math.Max(transformFloats, SumWeightGradPlanesJob<V>.ScratchFloats));
+        long workFloats = (Math.Max(transformFloats, SumWeightGradPlanesJob<V>.ScratchFloats) + 15) / 16 * 16;
+        EnsureScratch(workFloats + (plan.Groups > 1 ? plan.TileFloats : 0));
         float** scratch = stackalloc float*[Threads];
         for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
         var transform = new TransformWeightGradTilesJob<V>
@@ -84,14 +101,62 @@ public sealed unsafe partial class CpuKernels
             OutChannels = shape.OutChannels,
             Scratch = scratch,
         };
+        if (plan.Groups > 1)
+        {
+            sum.Dw = workspace;
+            var group = new WinogradWeightGradGroupJob<V> { Transform = transform, Sum = sum, TilesOffset = workFloats };
+            Pool.Run(ref group, plan.Groups);
+            int depth = 9 * shape.InChannels;
+            var reduce = new ReduceWeightGradJob<V>
+            {
+                Sums = workspace,
+                Dw = dw,
+                Groups = plan.Groups,
+                GroupFloats = sum.DwFloats,
+                Rows = 1,
+                Depth = depth,
+                PaddedDepth = depth,
+                Accumulate = accumulate,
+            };
+            Pool.Run(ref reduce, shape.OutChannels);
+            return;
+        }
         for (int first = 0; first < plan.Units; first += plan.PassUnits)
         {
-            int units = Math.Min(plan.PassUnits, plan.Units - first);
             transform.FirstUnit = first;
+            int units = Math.Min(plan.PassUnits, plan.Units - first);
             Pool.Run(ref transform, 2 * units);
             sum.Tiles = plan.TilesBefore(first + units) - plan.TilesBefore(first);
             sum.Accumulate = accumulate || first > 0;
-            Pool.Run(ref sum, plan.InPanels * ((shape.OutChannels + TileRows<V>() - 1) / TileRows<V>()));
+            Pool.Run(ref sum, sum.Items);
+        }
+    }
+
+    /// <summary>All passes of one group.</summary>
+    private struct WinogradWeightGradGroupJob<V> : IWorkerJob
+        where V : unmanaged, ILanes<V>
+    {
+        public TransformWeightGradTilesJob<V> Transform;
+        public SumWeightGradPlanesJob<V> Sum;
+        public long TilesOffset;
+
+        public readonly void Execute(int item, int worker)
+        {
+            var (transform, sum) = (Transform, Sum);
+            var plan = sum.Plan;
+            transform.In = sum.In = sum.Scratch[worker] + TilesOffset;
+            transform.Grads = sum.Grads = sum.In + plan.InFloats;
+            sum.Dw += item * sum.DwFloats;
+            int firstUnit = (int)((long)plan.Units * item / plan.Groups), lastUnit = (int)((long)plan.Units * (item + 1) / plan.Groups);
+            for (int first = firstUnit; first < lastUnit; first += plan.PassUnits)
+            {
+                transform.FirstUnit = first;
+                int units = Math.Min(plan.PassUnits, lastUnit - first);
+                for (int i = 0; i < 2 * units; i++) transform.Execute(i, worker);
+                sum.Tiles = plan.TilesBefore(first + units) - plan.TilesBefore(first);
+                sum.Accumulate = first > firstUnit;
+                for (int i = 0; i < sum.Items; i++) sum.Execute(i, worker);
+            }
         }
     }
 
@@ -162,6 +227,10 @@ public sealed unsafe partial class CpuKernels
 
         // Room for 8 rows, and off multiples of 4 KB as above.
         private static nint SumPlane => 8 * 2 * V.Count + 16;
+
+        public readonly int Items => Plan.InPanels * ((OutChannels + TileRows<V>() - 1) / TileRows<V>());
+
+        public readonly long DwFloats => 9L * OutChannels * InChannels;
 
         public static long ScratchFloats => Winograd.Planes * SumPlane + (18 + 9) * V.Count;
 
