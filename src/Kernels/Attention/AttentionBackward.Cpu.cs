@@ -4,8 +4,6 @@ namespace NativeDiffusion.Kernels;
 
 public sealed unsafe partial class CpuKernels
 {
-    private const int AttentionBackwardBlock = 64;
-
     /// <inheritdoc/>
     public void AttentionBackward(
         TensorView qkv, TensorView y, TensorView logSumExp, TensorView dy, int heads, QkvOrder order, float scale, TensorView dqkv, bool accumulate)
@@ -22,8 +20,8 @@ public sealed unsafe partial class CpuKernels
         int headDim = y.Shape[2] / heads, tokens = y.Shape[1];
         nint row = MatrixProduct.RoundUp(headDim, V.Count);
         nint rows = MatrixProduct.RoundUp(headDim, MatrixProduct.RowGranularity);
-        nint keyRows = MatrixProduct.RoundUp(tokens, MatrixProduct.RowGranularity);
-        const int Block = AttentionBackwardBlock;
+        nint keyRows = MatrixProduct.RoundUp(tokens, 16);
+        const int Block = AttentionBackwardTiles.Block;
         EnsureScratch(2 * keyRows * row + Block * (3 * rows + 2 * row + 2 * Block + 2));
         float** scratch = stackalloc float*[Threads];
         for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
@@ -61,7 +59,7 @@ public sealed unsafe partial class CpuKernels
         [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
         public readonly void Execute(int item, int worker)
         {
-            const int Block = AttentionBackwardBlock;
+            const int Block = AttentionBackwardTiles.Block;
             int head = item % Heads, n = item / Heads, d = HeadDim;
             float* dk = Scratch[worker];
             float* dv = dk + KeyRows * Row;
@@ -81,75 +79,61 @@ public sealed unsafe partial class CpuKernels
                 int queries = Math.Min(Block, Q.Tokens - q0);
                 float* qBlock = q + q0 * Q.Token;
                 float* dyBlock = dy + q0 * Dy.Token;
-                Q.LoadRows<V>(qBlock, queries, d, Scale, qRows, Row);
+                // The output's rows pass through the places of the queries' and of dq's.
+                Y.LoadRows<V>(y + q0 * Y.Token, queries, d, 1, qRows, Row);
+                Transpose(qRows, Row, queries, d, dqt);
                 Dy.LoadRows<V>(dyBlock, queries, d, 1, dyRows, Row);
-                Transpose(qRows, Row, queries, d, qt, Block);
-                Transpose(dyRows, Row, queries, d, dyt, Block);
-                Stage(LogSumExp + ((nint)n * Heads + head) * Q.Tokens + q0, y + q0 * Y.Token, Y.Token, dyRows, Row, queries, d, logSumExp, delta);
+                Transpose(dyRows, Row, queries, d, dyt);
+                Q.LoadRows<V>(qBlock, queries, d, Scale * Log2E, qRows, Row);
+                Transpose(qRows, Row, queries, d, qt);
+                Stage(LogSumExp + ((nint)n * Heads + head) * Q.Tokens + q0, queries, dqt, dyt, d, logSumExp, delta);
 
                 for (int k0 = 0; k0 < K.Tokens; k0 += Block)
                 {
                     int keys = Math.Min(Block, K.Tokens - k0);
                     float* kBlock = k + k0 * K.Token;
-                    MatrixProduct.Multiply<V>(kBlock, K.Token, K.Channel, keys, qt, Block, d, p, Block, queries, false);
-                    MatrixProduct.Multiply<V>(v + k0 * Values.Token, Values.Token, Values.Channel, keys, dyt, Block, d, ds, Block, queries, false);
-                    Differentiate(p, ds, keys, queries, logSumExp, delta);
+                    AttentionBackwardTiles.Differentiate<V>(
+                        kBlock, K.Token, K.Channel, v + k0 * Values.Token, Values.Token, Values.Channel, keys, qt, dyt, queries, d,
+                        logSumExp, delta, p, ds);
                     MatrixProduct.Multiply<V>(kBlock, K.Channel, K.Token, d, ds, Block, keys, dqt, Block, queries, k0 > 0);
-                    MatrixProduct.Multiply<V>(p, Block, 1, keys, dyRows, Row, queries, dv + k0 * Row, Row, d, q0 > 0);
-                    MatrixProduct.Multiply<V>(ds, Block, 1, keys, qRows, Row, queries, dk + k0 * Row, Row, d, q0 > 0);
+                    AddGradient(p, keys, dyRows, queries, dv + k0 * Row, q0 > 0);
+                    AddGradient(ds, keys, qRows, queries, dk + k0 * Row, q0 > 0);
                 }
                 Transposition.Run(dqt, Block, d, queries, qRows, Row);
                 Dq.StoreRows<V>(qRows, Row, queries, d, Scale, Dq.At(n, head) + q0 * Dq.Token, Accumulate);
             }
-            Dk.StoreRows<V>(dk, Row, K.Tokens, d, 1, Dk.At(n, head), Accumulate);
+            Dk.StoreRows<V>(dk, Row, K.Tokens, d, Ln2, Dk.At(n, head), Accumulate);
             Dv.StoreRows<V>(dv, Row, K.Tokens, d, 1, Dv.At(n, head), Accumulate);
         }
 
-        private static void Transpose(float* rows, nint row, int queries, int channels, float* transposed, nint stride)
+        private readonly void AddGradient(float* weights, int keys, float* rows, int queries, float* gradient, bool accumulate)
         {
-            if (queries % V.Count != 0)
-                for (nint c = 0; c < channels; c++)
-                    V.Store(transposed + c * stride + queries / V.Count * V.Count, V.Zero);
-            Transposition.Run(rows, row, queries, channels, transposed, stride);
-        }
-
-        /// <summary>Copies the block's L and computes its D; both zero up to a whole vector.</summary>
-        private static void Stage(
-            float* source, float* y, nint yToken, float* dyRows, nint row, int queries, int channels, float* logSumExp, float* delta)
-        {
-            for (int i = 0; i < MatrixProduct.RoundUp(queries, V.Count); i++)
+            if (V.Count == 16 && HeadDim <= V.Count) AttentionBackwardTiles.Accumulate<V>(weights, keys, rows, Row, queries, gradient, accumulate);
+            else
             {
-                logSumExp[i] = i < queries ? source[i] : 0;
-                delta[i] = i < queries ? Dot(y + i * yToken, dyRows + i * row, channels) : 0;
+                MatrixProduct.Multiply<V>(
+                    weights, AttentionBackwardTiles.Block, 1, keys, rows, Row, queries, gradient, Row, HeadDim, accumulate);
             }
         }
 
-        private static float Dot(float* a, float* b, int count)
+        private static void Transpose(float* rows, nint row, int queries, int channels, float* transposed)
         {
-            V sum = V.Zero;
-            int c = 0;
-            for (; c + V.Count <= count; c += V.Count) sum = V.MultiplyAdd(V.Load(a + c), V.Load(b + c), sum);
-            if (c < count) sum = V.MultiplyAdd(V.LoadPartial(a + c, count - c), V.LoadPartial(b + c, count - c), sum);
-            return V.Sum(sum);
+            int padded = MatrixProduct.RoundUp(queries, 2 * V.Count);
+            new Span<float>(rows + queries * row, (padded - queries) * (int)row).Clear();
+            Transposition.Run(rows, row, padded, channels, transposed, AttentionBackwardTiles.Block);
         }
 
-        /// <summary>products becomes P = exp(products - L); ds, which holds dy . v, becomes P (ds - D).</summary>
+        /// <summary>The block's L, in base 2, and its D = y . dy; both zero up to a whole panel.</summary>
         [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-        private static void Differentiate(float* products, float* ds, int keys, int queries, float* logSumExp, float* delta)
+        private static void Stage(float* source, int queries, float* yt, float* dyt, int channels, float* logSumExp, float* delta)
         {
-            for (nint j = 0; j < queries; j += V.Count)
+            for (int i = 0; i < MatrixProduct.RoundUp(queries, 2 * V.Count); i++) logSumExp[i] = i < queries ? source[i] * Log2E : 0;
+            for (nint i = 0; i < queries; i += V.Count)
             {
-                V l = V.Load(logSumExp + j), d = V.Load(delta + j);
-                float* p = products + j;
-                float* g = ds + j;
-                for (nint i = 0; i < keys; i++)
-                {
-                    V weight = LanesMath.Exp(V.Load(p) - l);
-                    V.Store(p, weight);
-                    V.Store(g, weight * (V.Load(g) - d));
-                    p += AttentionBackwardBlock;
-                    g += AttentionBackwardBlock;
-                }
+                V sum = V.Zero;
+                for (nint c = 0; c < channels; c++)
+                    sum = V.MultiplyAdd(V.Load(yt + c * AttentionBackwardTiles.Block + i), V.Load(dyt + c * AttentionBackwardTiles.Block + i), sum);
+                V.Store(delta + i, sum);
             }
         }
     }

@@ -57,6 +57,7 @@ internal readonly unsafe struct AttentionHeads(float* start, nint batch, nint he
     }
 
     /// <summary>Copies tokens with channels in lanes, scaled: destination[token * stride + channel], zero in the last vector's rest.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public void LoadRows<V>(float* source, int tokens, int headDim, float scale, float* destination, nint stride)
         where V : unmanaged, ILanes<V>
     {
@@ -79,6 +80,7 @@ internal readonly unsafe struct AttentionHeads(float* start, nint batch, nint he
     }
 
     /// <summary>Writes, or adds, rows that have channels in lanes, scaled: the reverse of <see cref="LoadRows"/>.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public void StoreRows<V>(float* source, nint stride, int tokens, int headDim, float scale, float* destination, bool accumulate)
         where V : unmanaged, ILanes<V>
     {

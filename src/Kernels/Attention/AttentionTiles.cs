@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace NativeDiffusion.Kernels;
 
 /// <summary>
-/// The inner loops of attention. Queries are in lanes, two vectors of them side by side; rows of products and weights belong to keys.
+/// The inner loops of attention's forward pass, and its exponential. Queries are in lanes, two vectors of them side by side; rows of products and weights belong to keys.
 /// </summary>
 internal static unsafe class AttentionTiles
 {
@@ -138,7 +138,7 @@ internal static unsafe class AttentionTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step<V>(float a, V b0, V b1, ref V c0, ref V c1)
+    public static void Step<V>(float a, V b0, V b1, ref V c0, ref V c1)
         where V : unmanaged, ILanes<V>
     {
         V lanes = V.Broadcast(a);
