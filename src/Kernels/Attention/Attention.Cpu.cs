@@ -65,11 +65,11 @@ public sealed unsafe partial class CpuKernels
             int head = item / ItemsPerHead % Heads;
             int n = item / ItemsPerHead / Heads;
             int first = item % ItemsPerHead * QueriesPerItem;
-            for (int q0 = first; q0 < Math.Min(first + QueriesPerItem, Q.Tokens); q0 += 2 * V.Count) Attend(n, head, q0, Scratch[worker]);
+            for (int q0 = first; q0 < Math.Min(first + QueriesPerItem, Q.Tokens); q0 += 2 * V.Count) Attend(n, head, q0, q0 == first, Scratch[worker]);
         }
 
         [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-        private readonly void Attend(int n, int head, int q0, float* scratch)
+        private readonly void Attend(int n, int head, int q0, bool first, float* scratch)
         {
             int panel = 2 * V.Count;
             int queries = Math.Min(panel, Q.Tokens - q0);
@@ -89,6 +89,11 @@ public sealed unsafe partial class CpuKernels
             for (int k0 = 0; k0 < K.Tokens; k0 += AttentionKeyBlock)
             {
                 int keys = Math.Min(AttentionKeyBlock, K.Tokens - k0);
+                if (first)
+                {
+                    K.Prefetch(n, head, k0, keys, HeadDim);
+                    Values.Prefetch(n, head, k0, keys, HeadDim);
+                }
                 V decay0 = max0, decay1 = max1;
                 AttentionTiles.Score(k + k0 * K.Token, K.Token, K.Channel, keys, qt, HeadDim, weights, ref max0, ref max1);
                 if (k0 > 0)

@@ -91,6 +91,11 @@ public sealed unsafe partial class CpuKernels
                 for (int k0 = 0; k0 < K.Tokens; k0 += Block)
                 {
                     int keys = Math.Min(Block, K.Tokens - k0);
+                    if (q0 == 0)
+                    {
+                        K.Prefetch(n, head, k0, keys, d);
+                        Values.Prefetch(n, head, k0, keys, d);
+                    }
                     float* kBlock = k + k0 * K.Token;
                     AttentionBackwardTiles.Differentiate<V>(
                         kBlock, K.Token, K.Channel, v + k0 * Values.Token, Values.Token, Values.Channel, keys, qt, dyt, queries, d,
