@@ -26,7 +26,7 @@ public sealed class GuidedSampler : IDisposable
     private const int MostImages = 65536;
 
     // Activations of one evaluation that stay in the caches of today's processors; measured with 32 MB of the last level.
-    private const long CachedBytes = 12_000_000;
+    private const long CachedBytes = 20_000_000;
 
     private readonly DiffusionModel _model;
     private readonly SamplerTable _table;
@@ -230,7 +230,7 @@ public sealed record GuidedSamplerOptions
 {
     /// <summary>
     /// Most images sampled at once, 1 to 65536; results do not depend on it. Null takes as many as are fastest: the largest power of two (at most
-    /// 64) for which the activations of guided images take at most 12 MB, which caches hold, or two thirds of the bytes of the weights, which every
+    /// 64) for which the activations of guided images take at most 20 MB, which caches hold, or two thirds of the bytes of the weights, which every
     /// evaluation reads.
     /// </summary>
     public int? Batch { get; init; }

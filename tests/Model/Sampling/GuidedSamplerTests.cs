@@ -50,7 +50,7 @@ public sealed class GuidedSamplerTests
         Assert.That(buffers.SetRow([Mixed[0]], table.Rows[1], GuidanceInterval.Everywhere), Is.EqualTo(1));
     }
 
-    [TestCase(2.4, 8, 4, Description = "digits: what caches hold")]
+    [TestCase(2.4, 8, 8, Description = "digits: what caches hold")]
     [TestCase(4.8, 32, 4, Description = "small32: two thirds of the weights")]
     [TestCase(37.8, 404, 4, Description = "base64")]
     [TestCase(12.0, 0, 1)]
