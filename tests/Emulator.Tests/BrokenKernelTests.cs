@@ -1,0 +1,270 @@
+using System.Diagnostics.CodeAnalysis;
+using ILGPU;
+using ILGPU.Runtime;
+using IlgpuEmulator;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.Emulator;
+
+/// <summary>Each detector finds a kernel that is broken in just its way, and names it.</summary>
+[TestFixture]
+[Parallelizable(ParallelScope.All)]
+public class BrokenKernelTests
+{
+    private const int Threads = 64;
+
+    [Test]
+    public void ReadOutOfRange()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>, ArrayView<float>>(ReadsPastTheEnd)(
+            launch, device.Allocate1D(new float[Threads]).View, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.OutOfRange));
+        Assert.That(report.Kernel, Is.EqualTo(nameof(ReadsPastTheEnd)));
+        Assert.That(report.Thread, Is.EqualTo(new Index3D(Threads - 1, 0, 0)));
+        Assert.That(report.SourcePosition, Does.Contain("[Group.IdxX + 1]").And.Contain("BrokenKernelTests.cs:"));
+    }
+
+    [Test]
+    public void WriteOutOfRange()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(WritesBeforeTheBeginning)(
+            launch, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.OutOfRange));
+        Assert.That(report.Message, Does.Contain("element -1"));
+        Assert.That(report.Thread, Is.EqualTo(new Index3D(0, 0, 0)));
+    }
+
+    [Test]
+    public void SubViewOutOfRange()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(TakesTooLongASubView)(
+            launch, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.OutOfRange));
+        Assert.That(report.SourcePosition, Does.Contain("SubView(Group.IdxX)"));
+    }
+
+    [Test]
+    public void MisalignedCast()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(CastsOddOffsets)(
+            launch, device.Allocate1D(new float[Threads + 8]).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Misaligned));
+        Assert.That(report.Thread, Is.EqualTo(new Index3D(1, 0, 0)));
+    }
+
+    [Test]
+    public void ReadOfUnwrittenSharedMemory()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(ReadsUnwrittenShared)(
+            launch, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.UndefinedRead));
+        Assert.That(report.Message, Does.Contain("shared Single[64]"));
+        Assert.That(report.Thread, Is.EqualTo(new Index3D(40, 0, 0)));
+        Assert.That(report.SourcePosition, Does.Contain("[Threads - 1 - lane]"));
+    }
+
+    [Test]
+    public void ReadOfUnwrittenOutput()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(AddsToItsOutput)(
+            launch, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.UndefinedRead));
+        Assert.That(report.Message, Does.Contain("global memory"));
+    }
+
+    [Test]
+    public void UnwrittenOutputReadByTheHost()
+    {
+        using var device = new EmulatedDevice();
+        var output = device.Allocate(Threads);
+        device.Accelerator.LoadStreamKernel<ArrayView<float>>(WritesAllButTheLast)(new KernelConfig(1, Threads), output);
+        var report = Assert.Throws<KernelSanitizerException>(() => output.GetAsArray())!;
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.UndefinedRead));
+        Assert.That(report.Message, Does.Contain($"element {Threads - 1} of {Threads}"));
+    }
+
+    [Test]
+    public void RaceInSharedMemory()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(AllWriteOneSharedElement)(
+            launch, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Race));
+        Assert.That(report.Message, Does.Contain("element 0 of the shared Single[1]").And.Contain("no barrier between"));
+    }
+
+    [Test]
+    public void MissingBarrier()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(ReadsItsNeighbourTooSoon)(
+            launch, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Race));
+        Assert.That(report.Message, Does.Contain("shared Single[64]").And.Contain("no barrier between"));
+        Assert.That(report.SourcePosition, Is.Not.Empty);
+    }
+
+    [Test]
+    public void RaceBetweenGroups()
+    {
+        var report = Run((device, _) => device.LoadStreamKernel<ArrayView<float>>(GroupsWriteOneElement)(
+            new KernelConfig(4, Threads), device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Race));
+        Assert.That(report.Message, Does.Contain("in the same launch"));
+    }
+
+    [Test]
+    public void RaceBetweenElements()
+    {
+        var report = Run((device, _) => device.LoadAutoGroupedStreamKernel<Index1D, ArrayView<float>>(ElementsReadNeighbours)(
+            Threads - 1, device.Allocate1D(new float[Threads]).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Race));
+    }
+
+    [Test]
+    public void DivergentBarrier()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(HalfReachTheBarrier)(
+            launch, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.DivergentBarrier));
+        Assert.That(report.Thread, Is.EqualTo(new Index3D(Threads / 2, 0, 0)));
+    }
+
+    [Test]
+    public void DifferentBarriers()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(BarrierInEitherBranch)(
+            launch, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.DivergentBarrier));
+    }
+
+    [Test]
+    public void TooManyThreads()
+    {
+        var report = Run((device, _) => device.LoadStreamKernel<ArrayView<float>>(WritesAllButTheLast)(
+            new KernelConfig(1, 2048), device.Allocate1D<float>(2048).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.GroupSize));
+    }
+
+    [Test]
+    public void TooMuchSharedMemory()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(TakesTooMuchSharedMemory)(
+            launch, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.SharedMemory));
+        Assert.That(report.Message, Does.Contain("49152"));
+    }
+
+    [Test]
+    public void ExceptionInAKernel()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<int>, int>(DividesByZero)(
+            launch, device.Allocate1D<int>(Threads).View, 0));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.KernelFailure));
+        Assert.That(report.InnerException, Is.InstanceOf<DivideByZeroException>());
+    }
+
+    [Test]
+    public void GroupInAnElementwiseKernel()
+    {
+        var report = Run((device, _) => device.LoadAutoGroupedStreamKernel<Index1D, ArrayView<float>>(UsesItsGroup)(
+            Threads, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Misuse));
+    }
+
+    [Test]
+    public void ViewOfADisposedBuffer()
+    {
+        var report = Run((device, launch) =>
+        {
+            var buffer = device.Allocate1D<float>(Threads);
+            var view = buffer.View;
+            buffer.Dispose();
+            device.LoadStreamKernel<ArrayView<float>>(WritesAllButTheLast)(launch, view);
+        });
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Misuse));
+    }
+
+    [SuppressMessage("Style", "IDE0060:Remove unused parameter", Justification = "Kernels")]
+    private static KernelSanitizerException Run(Action<Accelerator, KernelConfig> launch)
+    {
+        using var device = new EmulatedDevice();
+        return Assert.Throws<KernelSanitizerException>(() => launch(device.Accelerator, new KernelConfig(1, Threads)))!;
+    }
+
+    private static void ReadsPastTheEnd(ArrayView<float> input, ArrayView<float> output) =>
+        output[Group.IdxX] = input[Group.IdxX + 1];
+
+    private static void WritesBeforeTheBeginning(ArrayView<float> output) => output[Group.IdxX - 1] = 1;
+
+    private static void TakesTooLongASubView(ArrayView<float> output) => output.SubView(Group.IdxX, Threads)[0] = 1;
+
+    private static void CastsOddOffsets(ArrayView<float> data) => data.SubView(Group.IdxX, 4).Cast<Float4>()[0] = default;
+
+    private static void ReadsUnwrittenShared(ArrayView<float> output)
+    {
+        var shared = SharedMemory.Allocate<float>(Threads);
+        int lane = Group.IdxX;
+        if (Threads - 1 - lane != 23)
+            shared[Threads - 1 - lane] = lane;
+        Group.Barrier();
+        output[lane] = shared[Threads - 1 - lane];
+    }
+
+    private static void AddsToItsOutput(ArrayView<float> output) => output[Group.IdxX] += 1;
+
+    private static void WritesAllButTheLast(ArrayView<float> output)
+    {
+        if (Group.IdxX < Threads - 1)
+            output[Group.IdxX] = Group.IdxX;
+    }
+
+    private static void AllWriteOneSharedElement(ArrayView<float> output)
+    {
+        var shared = SharedMemory.Allocate<float>(1);
+        shared[0] = Group.IdxX;
+        Group.Barrier();
+        output[Group.IdxX] = shared[0];
+    }
+
+    private static void ReadsItsNeighbourTooSoon(ArrayView<float> output)
+    {
+        var shared = SharedMemory.Allocate<float>(Threads);
+        int lane = Group.IdxX;
+        shared[lane] = 0;
+        Group.Barrier();
+        shared[lane] = lane + 1;
+        float neighbour = shared[(lane + 1) % Threads];
+        Group.Barrier();
+        output[lane] = neighbour;
+    }
+
+    private static void GroupsWriteOneElement(ArrayView<float> output) => output[Group.IdxX] = Grid.IdxX;
+
+    private static void ElementsReadNeighbours(Index1D i, ArrayView<float> data) => data[i] = data[i + 1] + 1;
+
+    private static void HalfReachTheBarrier(ArrayView<float> output)
+    {
+        if (Group.IdxX < Threads / 2)
+            Group.Barrier();
+        output[Group.IdxX] = 1;
+    }
+
+    private static void BarrierInEitherBranch(ArrayView<float> output)
+    {
+        if (Group.IdxX < Threads / 2)
+            Group.Barrier();
+        else
+            Group.Barrier();
+        output[Group.IdxX] = 1;
+    }
+
+    private static void TakesTooMuchSharedMemory(ArrayView<float> output)
+    {
+        var shared = SharedMemory.Allocate<float>(12 * 1024 + 1);
+        shared[Group.IdxX] = 0;
+        output[Group.IdxX] = 1;
+    }
+
+    private static void DividesByZero(ArrayView<int> output, int divisor) => output[Group.IdxX] = 1 / divisor;
+
+    private static void UsesItsGroup(Index1D i, ArrayView<float> output) => output[i] = Group.IdxX;
+}

@@ -1,0 +1,47 @@
+namespace IlgpuEmulator;
+
+/// <summary>How much a launch on the emulator checks.</summary>
+public enum Thoroughness
+{
+    /// <summary>One run in ascending order: ranges, alignment, barriers; no races, no reads of undefined memory.</summary>
+    Fast,
+
+    /// <summary>Three runs (ascending, descending, shuffled; two poison patterns) whose memory must agree.</summary>
+    Thorough,
+
+    /// <summary>As <see cref="Thorough"/>, with four further shuffles.</summary>
+    Exhaustive,
+}
+
+/// <summary>Settings of the emulator; they hold for the current flow of execution, so that tests may run side by side.</summary>
+public static class EmulatorOptions
+{
+    private static readonly AsyncLocal<Thoroughness?> Chosen = new();
+    private static readonly AsyncLocal<bool> IgnoreDownloads = new();
+    private static readonly Thoroughness FromEnvironment = Read();
+
+    /// <summary>How much launches check: what was last set in this flow of execution, else the environment variable
+    /// ND_EMULATOR (fast, thorough or exhaustive), else <see cref="Thoroughness.Thorough"/>.</summary>
+    public static Thoroughness Thoroughness
+    {
+        get => Chosen.Value ?? FromEnvironment;
+        set => Chosen.Value = value;
+    }
+
+    /// <summary>Whether copying bytes to the host that nothing wrote is a finding; holds for the current flow of execution.</summary>
+    public static bool ReportUndefinedDownloads
+    {
+        get => !IgnoreDownloads.Value;
+        set => IgnoreDownloads.Value = !value;
+    }
+
+    private static Thoroughness Read()
+    {
+        string? text = Environment.GetEnvironmentVariable("ND_EMULATOR");
+        if (string.IsNullOrEmpty(text))
+            return Thoroughness.Thorough;
+        return Enum.TryParse(text, ignoreCase: true, out Thoroughness value)
+            ? value
+            : throw new InvalidOperationException($"ND_EMULATOR is '{text}'; it takes fast, thorough or exhaustive.");
+    }
+}

@@ -1,0 +1,160 @@
+using ILGPU;
+
+namespace IlgpuEmulator;
+
+/// <summary>Runs all groups of a launch once, on the calling thread, lane after lane in a given order.</summary>
+internal sealed unsafe class GroupScheduler : IDisposable
+{
+    private readonly Launch _launch;
+    private readonly int _lanes;
+    private readonly SharedBlock _shared;
+    private readonly LaneFrames _frames;
+    private readonly LaneContext _context;
+    private readonly int[] _order;
+    private readonly bool[] _ended;
+    private readonly (string File, int Line)[] _waiting;
+
+    internal GroupScheduler(Launch launch)
+    {
+        _launch = launch;
+        _lanes = launch.GroupDim.Size;
+        _frames = new LaneFrames(launch, _lanes);
+        _shared = new SharedBlock(launch.SharedLimit, launch.DynamicBytes, _lanes, () => _context!.Lane);
+        _context = new LaneContext { Launch = launch, Shared = _shared, Scheduler = this };
+        _order = new int[_lanes];
+        _ended = new bool[_lanes];
+        _waiting = new (string, int)[_lanes];
+    }
+
+    /// <summary>Called with group and interval after each interval; null to skip.</summary>
+    internal Action<int, int>? IntervalEnded { get; set; }
+
+    internal SharedBlock Shared => _shared;
+
+    internal AccessTrace? Trace { get; set; }
+
+    public void Dispose()
+    {
+        _frames.Dispose();
+        _shared.Dispose();
+    }
+
+    internal void Run(LaneOrder order, Poison poison)
+    {
+        var previous = LaneContext.Enter(_context);
+        try
+        {
+            Trace?.Begin(this);
+            if (_launch.IsElementwise)
+                RunElements(order);
+            else
+                RunGroups(order, poison);
+        }
+        catch (Exception e) when (e is not KernelSanitizerException and not NotSupportedException)
+        {
+            var report = LaneContext.Report(SanitizerFinding.KernelFailure, $"{e.GetType().Name}: {e.Message}", "", "", 0);
+            throw new KernelSanitizerException(
+                report.Finding, $"{e.GetType().Name}: {e.Message.TrimEnd('.')}", report.Kernel, report.Group, report.Thread, inner: e);
+        }
+        finally
+        {
+            Trace?.End();
+            LaneContext.Enter(previous);
+        }
+    }
+
+    internal void Arrive(int lane, string file, int line) => _waiting[lane] = (file, line);
+
+    private void RunGroups(LaneOrder order, Poison poison)
+    {
+        var grid = _launch.GridDim;
+        var groups = new int[grid.Size];
+        order.Fill(groups, -1);
+        foreach (int group in groups)
+        {
+            _context.GridIndex = new Index3D(group % grid.X, group / grid.X % grid.Y, group / (grid.X * grid.Y));
+            _shared.Reset(poison);
+            _frames.Reset();
+            Array.Clear(_ended);
+            RunGroup(group, order);
+        }
+    }
+
+    private void RunGroup(int group, LaneOrder order)
+    {
+        int running = _lanes;
+        for (int interval = 0; running > 0; interval++)
+        {
+            order.Fill(_order, unchecked((group * 31) + interval));
+            int waiting = 0;
+            foreach (int lane in _order)
+            {
+                _context.Select(lane);
+                if (_launch.Kernel.Entry(_frames.Of(lane)) == 0)
+                {
+                    _ended[lane] = true;
+                    running--;
+                }
+                else
+                {
+                    waiting++;
+                }
+                Trace?.EndSlice(group, interval, lane);
+            }
+            IntervalEnded?.Invoke(group, interval);
+            if (waiting > 0)
+                CheckBarrier();
+        }
+    }
+
+    private void CheckBarrier()
+    {
+        int first = Array.IndexOf(_ended, false);
+        var (file, line) = _waiting[first];
+        int ended = Array.IndexOf(_ended, true);
+        if (ended >= 0)
+        {
+            _context.Select(ended);
+            throw LaneContext.Report(
+                SanitizerFinding.DivergentBarrier,
+                $"this thread ended, while thread {first} of the group waits at the barrier", "Group.Barrier()", file, line);
+        }
+        for (int lane = first + 1; lane < _lanes; lane++)
+        {
+            if (_waiting[lane] == (file, line))
+                continue;
+            _context.Select(lane);
+            string own = SourceSite.Describe("", _waiting[lane].File, _waiting[lane].Line);
+            throw LaneContext.Report(
+                SanitizerFinding.DivergentBarrier,
+                $"this thread waits at {own}, thread {first} of the group at another barrier",
+                "Group.Barrier()", file, line);
+        }
+    }
+
+    private void RunElements(LaneOrder order)
+    {
+        var extent = _launch.Extent;
+        int count = checked((int)extent.LongSize);
+        var elements = new int[count];
+        order.Fill(elements, 0);
+        byte* frame = _frames.Of(0);
+        int offset = _launch.Kernel.Frame.Arguments[0].Offset;
+        _frames.Reset();
+        foreach (int element in elements)
+        {
+            _context.SelectElement(element);
+            int x = element % extent.X, y = element / extent.X % extent.Y, z = element / (extent.X * extent.Y);
+            if (_launch.IndexType == IndexType.Index1D)
+                *(Index1D*)(frame + offset) = new Index1D(element);
+            else if (_launch.IndexType == IndexType.Index2D)
+                *(Index2D*)(frame + offset) = new Index2D(x, y);
+            else
+                *(Index3D*)(frame + offset) = new Index3D(x, y, z);
+            if (_launch.Kernel.Entry(frame) != 0)
+                throw LaneContext.Report(SanitizerFinding.Misuse, "a barrier in an element-wise kernel", "", "", 0);
+            // Elements run in no order at all: each is a group of its own to the race detector.
+            Trace?.EndSlice(element, 0, element);
+        }
+    }
+}
