@@ -41,6 +41,9 @@ public class WaitingKernelTests
     public void ReferenceLocalAcrossABarrier() => Expect(Run(ReferenceKernel), i => ((i + 1) % Threads * 10) + 5);
 
     [Test]
+    public void StructMethodThatWaits() => Expect(Run(StructKernel), i => (3 * i) + 5 + (2 * i) + 1);
+
+    [Test]
     public void NestedHelpersThatWait() => Expect(Run(NestedKernel), i => (i * 8) + 3);
 
     [Test]
@@ -142,6 +145,13 @@ public class WaitingKernelTests
         y[Group.IdxX] = state.Value + 3;
     }
 
+    private static void StructKernel(ArrayView<float> y)
+    {
+        var pair = new Pair { Value = Group.IdxX, Count = 4 };
+        float sum = Group.IdxX + pair.SumAfterWaiting(Group.IdxX, 5);
+        y[Group.IdxX] = sum + pair.Value;
+    }
+
     private static void Outer(ref Pair state, int times)
     {
         for (int i = 0; i < times; i++)
@@ -171,6 +181,16 @@ public class WaitingKernelTests
     {
         public float Value;
         public int Count;
+
+        public float SumAfterWaiting(float x, float y)
+        {
+            Group.Barrier();
+            float sum = Value + x + y;
+            Value *= 2;
+            Group.Barrier();
+            Value++;
+            return sum;
+        }
     }
 
     private struct Square : IFormula<Square>

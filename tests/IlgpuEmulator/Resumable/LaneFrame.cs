@@ -23,8 +23,7 @@ internal sealed class LaneFrame
         if (result.IsByRef)
             throw new NotSupportedException($"{method.Name} waits at a barrier and returns a reference; return a value instead.");
         _end = ResultOffset + (result == typeof(void) ? 0 : Rounded(result));
-        var arguments = method.GetParameters().Select(parameter => parameter.ParameterType);
-        Arguments = [.. arguments.Select(argument => Add(method, argument))];
+        Arguments = [.. ArgumentTypes(method).Select(argument => Add(method, argument))];
         Locals = [.. method.GetMethodBody()!.LocalVariables.Select(local => Add(method, local.LocalType))];
         OwnBytes = _end;
     }
@@ -37,6 +36,13 @@ internal sealed class LaneFrame
 
     internal static int SizeOf(Type type) =>
         type.IsByRef || type.IsPointer ? sizeof(long) : (int)SizeOfMethod.MakeGenericMethod(type).Invoke(null, null)!;
+
+    /// <summary>What ldarg counts: in a struct's instance method argument 0 is a reference to the struct.</summary>
+    internal static IEnumerable<Type> ArgumentTypes(MethodBase method)
+    {
+        var parameters = method.GetParameters().Select(parameter => parameter.ParameterType);
+        return method is { IsStatic: false, DeclaringType: { IsValueType: true } type } ? parameters.Prepend(type.MakeByRefType()) : parameters;
+    }
 
     /// <summary>A further slot for a value that must survive a suspension.</summary>
     internal FrameVariable Add(MethodBase method, Type type)

@@ -22,12 +22,10 @@ internal static class ResumableCompiler
     internal static ResumableMethod Get(MethodBase method) =>
         Compiled.GetOrAdd(method, m => new Lazy<ResumableMethod>(() => Compile(m))).Value;
 
-    private static ResumableMethod Compile(MethodBase method)
-    {
-        if (!method.IsStatic)
-            return CompileDirect(method);
-        return Barriers.CanReach(method) ? new ResumableEmitter(method).Emit() : CompileDirect(method);
-    }
+    private static ResumableMethod Compile(MethodBase method) =>
+        Barriers.CanReach(method) && (method.IsStatic || method.DeclaringType!.IsValueType)
+            ? new ResumableEmitter(method).Emit()
+            : CompileDirect(method);
 
     /// <summary>A method that cannot wait: load its arguments from the frame and call it.</summary>
     private static ResumableMethod CompileDirect(MethodBase method)

@@ -101,8 +101,8 @@ internal sealed partial class ResumableEmitter
 
     private void EmitNestedCall(IlInstruction instruction, MethodBase target)
     {
-        if (!target.IsStatic)
-            throw new NotSupportedException($"{target.Name} waits at a barrier, so it must be a static method.");
+        if (target is { IsStatic: false, DeclaringType.IsValueType: false })
+            throw new NotSupportedException($"{target.Name} waits at a barrier, so it must be a static method or a struct's.");
         var callee = ResumableCompiler.Get(target);
         int child = _frame.End;
         _childBytes = Math.Max(_childBytes, callee.TotalBytes);

@@ -40,7 +40,8 @@ internal sealed class StackTypes
         {
             if (!_beforeCall.TryGetValue(call.Offset, out var all))
                 continue;
-            int arguments = ((MethodBase)call.Operand!).GetParameters().Length;
+            var callee = (MethodBase)call.Operand!;
+            int arguments = callee.GetParameters().Length + (callee.IsStatic ? 0 : 1);
             var below = all[..^arguments];
             if (below.Contains(null))
                 throw new NotSupportedException(
@@ -105,7 +106,7 @@ internal sealed class StackTypes
         switch (verb)
         {
             case "ldarg" or "ldarga":
-                return Variable(instruction, suffix, _method.GetParameters().Select(p => p.ParameterType), verb == "ldarga");
+                return Variable(instruction, suffix, LaneFrame.ArgumentTypes(_method), verb == "ldarga");
             case "ldloc" or "ldloca":
                 return Variable(instruction, suffix, _method.GetMethodBody()!.LocalVariables.Select(l => l.LocalType), verb == "ldloca");
             case "ldfld" or "ldsfld":
