@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using ILGPU;
 using ILGPU.Runtime;
 using IlgpuEmulator;
@@ -19,7 +18,7 @@ public class BrokenKernelTests
         var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>, ArrayView<float>>(ReadsPastTheEnd)(
             launch, device.Allocate1D(new float[Threads]).View, device.Allocate1D<float>(Threads).View));
         Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.OutOfRange));
-        Assert.That(report.Kernel, Is.EqualTo(nameof(ReadsPastTheEnd)));
+        Assert.That(report.Kernel, Is.EqualTo("BrokenKernelTests.ReadsPastTheEnd"));
         Assert.That(report.Thread, Is.EqualTo(new Index3D(Threads - 1, 0, 0)));
         Assert.That(report.SourcePosition, Does.Contain("[Group.IdxX + 1]").And.Contain("BrokenKernelTests.cs:"));
     }
@@ -90,6 +89,35 @@ public class BrokenKernelTests
             launch, device.Allocate1D<float>(Threads).View));
         Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Race));
         Assert.That(report.Message, Does.Contain("element 0 of the shared Single[1]").And.Contain("no barrier between"));
+    }
+
+    [Test]
+    public void RaceThatStaysInSharedMemory()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<float>>(WritesSharedInVain)(
+            launch, device.Allocate1D<float>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Race));
+        Assert.That(report.Message, Does.Contain("shared Single[1]"));
+    }
+
+    [Test]
+    public void FastModeChecksRangesButNotRaces()
+    {
+        EmulatorOptions.Thoroughness = Thoroughness.Fast;
+        using var device = new EmulatedDevice();
+        var launch = new KernelConfig(1, Threads);
+        device.Accelerator.LoadStreamKernel<ArrayView<float>>(WritesSharedInVain)(launch, device.Allocate(Threads));
+        Assert.Throws<KernelSanitizerException>(() =>
+            device.Accelerator.LoadStreamKernel<ArrayView<float>>(WritesBeforeTheBeginning)(launch, device.Allocate(Threads)));
+    }
+
+    [Test]
+    public void ShuffleFindsWhatTheTwoStraightOrdersMiss()
+    {
+        var report = Run((device, launch) => device.LoadStreamKernel<ArrayView<int>>(AsksWhetherItsPredecessorIsThere)(
+            launch, device.Allocate1D<int>(Threads).View));
+        Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Race));
+        Assert.That(report.Message, Does.Contain("shared Int32[64]"));
     }
 
     [Test]
@@ -183,7 +211,6 @@ public class BrokenKernelTests
         Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Misuse));
     }
 
-    [SuppressMessage("Style", "IDE0060:Remove unused parameter", Justification = "Kernels")]
     private static KernelSanitizerException Run(Action<Accelerator, KernelConfig> launch)
     {
         using var device = new EmulatedDevice();
@@ -223,6 +250,25 @@ public class BrokenKernelTests
         shared[0] = Group.IdxX;
         Group.Barrier();
         output[Group.IdxX] = shared[0];
+    }
+
+    private static void WritesSharedInVain(ArrayView<float> output)
+    {
+        SharedMemory.Allocate<float>(1)[0] = Group.IdxX;
+        output[Group.IdxX] = 1;
+    }
+
+    /// <summary>Exactly one of two neighbours has run before this thread in either straight order.</summary>
+    private static void AsksWhetherItsPredecessorIsThere(ArrayView<int> output)
+    {
+        var shared = SharedMemory.Allocate<int>(Threads);
+        int lane = Group.IdxX;
+        shared[lane] = 0;
+        Group.Barrier();
+        shared[lane] = 1;
+        int neighbours = lane is 0 or Threads - 1 ? 1 : shared[lane - 1] + shared[lane + 1];
+        Group.Barrier();
+        output[lane] = neighbours;
     }
 
     private static void ReadsItsNeighbourTooSoon(ArrayView<float> output)

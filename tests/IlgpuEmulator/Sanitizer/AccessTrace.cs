@@ -53,7 +53,9 @@ internal sealed unsafe class AccessTrace(Launch launch)
         foreach (var (address, touch) in _slice)
         {
             uint now = *(uint*)address;
-            var access = new Access(group, interval, lane, now != touch.Before, touch.Site);
+            bool changed = now != touch.Before;
+            // Kernels mostly read first: of several accesses the last is the likeliest writer.
+            var access = new Access(group, interval, lane, changed, changed ? touch.Last : touch.First);
             bool shared = _scheduler!.Shared.Contains((byte*)address);
             if (!_history.TryGetValue(address, out var history) || (shared && history.Group != group))
                 history = _history[address] = new History { Group = group };
@@ -70,7 +72,11 @@ internal sealed unsafe class AccessTrace(Launch launch)
     {
         nint first = (nint)address & ~(Granule - 1);
         for (nint granule = first; granule < (nint)address + size; granule += Granule)
-            _slice.TryAdd(granule, new Touch(*(uint*)granule, site));
+        {
+            _slice[granule] = _slice.TryGetValue(granule, out var touch)
+                ? touch with { Last = site }
+                : new Touch(*(uint*)granule, site, site);
+        }
     }
 
     private bool IsPoison(nint address, uint value, bool shared) => shared
@@ -137,7 +143,7 @@ internal sealed unsafe class AccessTrace(Launch launch)
         return new Index3D(lane % group.X, lane / group.X % group.Y, lane / (group.X * group.Y));
     }
 
-    private readonly record struct Touch(uint Before, SourceSite Site);
+    private readonly record struct Touch(uint Before, SourceSite First, SourceSite Last);
 
     private sealed record Access(int Group, int Interval, int Lane, bool Changed, SourceSite Site);
 

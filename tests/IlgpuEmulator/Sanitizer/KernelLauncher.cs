@@ -14,7 +14,7 @@ internal sealed class KernelLauncher
     {
         ArgumentNullException.ThrowIfNull(kernel);
         _accelerator = accelerator;
-        _name = kernel.Method.Name;
+        _name = KernelName.Of(kernel.Method);
         _method = new Lazy<ResumableMethod>(() => ResumableCompiler.Get(kernel.Method));
     }
 
