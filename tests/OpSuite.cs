@@ -11,18 +11,15 @@ public sealed class OpSuite
 {
     private static readonly CpuKernels[] Backends = [new(1), new(2), new(7)];
 
-    public static IEnumerable<OpCase> All => typeof(OpSuite).Assembly.GetTypes()
-        .Where(t => t.IsClass && t.GetInterfaces().Contains(typeof(ICaseList)))
-        .OrderBy(t => t.Name, StringComparer.Ordinal)
-        .SelectMany(t => (IEnumerable<OpCase>)t.GetProperty(nameof(ICaseList.Cases), BindingFlags.Public | BindingFlags.Static)!.GetValue(null)!);
+    public static IEnumerable<OpCase> All => CaseData.All;
 
     [TestCaseSource(nameof(All))]
     public void Forward_agrees_with_the_double_oracle(OpCase testCase)
     {
-        var (data, cotangent) = Fill(testCase);
+        var (data, cotangent) = CaseData.Fill(testCase);
         using var prepared = new PreparedCase(testCase, Backends[1], data, cotangent);
         prepared.Plan.Run();
-        var expected = testCase.Oracle(Widen(testCase, data));
+        var expected = testCase.Oracle(CaseData.Widen(testCase, data));
         float[] got = prepared.Output;
         Assert.That(got, Has.Length.EqualTo(expected.Data.Length), testCase.Name);
         double bound = testCase.Tolerance * (1 + expected.Data.Max(Math.Abs));
@@ -35,10 +32,10 @@ public sealed class OpSuite
     [TestCaseSource(nameof(All))]
     public void Gradients_agree_with_finite_differences_of_the_oracle(OpCase testCase)
     {
-        var (data, cotangent) = Fill(testCase);
+        var (data, cotangent) = CaseData.Fill(testCase);
         using var prepared = new PreparedCase(testCase, Backends[1], data, cotangent);
         prepared.Plan.Run();
-        var inputs = Widen(testCase, data);
+        var inputs = CaseData.Widen(testCase, data);
         double Loss() => testCase.Oracle(inputs).Data.Zip(cotangent, (y, c) => y * c).Sum();
         for (int input = 0; input < inputs.Length; input++)
         {
@@ -77,7 +74,7 @@ public sealed class OpSuite
     [TestCaseSource(nameof(All))]
     public void Bits_do_not_depend_on_threads_or_batch_and_a_second_run_allocates_nothing(OpCase testCase)
     {
-        var (data, cotangent) = Fill(testCase);
+        var (data, cotangent) = CaseData.Fill(testCase);
         using var first = new PreparedCase(testCase, Backends[0], data, cotangent);
         first.Plan.Run();
         foreach (var backend in Backends.Skip(1))
@@ -110,7 +107,7 @@ public sealed class OpSuite
         var covered = new HashSet<string>();
         foreach (var testCase in All)
         {
-            var (data, cotangent) = Fill(testCase);
+            var (data, cotangent) = CaseData.Fill(testCase);
             using var prepared = new PreparedCase(testCase, Backends[1], data, cotangent);
             covered.UnionWith(prepared.Plan.Steps.Select(s => s.Kernel));
         }
@@ -118,7 +115,7 @@ public sealed class OpSuite
             foreach (var member in type.GetMethods().Cast<MemberInfo>().Append(type))
                 covered.UnionWith(member.GetCustomAttribute<CoversAttribute>()?.Kernels ?? []);
         string[] missing = [.. typeof(IKernels).GetMethods()
-            .Where(m => m.ReturnType == typeof(void) && m.Name is not ("Upload" or "Download"))
+            .Where(m => m.ReturnType == typeof(void) && m.Name is not ("Upload" or "Download" or "Synchronize"))
             .Select(m => m.Name).Where(n => !covered.Contains(n)).Distinct()];
         Assert.That(missing, Is.Empty, "IKernels methods without a case or a test marked [Covers]");
     }
@@ -130,21 +127,4 @@ public sealed class OpSuite
             if (BitConverter.SingleToInt32Bits(expected[i]) != BitConverter.SingleToInt32Bits(got[i]))
                 Assert.Fail($"{testCase.Name}: {what}: element {i} is {got[i]:g9}, was {expected[i]:g9}.");
     }
-
-    private static (float[][] Data, float[] Cotangent) Fill(OpCase testCase)
-    {
-        var random = new Random(testCase.Name.Aggregate(7, (hash, c) => unchecked(hash * 31 + c)));
-        double Normal() => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
-        float[][] data = [.. testCase.Inputs.Select(spec => Enumerable.Range(0, (int)spec.Shape.Count).Select(_ => spec.Fill switch
-        {
-            Cases.Fill.Normal => (float)(Normal() * spec.Scale),
-            Cases.Fill.Positive => (float)((random.NextDouble() + 1e-3) * spec.Scale),
-            _ => BitConverter.Int32BitsToSingle(random.Next((int)spec.Scale)),
-        }).ToArray())];
-        int outputs = testCase.Oracle(Widen(testCase, data)).Data.Length;
-        return (data, [.. Enumerable.Range(0, outputs).Select(_ => (float)Normal())]);
-    }
-
-    private static DoubleTensor[] Widen(OpCase testCase, float[][] data) => [.. testCase.Inputs.Select((spec, i) => new DoubleTensor(
-        spec.Shape, [.. data[i].Select(v => spec.Fill == Cases.Fill.Index ? BitConverter.SingleToInt32Bits(v) : (double)v)]))];
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Reflection;
 using NativeDiffusion.Cli.Commands;
+using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Training;
 using NativeDiffusion.Runtime.Checkpoints;
 
@@ -29,6 +30,8 @@ public static class CliApplication
         BenchCommand.Create,
         TrainClassifierCommand.Create,
         ClassifyCommand.Create,
+        DevicesCommand.Create,
+        PtxCommand.Create,
     ];
 
     /// <summary>Runs one command line.</summary>
@@ -85,7 +88,8 @@ public static class CliApplication
     }
 
     private static bool IsExpected(Exception e) =>
-        e is CheckpointException or TrainingDivergedException or IOException or InvalidDataException or UnauthorizedAccessException or ArgumentException;
+        e is CheckpointException or TrainingDivergedException or IOException or InvalidDataException or UnauthorizedAccessException or ArgumentException
+            or GpuException;
 
     private static int Fail(CliContext context, int code, Exception exception, string message, string? hint = null)
     {

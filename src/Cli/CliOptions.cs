@@ -1,16 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
-using NativeDiffusion.Kernels;
 
 namespace NativeDiffusion.Cli;
 
 /// <summary>Makes options whose errors say what is possible, and the options that several commands share.</summary>
 internal static class CliOptions
 {
-    /// <summary><c>--threads</c>: 0 for one per processor.</summary>
-    public static Option<int> Threads() => Integer(
-        "--threads", "N", "Threads to use; 0 takes one per processor. The result is the same to the bit whatever the number.", 0, 0, 1024);
-
     /// <summary><c>--json</c>.</summary>
     public static Option<bool> Json() => new("--json") { Description = "Write the result as JSON on standard output." };
 
@@ -20,9 +15,6 @@ internal static class CliOptions
         text => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
             ? value
             : throw new FormatException($"takes a whole number from 0 to {ulong.MaxValue}"));
-
-    /// <summary>The device for a <see cref="Threads"/> option.</summary>
-    public static CpuKernels OpenKernels(ParseResult parsed, Option<int> threads) => new(parsed.GetValue(threads));
 
     /// <summary>A whole number with a default.</summary>
     public static Option<int> Integer(string name, string placeholder, string description, int preset, int least, int most = int.MaxValue) =>

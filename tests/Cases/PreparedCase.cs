@@ -8,13 +8,13 @@ namespace NativeDiffusion.Tests.Cases;
 internal sealed class PreparedCase : IDisposable
 {
     private const int Guard = 64;
-    private readonly CpuKernels _kernels;
+    private readonly IKernels _kernels;
     private readonly Arena _arena;
     private readonly Tensor[] _inputs;
     private readonly Tensor?[] _gradients;
     private readonly float[][] _data;
 
-    public PreparedCase(OpCase testCase, CpuKernels kernels, float[][] data, float[] cotangent, int row = -1)
+    public PreparedCase(OpCase testCase, IKernels kernels, float[][] data, float[] cotangent, int row = -1)
     {
         _kernels = kernels;
         _arena = new Arena(kernels);
@@ -29,7 +29,9 @@ internal sealed class PreparedCase : IDisposable
         if (leaves.Length > 0) builder.Backward(output, dy, parameters: false, leaves);
         _gradients = [.. _inputs.Select((t, i) => testCase.Inputs[i].Differentiable ? builder.Output("d_" + t.Name, builder.GradientOf(t)) : null)];
         Plan = builder.Build(_arena, Guard);
-        new TensorView(_arena.Memory, 0, new Shape((int)_arena.Memory.Length)).Span.Fill(float.NaN);
+        float[] poison = new float[_arena.Memory.Length];
+        Array.Fill(poison, float.NaN);
+        kernels.Upload(poison, new TensorView(_arena.Memory, 0, new Shape(poison.Length)));
         for (int i = 0; i < _inputs.Length; i++) kernels.Upload(_data[i], _inputs[i].View);
         kernels.Upload(row >= 0 && output.Shape.Batch == 1 ? Row(cotangent, row, (int)(cotangent.Length / output.Count)) : cotangent, dy.View);
     }
@@ -46,7 +48,7 @@ internal sealed class PreparedCase : IDisposable
         foreach (var tensor in Plan.Planned)
         {
             var view = tensor.View;
-            var after = new TensorView(view.Memory!, view.Offset + view.Count, new Shape(Guard)).Span;
+            float[] after = Download(new TensorView(view.Memory!, view.Offset + view.Count, new Shape(Guard)));
             for (int i = 0; i < Guard; i++)
                 if (!float.IsNaN(after[i]))
                     Assert.Fail($"{name}: element {i} after {tensor} was overwritten with {after[i]}.");

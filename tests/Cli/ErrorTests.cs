@@ -34,6 +34,7 @@ internal sealed class ErrorTests : CliFixture
     [TestCase("sample --interval-steps 1:2 --interval-sigma 1:2", "exclude each other")]
     [TestCase("sample --seed -1", "--seed takes a whole number from 0")]
     [TestCase("sample --out x.jpg", ".jpg", "--format")]
+    [TestCase("sample --device tpu", "--device takes auto, cpu, cuda[:n], opencl[:n] or ilgpu-cpu; got 'tpu'.")]
     [TestCase("sample --threads 5000", "--threads takes a whole number from 0 to 1024")]
     [TestCase("train --preset huge", "--preset takes one of quick, digits")]
     [TestCase("train --images a", "--images and --labels belong together")]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using NativeDiffusion.Kernels;
 using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Cli.Bench;
@@ -12,13 +13,14 @@ internal static class BenchMeasurement
     private static readonly string[] CountedKernels = ["Conv2d", "Linear", "Attention"];
 
     /// <summary>Median time of a run, in milliseconds, after runs that warm up memory, caches and the compiler.</summary>
-    public static double MedianMilliseconds(BenchPass pass, int runs, CancellationToken cancellation, Action<int> report)
+    public static double MedianMilliseconds(BenchPass pass, IKernels kernels, int runs, CancellationToken cancellation, Action<int> report)
     {
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < LeastWarmupRuns || (i < MostWarmupRuns && Stopwatch.GetElapsedTime(start).TotalSeconds < WarmupSeconds); i++)
         {
             cancellation.ThrowIfCancellationRequested();
             pass.Run();
+            kernels.Synchronize();
         }
         double[] times = new double[runs];
         for (int i = 0; i < runs; i++)
@@ -26,6 +28,7 @@ internal static class BenchMeasurement
             cancellation.ThrowIfCancellationRequested();
             start = Stopwatch.GetTimestamp();
             pass.Run();
+            kernels.Synchronize();
             times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
             report(i + 1);
         }

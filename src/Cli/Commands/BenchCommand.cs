@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Serialization;
 using NativeDiffusion.Cli.Bench;
+using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Networks;
 
@@ -34,7 +35,7 @@ internal sealed class BenchCommand
     private readonly Option<BenchConfig> _config = CliOptions.Choice("--config", "The network.", ConfigNames);
     private readonly Option<PassKind> _pass = CliOptions.Choice("--pass", "What to measure.", PassNames);
     private readonly Option<int> _batch = CliOptions.Integer("--batch", "N", "Images.", 16, 1, 65536);
-    private readonly Option<int> _threads = CliOptions.Threads();
+    private readonly DeviceOption _device = new();
     private readonly Option<int> _runs = CliOptions.Integer("--runs", "N", "Runs to take the median of.", 5, 5, 100_000);
     private readonly Option<bool> _profile = new("--profile") { Description = "Also show the time of every step, and what this machine could do." };
     private readonly Option<bool> _json = CliOptions.Json();
@@ -44,7 +45,7 @@ internal sealed class BenchCommand
         var bench = new BenchCommand();
         var command = new CliCommand("bench", Description, Details)
         {
-            bench._config, bench._pass, bench._batch, bench._threads, bench._runs, bench._profile, bench._json,
+            bench._config, bench._pass, bench._batch, bench._device.Device, bench._device.Threads, bench._runs, bench._profile, bench._json,
         };
         command.SetAction(parsed => bench.Run(parsed, context));
         return command;
@@ -54,7 +55,9 @@ internal sealed class BenchCommand
     {
         var (config, kind, batch, runs) = (parsed.GetValue(_config), parsed.GetValue(_pass), parsed.GetValue(_batch), parsed.GetValue(_runs));
         var network = Network(config);
-        using var kernels = CliOptions.OpenKernels(parsed, _threads);
+        using var kernels = _device.Open(parsed);
+        var cpu = kernels as CpuKernels;
+        if (cpu is null && parsed.GetValue(_profile)) throw new UsageException($"--profile is of the CPU; the device is {kernels.DeviceName}.");
         var settings = new DiffusionSettings { ClassNames = [.. Enumerable.Range(0, network.NumClasses!.Value - 1).Select(i => $"{i}")] };
         using var model = new DiffusionModel(network, settings, kernels);
         using BenchPass pass = kind switch
@@ -66,10 +69,10 @@ internal sealed class BenchCommand
         };
         double median = 0;
         ConsoleProgress.Run(context, "run", 0, runs, progress =>
-            median = BenchMeasurement.MedianMilliseconds(pass, runs, context.Cancellation, done => progress.Report(done)));
+            median = BenchMeasurement.MedianMilliseconds(pass, kernels, runs, context.Cancellation, done => progress.Report(done)));
 
         var report = new Report(
-            config, kind, batch, kernels.Threads,
+            config, kind, batch, cpu?.Threads,
             MedianMs: Math.Round(median, 3),
             Gflop: Math.Round(pass.Flops / 1e9, 4),
             GflopsPerS: Math.Round(pass.Flops / 1e6 / median, 2),
@@ -77,12 +80,12 @@ internal sealed class BenchCommand
             ProcessPeakRssMb: Math.Round(BenchMeasurement.PeakResidentBytes() / 1e6, 3));
         // After the peak of memory was noted: measuring the roof needs buffers of its own.
         if (parsed.GetValue(_profile))
-            report = report with { Profile = ProfileTable.Measure(pass.Plan, MachineRoof.Measure(kernels), runs, context.Cancellation) };
+            report = report with { Profile = ProfileTable.Measure(pass.Plan, MachineRoof.Measure(cpu!), runs, context.Cancellation) };
         if (parsed.GetValue(_json)) JsonReport.Write(context.Out, report);
         else
         {
             context.Out.WriteLine(FormattableString.Invariant(
-                $"{ConfigNames.First(c => c.Item2 == config).Item1} {kind.ToString().ToLowerInvariant()}, batch {batch}, {report.Threads} threads, {kernels.DeviceName}: ")
+                $"{ConfigNames.First(c => c.Item2 == config).Item1} {kind.ToString().ToLowerInvariant()}, batch {batch}, {(cpu is null ? "" : $"{cpu.Threads} threads, ")}{kernels.DeviceName}: ")
                 + FormattableString.Invariant($"{median:0.00} ms, {report.Gflop} GFLOP, {report.GflopsPerS:0.0} GFLOP/s, {batch * 1000 / median:0.0} images/s, ")
                 + FormattableString.Invariant($"plan {report.PlanPeakMb:0.0} MB, process {report.ProcessPeakRssMb:0.0} MB"));
             if (report.Profile is { } profile) context.Out.WriteLine($"\n{profile}");
@@ -99,7 +102,7 @@ internal sealed class BenchCommand
 
     /// <summary>What <c>--json</c> writes.</summary>
     private sealed record Report(
-        BenchConfig Config, PassKind Pass, int Batch, int Threads, double MedianMs, double Gflop, double GflopsPerS, double PlanPeakMb, double ProcessPeakRssMb)
+        BenchConfig Config, PassKind Pass, int Batch, int? Threads, double MedianMs, double Gflop, double GflopsPerS, double PlanPeakMb, double ProcessPeakRssMb)
     {
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public ProfileTable? Profile { get; init; }

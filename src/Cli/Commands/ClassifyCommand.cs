@@ -30,7 +30,7 @@ internal sealed class ClassifyCommand
         "--model", "FILE", "The classifier: a file that train-classifier wrote. Left out: that of the digits that come with the tool.");
 
     private readonly Option<bool> _perImage = new("--per-image") { Description = "Report every image, too." };
-    private readonly Option<int> _threads = CliOptions.Threads();
+    private readonly DeviceOption _device = new();
     private readonly Option<bool> _json = CliOptions.Json();
 
     public static Command Create(CliContext context)
@@ -38,7 +38,7 @@ internal sealed class ClassifyCommand
         var classify = new ClassifyCommand();
         var command = new CliCommand("classify", Description, Details)
         {
-            classify._input, classify._model, classify._perImage, classify._threads, classify._json,
+            classify._input, classify._model, classify._perImage, classify._device.Device, classify._device.Threads, classify._json,
         };
         command.SetAction(parsed => classify.Run(parsed, context));
         return command;
@@ -47,7 +47,7 @@ internal sealed class ClassifyCommand
     private int Run(ParseResult parsed, CliContext context)
     {
         string path = parsed.GetValue(_input)!, model = parsed.GetValue(_model) ?? ShippedFiles.Find(ShippedModel);
-        using var kernels = CliOptions.OpenKernels(parsed, _threads);
+        using var kernels = _device.Open(parsed);
         using var classifier = ImageClassifier.Load(model, kernels);
         IReadOnlyList<string> names = classifier.Config.ClassNames;
         var (images, labels, files) = Load(path, names);

@@ -83,7 +83,7 @@ internal sealed class SampleCommand
     private readonly Option<int?> _batch = CliOptions.OptionalInteger(
         "--batch", "N", "Most images at once: less memory, or another speed. Does not change the images. [default: as many as are fastest for the model]", 1, 65536);
 
-    private readonly Option<int> _threads = CliOptions.Threads();
+    private readonly DeviceOption _device = new();
 
     private readonly Option<string> _out = new("--out")
     {
@@ -104,7 +104,7 @@ internal sealed class SampleCommand
         {
             sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing,
             sample._eta, sample._v, sample._variance, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
-            sample._batch, sample._threads, sample._out, sample._format, sample._json,
+            sample._batch, sample._device.Device, sample._device.Threads, sample._out, sample._format, sample._json,
         };
         command.SetAction(parsed => sample.Run(parsed, context));
         return command;
@@ -116,7 +116,7 @@ internal sealed class SampleCommand
         string path = parsed.GetValue(_out)!;
         var format = parsed.GetValue(_format) ?? SampleOutput.FormatOf(path);
         string modelPath = parsed.GetValue(_model) ?? ShippedFiles.Find("models/digits.safetensors");
-        using var kernels = CliOptions.OpenKernels(parsed, _threads);
+        using var kernels = _device.Open(parsed);
         using var model = DiffusionModel.Load(modelPath, kernels, parsed.GetValue(_raw) ? WeightChoice.Raw : WeightChoice.Average);
         var selection = SampleSelection.Create(
             model, parsed.GetValue(_classes)!, parsed.GetValue(_count), ListFrom(parsed, _strengths), ListFrom(parsed, _scales),

@@ -45,7 +45,7 @@ internal sealed class TrainClassifierCommand
     private readonly Option<int> _levels = CliOptions.Integer("--levels", "N", "Resolutions, each half the one before.", Shape.Levels, 1, 8);
     private readonly Option<int> _blocks = CliOptions.Integer("--blocks", "N", "Residual blocks per level.", Shape.Blocks, 1, 64);
     private readonly Option<ulong> _seed = CliOptions.Seed("weights, order and shifts of the images");
-    private readonly Option<int> _threads = CliOptions.Threads();
+    private readonly DeviceOption _device = new();
     private readonly Option<bool> _json = CliOptions.Json();
 
     private static ClassifierTrainingSettings Presets { get; } = new();
@@ -58,7 +58,7 @@ internal sealed class TrainClassifierCommand
         var command = new CliCommand("train-classifier", Description, Details)
         {
             train._images, train._labels, train._folder, train._testImages, train._testLabels, train._out, train._epochs, train._batch,
-            train._rate, train._width, train._levels, train._blocks, train._seed, train._threads, train._json,
+            train._rate, train._width, train._levels, train._blocks, train._seed, train._device.Device, train._device.Threads, train._json,
         };
         command.SetAction(parsed => train.Run(parsed, context));
         return command;
@@ -77,7 +77,7 @@ internal sealed class TrainClassifierCommand
             Seed = parsed.GetValue(_seed),
         };
         var (data, test) = Load(parsed);
-        using var kernels = CliOptions.OpenKernels(parsed, _threads);
+        using var kernels = _device.Open(parsed);
         using var classifier = new ImageClassifier(ConfigFor(data, parsed), kernels, settings.Seed);
 
         long start = Stopwatch.GetTimestamp();

@@ -58,7 +58,7 @@ internal sealed class TrainCommand
 
     private readonly Option<double?> _dropout = CliOptions.OptionalNumber("--dropout", "X", "Dropout in the residual blocks. [default: 0]", 0, 0.99);
     private readonly Option<ulong> _seed = CliOptions.Seed("weights, order of the images and noise");
-    private readonly Option<int> _threads = CliOptions.Threads();
+    private readonly DeviceOption _device = new();
     private readonly Option<int> _sampleEvery = CliOptions.Integer("--sample-every", "N", "Steps between two grids of samples; 0 for none.", 500, 0);
     private readonly Option<int> _saveEvery = CliOptions.Integer("--save-every", "N", "Steps between two checkpoints.", 500, 1);
     private readonly Option<int?> _stopAfter = CliOptions.OptionalInteger("--stop-after", "N", "Save and stop after N steps of this session; --resume goes on.", 1);
@@ -72,7 +72,7 @@ internal sealed class TrainCommand
         var command = new CliCommand("train", Description, Details)
         {
             train._preset, train._images, train._labels, train._folder, train._out, train._steps, train._batch, train._rate, train._warmup,
-            train._nullProbability, train._prediction, train._schedule, train._weighting, train._dropout, train._seed, train._threads,
+            train._nullProbability, train._prediction, train._schedule, train._weighting, train._dropout, train._seed, train._device.Device, train._device.Threads,
             train._sampleEvery, train._saveEvery, train._stopAfter, train._resume, train._force, train._json,
         };
         command.SetAction(parsed => train.Run(parsed, context));
@@ -83,7 +83,7 @@ internal sealed class TrainCommand
     {
         var data = CheckOptions(parsed);
         var folder = new RunFolder(parsed.GetValue(_out) ?? Path.Combine("runs", PresetNames.First(p => p.Item2 == parsed.GetValue(_preset)).Item1));
-        using var kernels = CliOptions.OpenKernels(parsed, _threads);
+        using var kernels = _device.Open(parsed);
         using var run = parsed.GetValue(_resume)
             ? TrainingRun.Resume(folder, data, kernels)
             : TrainingRun.Start(folder, data ?? new DataSource(), PlanFrom(parsed), kernels, parsed.GetValue(_force));

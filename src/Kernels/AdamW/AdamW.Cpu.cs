@@ -10,10 +10,7 @@ public sealed unsafe partial class CpuKernels
         in AdamWStep step, TensorView gradients, TensorView norm, TensorView values, TensorView firstMoment, TensorView secondMoment,
         TensorView average)
     {
-        if (step.Step < 1 || !(step.Epsilon > 0) || step.Beta1 is not (>= 0 and < 1) || step.Beta2 is not (>= 0 and < 1))
-            throw new ArgumentException($"AdamW takes a step of at least 1, betas in [0, 1) and an epsilon above 0; got {step}.");
-        if (step.ClipNorm > 0 && norm.IsEmpty)
-            throw new ArgumentException($"AdamW clips to the norm {step.ClipNorm} but got no norm of the gradients; compute it with GlobalNorm.");
+        var formula = AdamWFormula.Of(step, norm);
         float length = norm.IsEmpty ? 0 : *norm.Pointer;
         if (!float.IsFinite(length)) return;
         var job = new AdamWJob
@@ -21,11 +18,7 @@ public sealed unsafe partial class CpuKernels
             Gradients = gradients.Pointer, Values = values.Pointer, First = firstMoment.Pointer, Second = secondMoment.Pointer,
             Average = average.Pointer, Count = values.Count,
             GradientScale = step.ClipNorm > 0 ? (float)Math.Min(1, step.ClipNorm / (length + 1e-6)) : 1f,
-            Beta1 = (float)step.Beta1, Rest1 = (float)(1 - step.Beta1), Beta2 = (float)step.Beta2, Rest2 = (float)(1 - step.Beta2),
-            Keep = (float)(1 - step.LearningRate * step.WeightDecay),
-            Rate = (float)(-step.LearningRate / (1 - Math.Pow(step.Beta1, step.Step))),
-            Correction2 = (float)(1 / (1 - Math.Pow(step.Beta2, step.Step))),
-            Epsilon = (float)step.Epsilon, AverageRest = (float)(1 - step.AverageDecay),
+            Formula = formula,
         };
         Pool.Run(ref job, Chunks(values.Count));
     }
@@ -34,7 +27,8 @@ public sealed unsafe partial class CpuKernels
     {
         public float* Gradients, Values, First, Second, Average;
         public long Count;
-        public float GradientScale, Beta1, Rest1, Beta2, Rest2, Keep, Rate, Correction2, Epsilon, AverageRest;
+        public float GradientScale;
+        public AdamWFormula Formula;
 
         public readonly void Execute(int item, int worker)
         {
@@ -51,40 +45,28 @@ public sealed unsafe partial class CpuKernels
             float* gradients = Gradients + start, values = Values + start, first = First + start, second = Second + start;
             float* average = Average + start;
             bool averages = Average != null;
-            V averageRest = V.Broadcast(AverageRest);
+            V scale = V.Broadcast(GradientScale);
+            var formula = Formula;
             nint i = 0;
             for (; i <= length - V.Count; i += V.Count)
             {
                 V m = V.Load(first + i), v = V.Load(second + i);
-                V value = Update(V.Load(gradients + i), V.Load(values + i), ref m, ref v);
+                V value = formula.Update(V.Load(gradients + i) * scale, V.Load(values + i), ref m, ref v);
                 V.Store(first + i, m);
                 V.Store(second + i, v);
                 V.Store(values + i, value);
                 if (!averages) continue;
-                V mean = V.Load(average + i);
-                V.Store(average + i, V.MultiplyAdd(averageRest, value - mean, mean));
+                V.Store(average + i, formula.Average(value, V.Load(average + i)));
             }
             int rest = (int)(length - i);
             if (rest == 0) return;
             V lastM = V.LoadPartial(first + i, rest), lastV = V.LoadPartial(second + i, rest);
-            V last = Update(V.LoadPartial(gradients + i, rest), V.LoadPartial(values + i, rest), ref lastM, ref lastV);
+            V last = formula.Update(V.LoadPartial(gradients + i, rest) * scale, V.LoadPartial(values + i, rest), ref lastM, ref lastV);
             V.StorePartial(first + i, lastM, rest);
             V.StorePartial(second + i, lastV, rest);
             V.StorePartial(values + i, last, rest);
             if (!averages) return;
-            V lastMean = V.LoadPartial(average + i, rest);
-            V.StorePartial(average + i, V.MultiplyAdd(averageRest, last - lastMean, lastMean), rest);
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private readonly V Update<V>(V gradient, V value, ref V m, ref V v)
-            where V : unmanaged, ILanes<V>
-        {
-            V g = gradient * V.Broadcast(GradientScale);
-            m = V.MultiplyAdd(V.Broadcast(Beta1), m, V.Broadcast(Rest1) * g);
-            v = V.MultiplyAdd(V.Broadcast(Beta2), v, V.Broadcast(Rest2) * g * g);
-            V divisor = V.Sqrt(v * V.Broadcast(Correction2)) + V.Broadcast(Epsilon);
-            return V.MultiplyAdd(V.Broadcast(Rate), m / divisor, V.Broadcast(Keep) * value);
+            V.StorePartial(average + i, formula.Average(last, V.LoadPartial(average + i, rest)), rest);
         }
     }
 }

@@ -7,16 +7,4 @@ public sealed unsafe partial class CpuKernels
 
     /// <inheritdoc/>
     public void Fill(TensorView y, float value) => Map(new ConstantFormula(value), y, y);
-
-    private readonly struct IdentityFormula : IUnaryFormula
-    {
-        public V Invoke<V>(V x)
-            where V : unmanaged, ILanes<V> => x;
-    }
-
-    private readonly struct ConstantFormula(float value) : IUnaryFormula
-    {
-        public V Invoke<V>(V x)
-            where V : unmanaged, ILanes<V> => V.Broadcast(value);
-    }
 }

@@ -44,6 +44,9 @@ public sealed unsafe partial class CpuKernels : IKernels
     public void Download(TensorView source, Span<float> destination) => source.Span.CopyTo(destination);
 
     /// <inheritdoc/>
+    public void Synchronize() { }
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         Pool.Dispose();

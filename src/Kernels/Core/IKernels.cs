@@ -20,6 +20,9 @@ public partial interface IKernels : IDisposable
     /// <summary>Copies int32 values as bit patterns into an index tensor.</summary>
     void Upload(ReadOnlySpan<int> source, TensorView destination);
 
+    /// <summary>Waits until every call so far is done; a device may run them later than they return. Downloading waits by itself.</summary>
+    void Synchronize();
+
     /// <summary>Copies a tensor to the host.</summary>
     void Download(TensorView source, Span<float> destination);
 }

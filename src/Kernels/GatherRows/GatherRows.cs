@@ -3,6 +3,6 @@ namespace NativeDiffusion.Kernels;
 public partial interface IKernels
 {
     /// <summary>y[r, e] = x[sourceRow[r], e], bit by bit: rows of the doubled batch from those they share. sourceRow holds int32 bits, one per row of y.</summary>
-    /// <exception cref="ArgumentException">A source row is out of range.</exception>
+    /// <exception cref="ArgumentException">A source row is out of range; on a device whose memory the host does not see, the row becomes NaN instead.</exception>
     void GatherRows(TensorView x, TensorView sourceRow, TensorView y);
 }

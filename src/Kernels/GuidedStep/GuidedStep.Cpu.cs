@@ -20,7 +20,7 @@ public sealed unsafe partial class CpuKernels
         bool doubled = tensors.Prediction.Shape.Channels != channels;
         // A tile of a doubled prediction holds whole groups of 4 pixels: whole pixels, and whole blocks of random numbers.
         int unit = doubled ? 4 * channels : 4;
-        CheckStep(row, tensors, rows, doubled, unit);
+        CheckStep(row, tensors, rows, unit);
         bool noisy = !row.NoNoise && (row.LearnedVariance || row.C != 0), draws = noisy && tensors.Noise.IsEmpty;
         fixed (GuidedStepRow* coefficients = &row)
         {
@@ -49,12 +49,9 @@ public sealed unsafe partial class CpuKernels
         }
     }
 
-    private static void CheckStep(in GuidedStepRow row, in GuidedStepTensors tensors, int rows, bool doubled, int unit)
+    private static void CheckStep(in GuidedStepRow row, in GuidedStepTensors tensors, int rows, int unit)
     {
-        if ((row.P != 0 || row.StoreHistory) && tensors.History.IsEmpty || (row.Q != 0 || row.StoreState) && tensors.State.IsEmpty)
-            throw new ArgumentException($"The sampler row needs a history tensor that was not given: {row}.");
-        if (row.LearnedVariance && !doubled)
-            throw new ArgumentException($"The sampler row takes its variance from the network, whose {tensors.Z.Shape.Channels} output channels hold none.");
+        GuidedStepCheck.Require(row, tensors);
         if (unit > NoiseTile)
             throw new ArgumentException($"The guided step takes variance channels of at most {NoiseTile / 4} channels; got {tensors.Z.Shape.Channels}.");
         if (tensors.NullRow.IsEmpty) return;

@@ -28,6 +28,6 @@ public partial interface IKernels
     /// <see cref="RandomStream.StepNoise"/>, e).</param>
     /// <param name="tensors">What the step reads and writes.</param>
     /// <exception cref="ArgumentException">The row needs a history or variance channels that are not there, or a null row is out of
-    /// range.</exception>
+    /// range (on a device whose memory the host does not see, the sample then becomes NaN instead).</exception>
     void GuidedStep(in GuidedStepRow row, ulong seed, in GuidedStepTensors tensors);
 }

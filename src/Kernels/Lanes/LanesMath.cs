@@ -53,4 +53,34 @@ internal static unsafe class LanesMath
         p = V.MultiplyAdd(p, r, V.Broadcast(1.000000072f));
         return x / V.MultiplyAdd(p, V.PowerOfTwo(n), V.Broadcast(1f));
     }
+
+    /// <summary>ln(1 + f) for 1 + f in [sqrt(1/2), sqrt(2)): 2 artanh(s) with s = f / (f + 2), whose series is cut after s^9.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LogNearOne<V>(V f)
+        where V : unmanaged, ILanes<V>
+    {
+        V s = f / (f + V.Broadcast(2f)), s2 = s * s;
+        V p = V.MultiplyAdd(V.Broadcast(2f / 9), s2, V.Broadcast(2f / 7));
+        p = V.MultiplyAdd(p, s2, V.Broadcast(2f / 5));
+        p = V.MultiplyAdd(p, s2, V.Broadcast(2f / 3));
+        p = V.MultiplyAdd(p, s2, V.Broadcast(2f));
+        return p * s;
+    }
+
+    /// <summary>Sine and cosine of at most an eighth of a turn, |x| up to pi/4, by the Taylor series.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SinCosOfEighth<V>(V x, out V sin, out V cos)
+        where V : unmanaged, ILanes<V>
+    {
+        V x2 = x * x;
+        V s = V.MultiplyAdd(V.Broadcast(1f / 362880), x2, V.Broadcast(-1f / 5040));
+        s = V.MultiplyAdd(s, x2, V.Broadcast(1f / 120));
+        s = V.MultiplyAdd(s, x2, V.Broadcast(-1f / 6));
+        sin = V.MultiplyAdd(s * x2, x, x);
+        V c = V.MultiplyAdd(V.Broadcast(-1f / 3628800), x2, V.Broadcast(1f / 40320));
+        c = V.MultiplyAdd(c, x2, V.Broadcast(-1f / 720));
+        c = V.MultiplyAdd(c, x2, V.Broadcast(1f / 24));
+        c = V.MultiplyAdd(c, x2, V.Broadcast(-0.5f));
+        cos = V.MultiplyAdd(c, x2, V.Broadcast(1f));
+    }
 }

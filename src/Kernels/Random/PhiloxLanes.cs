@@ -109,8 +109,7 @@ internal static unsafe class PhiloxLanes
         where V : unmanaged, ILanes<V> => (W.ToFloat(word) + V.Broadcast(0.5f)) * V.Broadcast(1f / 4294967296f);
 
     /// <summary>
-    /// ln u for u in [2^-33, 1], within 4 ulp: u = 2^e m with m in [sqrt(1/2), sqrt(2)), and ln m = 2 artanh(s) with s = (m - 1) / (m +
-    /// 1), whose series is cut after s^9.
+    /// ln u for u in [2^-33, 1], within 4 ulp: u = 2^e m with m in [sqrt(1/2), sqrt(2)).
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Log<W, V>(V u)
@@ -122,12 +121,7 @@ internal static unsafe class PhiloxLanes
         W shifted = W.FromFloat(u) - root + W.Broadcast(128u << 23);
         V exponent = W.ToFloatSigned(shifted >>> 23) - V.Broadcast(128f);
         V f = W.AsFloat((shifted & W.Broadcast(0x7FFFFF)) + root) - V.Broadcast(1f);
-        V s = f / (f + V.Broadcast(2f)), s2 = s * s;
-        V p = V.MultiplyAdd(V.Broadcast(2f / 9), s2, V.Broadcast(2f / 7));
-        p = V.MultiplyAdd(p, s2, V.Broadcast(2f / 5));
-        p = V.MultiplyAdd(p, s2, V.Broadcast(2f / 3));
-        p = V.MultiplyAdd(p, s2, V.Broadcast(2f));
-        return V.MultiplyAdd(exponent, V.Broadcast(0.693147181f), p * s);
+        return V.MultiplyAdd(exponent, V.Broadcast(0.693147181f), LanesMath.LogNearOne(f));
     }
 
     /// <summary>
@@ -142,16 +136,7 @@ internal static unsafe class PhiloxLanes
     {
         W quarter = (word + W.Broadcast(1u << 29)) >>> 30;
         V x = W.ToFloatSigned(word - (quarter << 30)) * V.Broadcast((float)(2 * Math.PI / 4294967296.0));
-        V x2 = x * x;
-        V s = V.MultiplyAdd(V.Broadcast(1f / 362880), x2, V.Broadcast(-1f / 5040));
-        s = V.MultiplyAdd(s, x2, V.Broadcast(1f / 120));
-        s = V.MultiplyAdd(s, x2, V.Broadcast(-1f / 6));
-        s = V.MultiplyAdd(s * x2, x, x);
-        V c = V.MultiplyAdd(V.Broadcast(-1f / 3628800), x2, V.Broadcast(1f / 40320));
-        c = V.MultiplyAdd(c, x2, V.Broadcast(-1f / 720));
-        c = V.MultiplyAdd(c, x2, V.Broadcast(1f / 24));
-        c = V.MultiplyAdd(c, x2, V.Broadcast(-0.5f));
-        c = V.MultiplyAdd(c, x2, V.Broadcast(1f));
+        LanesMath.SinCosOfEighth(x, out V s, out V c);
         // Quarters 1 and 3 swap the two; the sine is negative in quarters 2 and 3, the cosine in 1 and 2.
         V swap = W.ToFloatSigned(quarter & W.Broadcast(1)), zero = V.Zero;
         W one = W.Broadcast(0x3F800000), signBit = W.Broadcast(0x80000000);

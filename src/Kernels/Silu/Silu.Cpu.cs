@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace NativeDiffusion.Kernels;
 
 public sealed unsafe partial class CpuKernels
@@ -10,22 +8,4 @@ public sealed unsafe partial class CpuKernels
     /// <inheritdoc/>
     public void SiluBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate) =>
         Map(default(SiluGradientFormula), x, dy, dx, accumulate);
-
-    internal readonly struct SiluFormula : IUnaryFormula
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public V Invoke<V>(V x)
-            where V : unmanaged, ILanes<V> => x * LanesMath.Sigmoid(x);
-    }
-
-    internal readonly struct SiluGradientFormula : IBinaryFormula
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public V Invoke<V>(V x, V dy)
-            where V : unmanaged, ILanes<V>
-        {
-            V s = LanesMath.Sigmoid(x), one = V.Broadcast(1f);
-            return dy * s * V.MultiplyAdd(x, one - s, one);
-        }
-    }
 }

@@ -1,0 +1,130 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace NativeDiffusion.Kernels;
+
+/// <summary>
+/// The GPU backend: every op as kernels that ILGPU compiles for CUDA, OpenCL or its own CPU simulation. Sums are taken in an order that follows from
+/// the shape, without atomics, so results on one device are the same bits from run to run.
+/// </summary>
+public sealed partial class GpuKernels : IKernels
+{
+    /// <summary>Threads of a group, unless a kernel needs another number.</summary>
+    internal const int GroupSize = 256;
+
+    private readonly Context? _context;
+    private readonly Accelerator _accelerator;
+    private readonly Dictionary<Type, Delegate> _launchers = [];
+    private readonly List<GpuMemory> _scratch = [];
+    private readonly GpuMemory _nothing;
+
+    /// <summary>Takes over an accelerator of at least 256 threads per group, and its context if that is given.</summary>
+    internal GpuKernels(Context? context, Accelerator accelerator)
+    {
+        _context = context;
+        if (accelerator.MaxNumThreadsPerGroup < GroupSize)
+            throw new NotSupportedException($"Device '{accelerator.Name}' runs {accelerator.MaxNumThreadsPerGroup} threads per group; the kernels need {GroupSize}.");
+        _accelerator = accelerator;
+        _nothing = new GpuMemory(accelerator, 4);
+    }
+
+    /// <inheritdoc/>
+    public string DeviceName => $"{_accelerator.AcceleratorType.ToString().ToLowerInvariant()} ({_accelerator.Name})";
+
+    /// <inheritdoc/>
+    public DeviceMemory Allocate(long length) => new GpuMemory(_accelerator, length);
+
+    /// <inheritdoc/>
+    public unsafe void Upload(ReadOnlySpan<float> source, TensorView destination)
+    {
+        // ILGPU copies from the bare address: without a pin, a collection may move the array meanwhile.
+        fixed (float* pinned = source)
+            if (source.Length > 0) View(destination).CopyFromCPU(_accelerator.DefaultStream, ref *pinned, source.Length);
+    }
+
+    /// <inheritdoc/>
+    public void Upload(ReadOnlySpan<int> source, TensorView destination) =>
+        Upload(System.Runtime.InteropServices.MemoryMarshal.Cast<int, float>(source), destination);
+
+    /// <inheritdoc/>
+    public unsafe void Download(TensorView source, Span<float> destination)
+    {
+        fixed (float* pinned = destination)
+            if (source.Count > 0) View(source).CopyToCPU(_accelerator.DefaultStream, ref *pinned, source.Count);
+    }
+
+    /// <inheritdoc/>
+    public void Synchronize() => _accelerator.Synchronize();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var scratch in _scratch) scratch.Dispose();
+        _nothing.Dispose();
+        _accelerator.Dispose();
+        _context?.Dispose();
+    }
+
+    /// <summary>The kernels that were started so far.</summary>
+    internal IEnumerable<Type> Started => _launchers.Keys;
+
+    /// <summary>The elements of a tensor; one that was left out has some, which are never read.</summary>
+    private ArrayView<float> View(TensorView tensor) => tensor.IsEmpty
+        ? _nothing.View
+        : ((GpuMemory)tensor.Memory!).View.SubView(tensor.Offset, tensor.Count);
+
+    /// <summary>A tensor of int32 bit patterns.</summary>
+    private ArrayView<int> Indices(TensorView tensor) => View(tensor).Cast<int>();
+
+    /// <summary>Memory for a kernel's intermediate results; <paramref name="index"/> tells apart those that are needed at once.</summary>
+    private ArrayView<float> Scratch(int index, long length)
+    {
+        while (_scratch.Count <= index) _scratch.Add(new GpuMemory(_accelerator, 0));
+        _scratch[index].EnsureLength(length);
+        return _scratch[index].View.SubView(0, length);
+    }
+
+    /// <summary>Starts a kernel; its fields are its arguments. Kernels run in the order in which they were started.</summary>
+    private void Launch<TKernel>(in TKernel kernel, long groups, int groupsY = 1)
+        where TKernel : struct, IGpuKernel
+    {
+        if (!_launchers.TryGetValue(typeof(TKernel), out var launcher))
+            _launchers[typeof(TKernel)] = launcher = _accelerator.LoadStreamKernel<TKernel>(GpuEntry.Run);
+        var config = new KernelConfig(new Index3D(checked((int)groups), groupsY, 1), new Index3D(TKernel.Threads, 1, 1));
+        ((Action<KernelConfig, TKernel>)launcher)(config, kernel);
+    }
+
+    /// <summary>Starts a kernel of one thread for each of <paramref name="count"/> elements.</summary>
+    private void LaunchEach<TKernel>(in TKernel kernel, long count)
+        where TKernel : struct, IGpuKernel => Launch(kernel, (count + GroupSize - 1) / GroupSize);
+}
+
+/// <summary>A kernel: a struct whose fields are the arguments and whose method is run by every thread.</summary>
+internal interface IGpuKernel
+{
+    /// <summary>Threads of a group.</summary>
+    static virtual int Threads => GpuKernels.GroupSize;
+
+    void Run();
+}
+
+/// <summary>The method that is compiled for the device, once for every kernel.</summary>
+internal static class GpuEntry
+{
+    public static void Run<TKernel>(TKernel kernel)
+        where TKernel : struct, IGpuKernel => kernel.Run();
+
+    /// <summary><see cref="IGpuKernel.Threads"/> of a kernel's type.</summary>
+    public static int ThreadsOf(Type kernel) =>
+        (int)typeof(GpuEntry).GetMethod(nameof(Threads), System.Reflection.BindingFlags.NonPublic | System.Reflection.BindingFlags.Static)!
+            .MakeGenericMethod(kernel).Invoke(null, null)!;
+
+    private static int Threads<TKernel>()
+        where TKernel : struct, IGpuKernel => TKernel.Threads;
+}
+
+/// <summary>Four floats that are moved at once, in 128 bits.</summary>
+internal struct F4
+{
+    public float X, Y, Z, W;
+}

@@ -1,0 +1,14 @@
+namespace NativeDiffusion.Kernels;
+
+/// <summary>What every backend checks of a guided step before it starts, from what the host knows.</summary>
+internal static class GuidedStepCheck
+{
+    /// <exception cref="ArgumentException">The row needs a history or variance channels that are not there.</exception>
+    public static void Require(in GuidedStepRow row, in GuidedStepTensors tensors)
+    {
+        if ((row.P != 0 || row.StoreHistory) && tensors.History.IsEmpty || (row.Q != 0 || row.StoreState) && tensors.State.IsEmpty)
+            throw new ArgumentException($"The sampler row needs a history tensor that was not given: {row}.");
+        if (row.LearnedVariance && tensors.Prediction.Shape.Channels == tensors.Z.Shape.Channels)
+            throw new ArgumentException($"The sampler row takes its variance from the network, whose {tensors.Z.Shape.Channels} output channels hold none.");
+    }
+}

@@ -1,0 +1,134 @@
+using ILGPU;
+
+namespace NativeDiffusion.Kernels;
+
+/// <summary>A matrix [index][k].</summary>
+internal struct RowsOperand : IGemmOperand
+{
+    public ArrayView<float> Values;
+    public int Count, Depth, Vectors;
+
+    public static int AlongK => 1;
+
+    public readonly F4 Load(int index, int k)
+    {
+        if (index >= Count) return default;
+        return GpuLoad.Four(Values, (long)index * Depth + k, Depth - k, Vectors);
+    }
+}
+
+/// <summary>A matrix [k][index].</summary>
+internal struct ColumnsOperand : IGemmOperand
+{
+    public ArrayView<float> Values;
+    public int Count, Depth, Vectors;
+
+    public static int AlongK => 0;
+
+    public readonly F4 Load(int index, int k)
+    {
+        if (k >= Depth) return default;
+        return GpuLoad.Four(Values, (long)k * Count + index, Count - index, Vectors);
+    }
+}
+
+/// <summary>A matrix [m][n], with a bias for every column, and perhaps added to what was there.</summary>
+internal struct MatrixResult : IGemmResult
+{
+    public ArrayView<float> Values, Bias;
+    public int Rows, Columns, HasBias, Accumulate, Vectors;
+
+    public readonly void Store(int slice, int m, int n, F4 sums)
+    {
+        if (m >= Rows || n >= Columns) return;
+        long at = (long)m * Columns + n;
+        int count = Columns - n;
+        if (HasBias != 0) sums = GpuLoad.Add(sums, GpuLoad.Four(Bias, n, count, Vectors));
+        if (Accumulate != 0) sums = GpuLoad.Add(sums, GpuLoad.Four(Values, at, count, Vectors));
+        GpuLoad.Store(Values, at, count, Vectors, sums);
+    }
+}
+
+/// <summary>Slices of a sum, each a matrix [m][n] of its own, to be added up in order.</summary>
+internal struct SlicesResult : IGemmResult
+{
+    public ArrayView<float> Values;
+    public int Rows, Columns, Vectors;
+
+    public readonly void Store(int slice, int m, int n, F4 sums)
+    {
+        if (m >= Rows || n >= Columns) return;
+        GpuLoad.Store(Values, ((long)slice * Rows + m) * Columns + n, Columns - n, Vectors, sums);
+    }
+}
+
+/// <summary>Four floats at once where memory allows it, and one by one elsewhere.</summary>
+internal static class GpuLoad
+{
+    /// <summary>values[at .. at + 3], the first <paramref name="count"/> of them; zero in the rest.</summary>
+    public static F4 Four(ArrayView<float> values, long at, int count, int vectors)
+    {
+        if (vectors != 0 && count >= 4) return values.Cast<F4>()[at / 4];
+        var result = default(F4);
+        if (count > 0) result.X = values[at];
+        if (count > 1) result.Y = values[at + 1];
+        if (count > 2) result.Z = values[at + 2];
+        if (count > 3) result.W = values[at + 3];
+        return result;
+    }
+
+    public static void Store(ArrayView<float> values, long at, int count, int vectors, F4 source)
+    {
+        if (vectors != 0 && count >= 4)
+        {
+            values.Cast<F4>()[at / 4] = source;
+            return;
+        }
+        values[at] = source.X;
+        if (count > 1) values[at + 1] = source.Y;
+        if (count > 2) values[at + 2] = source.Z;
+        if (count > 3) values[at + 3] = source.W;
+    }
+
+    public static F4 Add(F4 a, F4 b) => new() { X = a.X + b.X, Y = a.Y + b.Y, Z = a.Z + b.Z, W = a.W + b.W };
+}
+
+public sealed partial class GpuKernels
+{
+    /// <summary>1 if rows of <paramref name="columns"/> floats may be moved four at a time: all begin on 128 bits.</summary>
+    private static int InVectors(int columns, params ReadOnlySpan<TensorView> tensors)
+    {
+        foreach (var tensor in tensors)
+            if (!tensor.IsEmpty && tensor.Offset % 4 != 0) return 0;
+        return columns % 4 == 0 ? 1 : 0;
+    }
+
+    private void Multiply<TLeft, TRight, TResult>(TLeft left, TRight right, TResult result, int rows, int columns, int depth, int slices = 1)
+        where TLeft : struct, IGemmOperand
+        where TRight : struct, IGemmOperand
+        where TResult : struct, IGemmResult
+    {
+        int tiles = (rows + Gemm.TileRows - 1) / Gemm.TileRows;
+        var kernel = new GemmKernel<TLeft, TRight, TResult>
+        {
+            Left = left,
+            Right = right,
+            Result = result,
+            Tiles = tiles,
+            SliceLength = SliceLength(depth, slices),
+            Depth = depth,
+        };
+        Launch(kernel, (long)tiles * slices, (columns + Gemm.TileColumns - 1) / Gemm.TileColumns);
+    }
+
+    /// <summary>Slices of a long sum that give a few hundred groups work, by the shape alone; each takes at least 16 steps.</summary>
+    private static int Slices(int rows, int columns, int depth)
+    {
+        long tiles = (rows + Gemm.TileRows - 1L) / Gemm.TileRows * ((columns + Gemm.TileColumns - 1) / Gemm.TileColumns);
+        int slices = (int)Math.Clamp(256 / tiles, 1, Math.Max(1, depth / (16 * Gemm.Step)));
+        int length = SliceLength(depth, slices);
+        return (depth + length - 1) / length;
+    }
+
+    private static int SliceLength(int depth, int slices) => (depth + slices * Gemm.Step - 1) / (slices * Gemm.Step) * Gemm.Step;
+}

@@ -1,0 +1,11 @@
+namespace NativeDiffusion.Kernels;
+
+public sealed partial class GpuKernels
+{
+    /// <inheritdoc/>
+    public void SoftplusForward(TensorView x, float beta, TensorView y) => Map(new SoftplusFormula(beta), x, y);
+
+    /// <inheritdoc/>
+    public void SoftplusBackward(TensorView x, float beta, TensorView dy, TensorView dx, bool accumulate) =>
+        Map(new SoftplusGradientFormula(beta), x, dy, dx, accumulate);
+}

@@ -1,0 +1,50 @@
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Tests.Cases;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.Gpu;
+
+/// <summary>Runs every <see cref="OpCase"/> by the GPU kernels: values against the double oracle, gradients against the CPU, bits from run to run.</summary>
+[TestFixture]
+public sealed class GpuOpSuite
+{
+    private static IKernels? _device;
+    private static readonly CpuKernels Cpu = new(2);
+
+    private static IKernels Device => _device ??= GpuUnderTest.Open();
+
+    public static IEnumerable<OpCase> All => CaseData.All;
+
+    [OneTimeTearDown]
+    public void Close() => _device?.Dispose();
+
+    [TestCaseSource(nameof(All))]
+    public void Agrees_with_the_oracle_and_with_the_cpu(OpCase testCase)
+    {
+        var (data, cotangent) = CaseData.Fill(testCase);
+        using var prepared = new PreparedCase(testCase, Device, data, cotangent);
+        prepared.Plan.Run();
+        var oracle = testCase.Oracle(CaseData.Widen(testCase, data));
+        AssertClose(testCase, "output", prepared.Output, [.. oracle.Data], 2 * testCase.Tolerance);
+
+        using var reference = new PreparedCase(testCase, Cpu, data, cotangent);
+        reference.Plan.Run();
+        for (int i = 0; i < data.Length; i++)
+            if (reference.Gradient(i) is { } expected)
+                AssertClose(testCase, $"gradient of {testCase.Inputs[i].Name}", prepared.Gradient(i)!, [.. expected.Select(v => (double)v)], testCase.GradientTolerance);
+        prepared.AssertMemoryIntact(testCase.Name);
+
+        float[] first = prepared.Output;
+        prepared.Plan.Run();
+        Assert.That(PreparedCase.Bits(prepared.Output), Is.EqualTo(PreparedCase.Bits(first)), $"{testCase.Name}: a second run");
+    }
+
+    private static void AssertClose(OpCase testCase, string what, float[] got, double[] expected, double tolerance)
+    {
+        Assert.That(got, Has.Length.EqualTo(expected.Length), testCase.Name);
+        double bound = tolerance * (1 + expected.Max(Math.Abs));
+        for (int i = 0; i < got.Length; i++)
+            if (!(Math.Abs(got[i] - expected[i]) <= bound))
+                Assert.Fail($"{testCase.Name}: {what}, element {i} is {got[i]}, should be {expected[i]} within {bound:g3}.");
+    }
+}
