@@ -24,7 +24,7 @@ internal sealed record CheckpointFacts
     /// <summary>The file's metadata; texts that are JSON objects as such.</summary>
     public required IReadOnlyList<KeyValuePair<string, object>> Metadata { get; init; }
 
-    public static CheckpointFacts Read(SafetensorsFile file)
+    public static CheckpointFacts Read(CheckpointFile file)
     {
         bool training = file.Metadata.ContainsKey("state");
         string? architecture = file.Metadata.GetValueOrDefault("architecture");

@@ -86,7 +86,7 @@ public sealed class DiffusionModel : IDisposable
 
     /// <summary>Replaces the weights by those of a file with the same parameters.</summary>
     /// <exception cref="CheckpointException">A key is missing, superfluous or of another shape, or the weights asked for are not in the file.</exception>
-    public void LoadWeights(SafetensorsFile file, WeightChoice weights = WeightChoice.Average)
+    public void LoadWeights(CheckpointFile file, WeightChoice weights = WeightChoice.Average)
     {
         bool hasAverage = file.Tensors.Any(t => t.Name.StartsWith(WeightFile.AveragePrefix, StringComparison.Ordinal));
         bool hasRaw = file.Metadata.GetValueOrDefault(ModelMetadata.WeightsKey) != ModelMetadata.AveragedWeights;

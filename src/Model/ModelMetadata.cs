@@ -36,7 +36,7 @@ internal static class ModelMetadata
         [SettingsKey] = JsonSerializer.Serialize(settings, Json),
     };
 
-    public static (UNetConfig Network, DiffusionSettings Settings) Read(SafetensorsFile file)
+    public static (UNetConfig Network, DiffusionSettings Settings) Read(CheckpointFile file)
     {
         string architecture = Require(file, ArchitectureKey);
         if (architecture != Architecture)
@@ -44,7 +44,7 @@ internal static class ModelMetadata
         return (Parse<UNetConfig>(file, NetworkKey), Parse<DiffusionSettings>(file, SettingsKey));
     }
 
-    public static T Parse<T>(SafetensorsFile file, string key)
+    public static T Parse<T>(CheckpointFile file, string key)
     {
         string text = Require(file, key);
         try
@@ -57,7 +57,7 @@ internal static class ModelMetadata
         }
     }
 
-    private static string Require(SafetensorsFile file, string key) => file.Metadata.TryGetValue(key, out string? value)
+    private static string Require(CheckpointFile file, string key) => file.Metadata.TryGetValue(key, out string? value)
         ? value
         : throw new CheckpointException($"{file.Name}: has no metadata '{key}', so it was not written by this tool; its architecture is unknown.");
 }

@@ -28,7 +28,7 @@ internal static class WeightFile
     }
 
     /// <summary>Reads every parameter from the file's tensors with a prefix; other prefixes are left alone.</summary>
-    public static void Read(SafetensorsFile file, string prefix, Parameters parameters, IKernels kernels)
+    public static void Read(CheckpointFile file, string prefix, Parameters parameters, IKernels kernels)
     {
         // Before the values are first touched: what a hostile configuration asks for is allocated only if the file really has it.
         Check(file, prefix, parameters);
@@ -37,14 +37,14 @@ internal static class WeightFile
     }
 
     /// <summary>Reads a flat buffer laid out as the values.</summary>
-    public static void Read(SafetensorsFile file, string prefix, Parameters parameters, TensorView flat, IKernels kernels)
+    public static void Read(CheckpointFile file, string prefix, Parameters parameters, TensorView flat, IKernels kernels)
     {
         Check(file, prefix, parameters);
         foreach (var parameter in parameters.Items)
             kernels.Upload(FromPublished(file.ReadFloat(prefix + parameter.Name), parameter.Shape), new TensorView(flat.Memory!, parameter.Offset, parameter.Shape));
     }
 
-    private static void Check(SafetensorsFile file, string prefix, Parameters parameters)
+    private static void Check(CheckpointFile file, string prefix, Parameters parameters)
     {
         var known = parameters.Items.Select(p => prefix + p.Name).ToHashSet();
         string[] missing = [.. known.Where(k => !file.Contains(k)).Order(StringComparer.Ordinal)];

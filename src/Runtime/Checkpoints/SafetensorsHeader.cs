@@ -11,23 +11,23 @@ internal sealed class SafetensorsHeader
     public const int HighestRank = 32;
 
     private readonly string _file;
-    private readonly Dictionary<string, TensorInfo> _byName = [];
+    private readonly TensorStorage _data;
+    private readonly HashSet<string> _names = [];
     private readonly List<TensorInfo> _tensors = [];
     private Dictionary<string, string>? _metadata;
 
-    private SafetensorsHeader(string file) => _file = file;
+    private SafetensorsHeader(string file, TensorStorage data) => (_file, _data) = (file, data);
 
     public IReadOnlyDictionary<string, string> Metadata => _metadata ??= [];
     public IReadOnlyList<TensorInfo> Tensors => _tensors;
-    public IReadOnlyDictionary<string, TensorInfo> ByName => _byName;
 
     /// <summary>Parses and checks everything that can be checked without the data.</summary>
     /// <param name="file">Name for messages.</param>
     /// <param name="json">The header, which may be padded with spaces at its end.</param>
-    /// <param name="dataLength">Bytes after the header.</param>
-    public static SafetensorsHeader Parse(string file, ReadOnlySpan<byte> json, long dataLength)
+    /// <param name="data">The bytes after the header.</param>
+    public static SafetensorsHeader Parse(string file, ReadOnlySpan<byte> json, TensorStorage data)
     {
-        SafetensorsHeader header = new(file);
+        SafetensorsHeader header = new(file, data);
         if (json.IsEmpty || json[0] != (byte)'{')
             throw header.Error("the header does not begin with '{', so this is not a safetensors file");
         if (!Utf8.IsValid(json))
@@ -45,7 +45,7 @@ internal sealed class SafetensorsHeader
             // How the JSON reader reports an escaped half of a surrogate pair.
             throw new CheckpointException($"{file}: the header has a string that is not valid text: {error.Message}", error);
         }
-        header.CheckLayout(dataLength);
+        header.CheckLayout(data.Length);
         return header;
     }
 
@@ -63,7 +63,7 @@ internal sealed class SafetensorsHeader
                 continue;
             }
             TensorInfo tensor = ParseTensor(ref reader, name);
-            if (!_byName.TryAdd(name, tensor))
+            if (!_names.Add(name))
                 throw Error($"the key {CheckpointException.Quote(name)} appears twice");
             _tensors.Add(tensor);
         }
@@ -140,7 +140,7 @@ internal sealed class SafetensorsHeader
         }
         if (end - begin != needed)
             throw TensorError(name, $"says {end - begin} bytes for {dtype} {TensorInfo.ShapeText(shape)} which needs {needed}");
-        return new TensorInfo(name, dtype, shape, begin, needed);
+        return new TensorInfo(name, dtype, shape, needed, _data, begin);
     }
 
     private void CheckLayout(long dataLength)

@@ -3,13 +3,14 @@ namespace NativeDiffusion.Runtime.Checkpoints;
 /// <summary>One tensor of a checkpoint file, without its data.</summary>
 public sealed class TensorInfo
 {
-    internal TensorInfo(string name, DType dtype, long[] shape, long begin, long byteLength)
+    internal TensorInfo(string name, DType dtype, long[] shape, long byteLength, TensorStorage storage, long begin)
     {
         Name = name;
         DType = dtype;
         Shape = shape;
-        Begin = begin;
         ByteLength = byteLength;
+        Storage = storage;
+        Begin = begin;
     }
 
     /// <summary>The key in the file.</summary>
@@ -27,7 +28,10 @@ public sealed class TensorInfo
     /// <summary>Number of elements: the product of <see cref="Shape"/>.</summary>
     public long ElementCount => ByteLength / ElementConversion.SizeOf(DType);
 
-    /// <summary>First byte, counted from the end of the header.</summary>
+    /// <summary>Where the elements lie.</summary>
+    internal TensorStorage Storage { get; }
+
+    /// <summary>First byte inside <see cref="Storage"/>.</summary>
     internal long Begin { get; }
 
     /// <summary>Name, dtype and shape, as in <c>'a.b' F32 [10,9]</c>.</summary>
