@@ -12,7 +12,7 @@ internal sealed class ForwardPlan : IDisposable
         var network = model.Network.Config;
         var b = new PlanBuilder(model.Kernels, model.Parameters);
         var x = b.Input("x", new Shape(batch, network.ImageSize, network.ImageSize, network.InChannels));
-        var labels = model.NullLabel < 0 ? null : b.Input("labels", new Shape(batch));
+        var labels = !model.IsConditional ? null : b.Input("labels", new Shape(batch));
         b.Output("prediction", model.Network.Record(b, x, b.Input("timesteps", new Shape(batch)), labels));
         Plan = b.Build();
     }

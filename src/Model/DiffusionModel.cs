@@ -5,7 +5,7 @@ using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model;
 
-/// <summary>A U-Net with its weights on one device, and what it was trained for. Load one, or make one and train it.</summary>
+/// <summary>A network with its weights on one device, and what it was trained for. Load one, or make one and train it.</summary>
 public sealed class DiffusionModel : IDisposable
 {
     private readonly bool _ownsKernels;
@@ -16,18 +16,18 @@ public sealed class DiffusionModel : IDisposable
     /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
     /// <param name="seed">Seed of the initial weights.</param>
     /// <exception cref="ArgumentException">Network and settings do not fit together.</exception>
-    public DiffusionModel(UNetConfig network, DiffusionSettings settings, IKernels? kernels = null, ulong seed = 0)
+    public DiffusionModel(INetworkConfig network, DiffusionSettings settings, IKernels? kernels = null, ulong seed = 0)
         : this(network, settings, kernels, seed, initialise: true) { }
 
-    private DiffusionModel(UNetConfig network, DiffusionSettings settings, IKernels? kernels, ulong seed, bool initialise)
+    private DiffusionModel(INetworkConfig network, DiffusionSettings settings, IKernels? kernels, ulong seed, bool initialise)
     {
-        int expected = settings.ClassNames.Length == 0 ? 0 : settings.ClassNames.Length + 1;
+        int expected = settings.ClassNames.Length == 0 ? 0 : settings.ClassNames.Length + (settings.NullClass ? 1 : 0);
         if ((network.NumClasses ?? 0) != expected)
             throw new ArgumentException(
-                $"A model of {settings.ClassNames.Length} classes needs a network with num_classes {(expected == 0 ? "absent" : expected)} (the null class included); it has {network.NumClasses?.ToString() ?? "none"}.");
+                $"A model of {settings.ClassNames.Length} classes needs a network with num_classes {(expected == 0 ? "absent" : expected)} ({(settings.NullClass ? "the null class included" : "without a null class")}); it has {network.NumClasses?.ToString() ?? "none"}.");
         if (network.OutChannels != network.InChannels && network.OutChannels != 2 * network.InChannels)
             throw new ArgumentException($"out_channels is in_channels ({network.InChannels}), or twice as many when the variance is learned; got {network.OutChannels}.");
-        Network = new UNet(network);
+        Network = network.Create();
         Settings = settings;
         _ownsKernels = kernels is null;
         Kernels = kernels ?? new CpuKernels();
@@ -37,7 +37,7 @@ public sealed class DiffusionModel : IDisposable
     }
 
     /// <summary>The architecture.</summary>
-    public UNet Network { get; }
+    public IDiffusionNetwork Network { get; }
 
     /// <summary>Noise levels, prediction, classes.</summary>
     public DiffusionSettings Settings { get; }
@@ -48,8 +48,11 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>The weights.</summary>
     public Parameters Parameters { get; }
 
-    /// <summary>Label of the null class: the last row of the embedding table; -1 for an unconditional model.</summary>
-    public int NullLabel => (Network.Config.NumClasses ?? 0) - 1;
+    /// <summary>Whether the network takes labels.</summary>
+    public bool IsConditional => Network.Config.NumClasses is not null;
+
+    /// <summary>Label of the null class, the network's last; -1 if it has none.</summary>
+    public int NullLabel => Settings.NullClass && Network.Config.NumClasses is { } labels ? labels - 1 : -1;
 
     /// <summary>Whether the network also predicts the variance.</summary>
     public bool LearnsVariance => Network.Config.OutChannels == 2 * Network.Config.InChannels;

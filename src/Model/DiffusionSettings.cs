@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Model.Schedules;
 
 namespace NativeDiffusion.Model;
@@ -14,6 +15,9 @@ public enum NoiseScheduleKind
 
     /// <summary>Continuous log-SNR (Ho and Salimans 2022).</summary>
     Continuous,
+
+    /// <summary>EDM's sigma, with its preconditioning around the network (Karras et al. 2022).</summary>
+    Edm,
 }
 
 /// <summary>What a checkpoint has to say besides its network: noise levels, what is predicted, classes, image size.</summary>
@@ -31,14 +35,37 @@ public sealed record DiffusionSettings
     /// <summary>Highest log-SNR of the continuous schedule.</summary>
     public double LogSnrMax { get; init; } = 20;
 
-    /// <summary>What the network predicts.</summary>
+    /// <summary>Standard deviation of the data that EDM's preconditioning assumes; unused by the other schedules.</summary>
+    public double SigmaData { get; init; } = 0.5;
+
+    /// <summary>What the network predicts; unused by EDM, whose preconditioning says it.</summary>
     public PredictionType Prediction { get; init; } = PredictionType.Eps;
 
     /// <summary>Names of the classes; their indices are the labels. Empty for an unconditional model.</summary>
     public ImmutableArray<string> ClassNames { get; init; } = [];
 
+    /// <summary>Whether the network's last label is the null class, so that it can be guided without a classifier. Unused without classes.</summary>
+    public bool NullClass { get; init; } = true;
+
+    /// <summary>How to sample unless told otherwise; null for the general default.</summary>
+    public SamplerSettings? Sampler { get; init; }
+
+    /// <summary>For a model of latents, what those of its autoencoder were multiplied by; null for a model of images.</summary>
+    public double? LatentScale { get; init; }
+
     /// <summary>Height and width of the data, when the network's image size pads them.</summary>
     public int? DataSize { get; init; }
+
+    /// <summary>How the network's output becomes the clean sample.</summary>
+    internal Parameterization Parameterization => Schedule == NoiseScheduleKind.Edm ? new EdmPreconditioning(SigmaData) : Prediction;
+
+    /// <summary>The schedule, of whatever kind.</summary>
+    public INoiseSchedule NoiseSchedule() => Schedule switch
+    {
+        NoiseScheduleKind.Continuous => Continuous(),
+        NoiseScheduleKind.Edm => new EdmPreconditioning(SigmaData),
+        _ => Discrete(),
+    };
 
     /// <summary>The discrete schedule.</summary>
     /// <exception cref="InvalidOperationException">The model has a continuous schedule.</exception>
@@ -46,12 +73,12 @@ public sealed record DiffusionSettings
     {
         NoiseScheduleKind.Linear => DiscreteSchedule.Linear(Timesteps),
         NoiseScheduleKind.Cosine => DiscreteSchedule.Cosine(Timesteps),
-        _ => throw new InvalidOperationException("The model has a continuous schedule, not discrete timesteps."),
+        _ => throw new InvalidOperationException($"The model has the {Schedule} schedule, not discrete timesteps."),
     };
 
     /// <summary>The continuous schedule.</summary>
     /// <exception cref="InvalidOperationException">The model has a discrete schedule.</exception>
     public ContinuousSchedule Continuous() => Schedule == NoiseScheduleKind.Continuous
         ? new ContinuousSchedule(LogSnrMin, LogSnrMax)
-        : throw new InvalidOperationException($"The model has the discrete {Schedule} schedule, not a continuous one.");
+        : throw new InvalidOperationException($"The model has the {Schedule} schedule, not the continuous one.");
 }

@@ -15,7 +15,8 @@ internal static class ModelMetadata
     /// <summary>Present, with the value <see cref="AveragedWeights"/>, where the tensors under the published names are a moving average.</summary>
     public const string WeightsKey = "weights";
     public const string AveragedWeights = "average";
-    private const string Architecture = "adm_unet";
+
+    private static readonly Dictionary<string, Type> Architectures = new() { ["adm_unet"] = typeof(UNetConfig) };
 
     public static readonly JsonSerializerOptions Json = new()
     {
@@ -25,31 +26,34 @@ internal static class ModelMetadata
         RespectRequiredConstructorParameters = true,
         RespectNullableAnnotations = true,
         MaxDepth = 8,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         WriteIndented = false,
     };
 
-    public static Dictionary<string, string> Write(UNetConfig network, DiffusionSettings settings) => new()
+    public static Dictionary<string, string> Write(INetworkConfig network, DiffusionSettings settings) => new()
     {
         ["format"] = "nativediffusion",
-        [ArchitectureKey] = Architecture,
-        [NetworkKey] = JsonSerializer.Serialize(network, Json),
+        [ArchitectureKey] = Architectures.First(a => a.Value == network.GetType()).Key,
+        [NetworkKey] = JsonSerializer.Serialize(network, network.GetType(), Json),
         [SettingsKey] = JsonSerializer.Serialize(settings, Json),
     };
 
-    public static (UNetConfig Network, DiffusionSettings Settings) Read(CheckpointFile file)
+    public static (INetworkConfig Network, DiffusionSettings Settings) Read(CheckpointFile file)
     {
         string architecture = Require(file, ArchitectureKey);
-        if (architecture != Architecture)
-            throw new CheckpointException($"{file.Name}: holds a '{architecture}', not a diffusion model ('{Architecture}').");
-        return (Parse<UNetConfig>(file, NetworkKey), Parse<DiffusionSettings>(file, SettingsKey));
+        if (!Architectures.TryGetValue(architecture, out var config))
+            throw new CheckpointException($"{file.Name}: holds a '{architecture}', not a diffusion model ({string.Join(", ", Architectures.Keys)}).");
+        return ((INetworkConfig)Parse(file, NetworkKey, config), Parse<DiffusionSettings>(file, SettingsKey));
     }
 
-    public static T Parse<T>(CheckpointFile file, string key)
+    public static T Parse<T>(CheckpointFile file, string key) => (T)Parse(file, key, typeof(T));
+
+    private static object Parse(CheckpointFile file, string key, Type type)
     {
         string text = Require(file, key);
         try
         {
-            return JsonSerializer.Deserialize<T>(text, Json) ?? throw new JsonException("the value is null");
+            return JsonSerializer.Deserialize(text, type, Json) ?? throw new JsonException("the value is null");
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
         {

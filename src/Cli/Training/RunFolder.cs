@@ -42,7 +42,7 @@ internal sealed class RunFolder(string path)
 
     public void WriteSettings(DataSource data, Trainer trainer)
     {
-        var settings = new { Data = data.Absolute(), Network = trainer.Model.Network.Config, Diffusion = trainer.Model.Settings, Training = trainer.Settings };
+        var settings = new { Data = data.Absolute(), Network = (object)trainer.Model.Network.Config, Diffusion = trainer.Model.Settings, Training = trainer.Settings };
         AtomicFile.Write(Settings, stream => JsonSerializer.Serialize(stream, settings, JsonReport.Options));
     }
 

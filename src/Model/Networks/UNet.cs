@@ -7,7 +7,7 @@ namespace NativeDiffusion.Model.Networks;
 /// The U-Net of Dhariwal and Nichol (arXiv 2105.05233), under its published parameter names. A recipe: it declares its parameters once and
 /// records itself into as many plans as there are batch sizes.
 /// </summary>
-public sealed partial class UNet
+public sealed partial class UNet : IDiffusionNetwork
 {
     private const double NormEpsilon = 1e-5;
 
@@ -73,7 +73,9 @@ public sealed partial class UNet
     /// <summary>What it was made from.</summary>
     public UNetConfig Config { get; }
 
-    /// <summary>Declares every parameter under its published name, in the published order.</summary>
+    INetworkConfig IDiffusionNetwork.Config => Config;
+
+    /// <inheritdoc/>
     public void Declare(Parameters parameters)
     {
         int embedding = 4 * Config.ModelChannels;
@@ -85,14 +87,7 @@ public sealed partial class UNet
         DeclareConv(parameters, "out.2", _outWidth, Config.OutChannels, 3, zero: true);
     }
 
-    /// <summary>Records the network.</summary>
-    /// <param name="b">The plan; its parameters were declared by <see cref="Declare"/>.</param>
-    /// <param name="x">Images [N, H, W, InChannels].</param>
-    /// <param name="timesteps">[N], fractional values allowed.</param>
-    /// <param name="labels">[N] as int32 bit patterns below NumClasses; null exactly when the network is unconditional.</param>
-    /// <param name="dropout">Where dropout takes its random numbers from; may be null when the configuration has none or the plan does not train.</param>
-    /// <returns>The prediction [N, H, W, OutChannels].</returns>
-    /// <exception cref="ArgumentException">A shape does not fit the configuration.</exception>
+    /// <inheritdoc/>
     public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout = null)
     {
         if (x.Shape.Rank != 4 || x.Shape[1] != Config.ImageSize || x.Shape[2] != Config.ImageSize || x.Shape[3] != Config.InChannels)
@@ -139,9 +134,3 @@ public sealed partial class UNet
                 : $"Attention over {width} channels cannot be split into {heads} heads (num_heads).");
     }
 }
-
-/// <summary>Where a recorded network takes its dropout masks from.</summary>
-/// <param name="Seed">The run's seed.</param>
-/// <param name="Step">Number of the training step.</param>
-/// <param name="SampleIndex">Index of each sample in the batch, int32 bits, [N].</param>
-public sealed record DropoutSource(Slot<ulong> Seed, Slot<uint> Step, Tensor SampleIndex);

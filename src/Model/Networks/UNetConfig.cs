@@ -6,7 +6,7 @@ namespace NativeDiffusion.Model.Networks;
 /// Constructor arguments of the U-Net of Dhariwal and Nichol (arXiv 2105.05233; <c>UNetModel</c> of guided-diffusion), under their published
 /// meaning. Defaults are those of the published code.
 /// </summary>
-public sealed record UNetConfig
+public sealed record UNetConfig : INetworkConfig
 {
     /// <summary>Height and width of the images; divisible by 2 to the number of levels minus one.</summary>
     public required int ImageSize { get; init; }
@@ -58,6 +58,9 @@ public sealed record UNetConfig
 
     /// <summary>Groups of every GroupNorm: 32 in the published networks; narrower networks need fewer.</summary>
     public int NormGroups { get; init; } = 32;
+
+    /// <inheritdoc/>
+    public IDiffusionNetwork Create() => new UNet(this);
 
     /// <summary>Checks the values against each other.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>

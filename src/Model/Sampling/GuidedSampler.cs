@@ -140,7 +140,7 @@ public sealed class GuidedSampler : IDisposable
         var z = b.Bind("z", _buffers.State.Rows(0, images));
         var input = b.Scale(z, _inputScale);
         if (rows > images) input = b.GatherRows(input, b.Bind("source_row", _buffers.SourceRow.Rows(0, rows)));
-        var labels = _model.NullLabel < 0 ? null : b.Bind("labels", _buffers.Labels.Rows(0, rows));
+        var labels = !_model.IsConditional ? null : b.Bind("labels", _buffers.Labels.Rows(0, rows));
         var prediction = _model.Network.Record(b, input, b.Bind("timesteps", _buffers.Timesteps.Rows(0, rows)), labels);
         b.GuidedStep(
             _row, _seed, prediction, b.Bind("scale", _buffers.Scale.Rows(0, images)), b.Bind("null_row", _buffers.NullRow.Rows(0, images)),
@@ -189,7 +189,7 @@ public sealed class GuidedSampler : IDisposable
         int rows = _model.NullLabel < 0 ? 1 : 2;
         var b = new PlanBuilder(_model.Kernels, _model.Parameters);
         var x = b.Input("x", new Shape(rows, config.ImageSize, config.ImageSize, config.InChannels));
-        var labels = _model.NullLabel < 0 ? null : b.Input("labels", new Shape(rows));
+        var labels = !_model.IsConditional ? null : b.Input("labels", new Shape(rows));
         b.Output("prediction", _model.Network.Record(b, x, b.Input("timesteps", new Shape(rows)), labels));
         using var plan = b.Build(_arena);
         return FastestBatch(plan.PeakBytes, _model.Parameters.Count * sizeof(float));
@@ -214,6 +214,9 @@ public sealed class GuidedSampler : IDisposable
             throw new ArgumentException(classes == 0
                 ? $"The model is unconditional: its label is -1; got {request.Label}."
                 : $"Label {request.Label} is not one of the model's classes 0 to {classes - 1} (or -1 for no condition).");
+        if (_model.IsConditional && _model.NullLabel < 0 && (request.Label < 0 || request.Scale.S != 1))
+            throw new ArgumentException(
+                $"The model has no null class, so a sample has a label and is not guided without a classifier: its scale is 1 (strength 0); got label {request.Label}, scale {request.Scale.S}.");
         if (request.Label < 0 && request.Scale.S != 1)
             throw new ArgumentException($"A sample without condition has nothing to be guided by: its scale is 1 (strength 0); got {request.Scale.S}.");
         if (!double.IsFinite(request.Scale.S)) throw new ArgumentException($"A guidance scale is a finite number; got {request.Scale.S}.");

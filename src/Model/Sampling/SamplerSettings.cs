@@ -31,7 +31,7 @@ public enum SamplerKind
 /// <summary>How the noise levels are spaced.</summary>
 public enum SpacingKind
 {
-    /// <summary>Evenly spaced timesteps, both ends included (the sections rule on a discrete schedule).</summary>
+    /// <summary>Evenly spaced timesteps, both ends included (the sections rule on a discrete schedule, Karras in EDM's sigma).</summary>
     Uniform,
 
     /// <summary>Equal sections of the timesteps (guided-diffusion's "N" rule).</summary>
@@ -77,6 +77,9 @@ public sealed record SamplerSettings
     /// <summary>Variance of ancestral steps; null takes the learned range where the network has it, else the small one.</summary>
     public AncestralVariance? Variance { get; init; }
 
+    /// <summary>Noise that <see cref="SamplerKind.Heun"/> adds back on the way; none when left out.</summary>
+    public HeunChurn Churn { get; init; } = HeunChurn.None;
+
     /// <summary>Clamp the predicted clean image to [-1, 1].</summary>
     public bool Clip { get; init; } = true;
 
@@ -84,7 +87,7 @@ public sealed record SamplerSettings
     /// <exception cref="ArgumentException">The combination is not possible; the message says what to choose instead.</exception>
     public SamplerTable Build(DiffusionModel model)
     {
-        Parameterization network = model.Settings.Prediction;
+        var network = model.Settings.Parameterization;
         return Kind switch
         {
             SamplerKind.Ancestral => Samplers.Ancestral(
@@ -94,25 +97,24 @@ public sealed record SamplerSettings
             SamplerKind.DpmSolver2M => Samplers.DpmSolver2M(Levels(model), network, Clip),
             SamplerKind.Euler => Samplers.Euler(Levels(model), network, Clip),
             SamplerKind.EulerAncestral => Samplers.EulerAncestral(Levels(model), network, Eta ?? 1, Clip),
-            SamplerKind.Heun => Samplers.Heun(Schedule(model), [.. Levels(model).Select(l => l.SigmaEdm)], network, default, Clip),
+            SamplerKind.Heun => Samplers.Heun(model.Settings.NoiseSchedule(), [.. Levels(model).Select(l => l.SigmaEdm)], network, Churn, Clip),
             _ => throw new ArgumentException($"Unknown sampler {Kind}."),
         };
     }
 
-    private static INoiseSchedule Schedule(DiffusionModel model) =>
-        model.Settings.Schedule == NoiseScheduleKind.Continuous ? model.Settings.Continuous() : model.Settings.Discrete();
-
     private NoiseLevel[] Levels(DiffusionModel model)
     {
-        if (Spacing is SpacingKind.Karras or SpacingKind.LogSnrUniform)
+        bool edm = model.Settings.Schedule == NoiseScheduleKind.Edm;
+        if (Spacing is SpacingKind.Karras or SpacingKind.LogSnrUniform || (edm && Spacing == SpacingKind.Uniform))
         {
-            var schedule = Schedule(model);
+            var schedule = model.Settings.NoiseSchedule();
             double smallest = SmallestSigma, largest = LargestSigma;
             if (schedule is DiscreteSchedule d) (smallest, largest) = (Math.Max(smallest, d.SigmaEdm(0)), Math.Min(largest, d.SigmaEdm(d.Timesteps - 1)));
-            return NoiseLevel.FromSigmas(schedule, Spacing == SpacingKind.Karras
-                ? Schedules.Spacing.Karras(Steps, smallest, largest)
-                : Schedules.Spacing.Exponential(Steps, smallest, largest));
+            return NoiseLevel.FromSigmas(schedule, Spacing == SpacingKind.LogSnrUniform
+                ? Schedules.Spacing.Exponential(Steps, smallest, largest)
+                : Schedules.Spacing.Karras(Steps, smallest, largest));
         }
+        if (edm) throw new ArgumentException($"Spacing {Spacing} places timesteps or u, which a model in EDM's sigma has not; use karras or log-snr.");
         if (model.Settings.Schedule != NoiseScheduleKind.Continuous) return Discrete(model).Levels();
         return model.Settings.Continuous().Levels(Spacing switch
         {
@@ -124,8 +126,9 @@ public sealed record SamplerSettings
 
     private RespacedSchedule Discrete(DiffusionModel model)
     {
-        if (model.Settings.Schedule == NoiseScheduleKind.Continuous)
-            throw new ArgumentException("Ancestral sampling needs a discrete schedule, and this model has the continuous one; use algorithm2 with v = 0.");
+        if (model.Settings.Schedule is NoiseScheduleKind.Continuous or NoiseScheduleKind.Edm)
+            throw new ArgumentException(
+                $"Ancestral sampling needs a discrete schedule, and this model has the {model.Settings.Schedule} one; use algorithm2 with v = 0, or euler-a.");
         var schedule = model.Settings.Discrete();
         int[] kept = Spacing switch
         {

@@ -55,8 +55,12 @@ public sealed partial class Trainer : IDisposable
         if (data.Height != network.ImageSize || data.Width != network.ImageSize || data.Channels != network.InChannels)
             throw new ArgumentException(
                 $"The network takes {network.ImageSize}x{network.ImageSize} images of {network.InChannels} channels, the data are {data.Height}x{data.Width} of {data.Channels}.");
-        if (model.NullLabel >= 0 && data.ClassCount > model.Settings.ClassNames.Length)
+        if (model.IsConditional && data.ClassCount > model.Settings.ClassNames.Length)
             throw new ArgumentException($"The data have {data.ClassCount} classes, the model {model.Settings.ClassNames.Length}.");
+        if (model.IsConditional && !model.Settings.NullClass && settings.NullProbability > 0)
+            throw new ArgumentException($"The model has no null class to drop labels to; make null_probability 0 instead of {settings.NullProbability}.");
+        if (model.Settings.Schedule == NoiseScheduleKind.Edm)
+            throw new ArgumentException("A model with the Edm schedule can be sampled but not trained here; use linear, cosine or continuous.");
         if (model.LearnsVariance)
             throw new ArgumentException("A network that learns its variance can be sampled but not trained here; make out_channels equal to in_channels.");
 
@@ -160,7 +164,7 @@ public sealed partial class Trainer : IDisposable
             _ => PredictionTarget.Eps,
         };
         var (z, wanted) = b.AddNoise(x, b.Input("alpha", new Shape(batch)), b.Input("sigma", new Shape(batch)), sampleIndex, _seed, _step, target);
-        var labels = Model.NullLabel < 0 ? null : b.Input("labels", new Shape(batch));
+        var labels = !Model.IsConditional ? null : b.Input("labels", new Shape(batch));
         var prediction = Model.Network.Record(b, z, b.Input("timesteps", new Shape(batch)), labels, new DropoutSource(_seed, _step, sampleIndex));
         var loss = b.Output("loss", b.MseLoss(prediction, wanted, b.Input("row_weight", new Shape(batch))).Loss);
         b.Backward(loss, b.Input("d_loss", loss.Shape), parameters: true);
@@ -190,7 +194,7 @@ public sealed partial class Trainer : IDisposable
         kernels.Upload(_timesteps, _plan.Input("timesteps"));
         kernels.Upload(_rowWeight, _plan.Input("row_weight"));
         kernels.Upload(_rows, _plan.Input("sample_index"));
-        if (Model.NullLabel >= 0) kernels.Upload(_labels, _plan.Input("labels"));
+        if (Model.IsConditional) kernels.Upload(_labels, _plan.Input("labels"));
         kernels.Upload([1f], _plan.Input("d_loss"));
     }
 

@@ -92,7 +92,7 @@ public sealed class UNetTests
             Throws.ArgumentException.With.Message.Contains("x2"));
     }
 
-    private static float[] Predict(CpuKernels kernels, UNet network, Parameters parameters, ulong seed)
+    private static float[] Predict(CpuKernels kernels, IDiffusionNetwork network, Parameters parameters, ulong seed)
     {
         var b = new PlanBuilder(kernels, parameters);
         var x = b.Input("x", new Shape(2, 8, 8, 1));
