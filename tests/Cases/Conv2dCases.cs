@@ -10,7 +10,7 @@ public sealed class Conv2dCases : ICaseList
     {
         get
         {
-            foreach (var normalised in Normalised) yield return normalised;
+            foreach (var normalised in Normalised.Concat(EndPadded).Concat(Rectified)) yield return normalised;
             (Shape X, int Cout, int Kernel, int Stride, int Padding)[] configurations =
             [
                 (new(2, 5, 7, 3), 4, 3, 1, 1), (new(2, 8, 8, 16), 32, 3, 1, 1), (new(3, 6, 6, 5), 7, 1, 1, 0), (new(2, 9, 8, 4), 6, 3, 2, 1),
@@ -53,10 +53,43 @@ public sealed class Conv2dCases : ICaseList
             t => Convolve([GroupNormCases.Oracle(t[0], t[2].Data, t[3].Data, modulated ? t[4] : null, configuration.Groups, silu: true), t[1]], 1, configuration.Kernel / 2))
         { Tolerance = 2e-5 };
 
-    private static DoubleTensor Convolve(DoubleTensor[] t, int stride, int padding)
+    /// <summary>Padding at the end alone, as strided convolutions of some autoencoders have it, and more of it than at the beginning.</summary>
+    private static IEnumerable<OpCase> EndPadded =>
+        from configuration in new (Shape X, int Cout, int Stride, int Padding, int EndPadding)[]
+        {
+            (new(2, 8, 6, 16), 16, 2, 0, 1), (new(2, 7, 9, 3), 5, 2, 0, 1), (new(2, 8, 8, 16), 16, 1, 0, 2), (new(1, 5, 4, 20), 33, 3, 2, 0),
+        }
+        let x = configuration.X
+        select new OpCase($"Conv2d {x} to {configuration.Cout}, stride {configuration.Stride}, padding {configuration.Padding} to {configuration.EndPadding}",
+            [new("x", x), new("weight", new(configuration.Cout, 3, 3, x[3]), Scale: 0.3, Batched: false)],
+            (b, t) => b.Conv2d(t[0], t[1], null, new Conv2dOptions { Stride = configuration.Stride, Padding = configuration.Padding, EndPadding = configuration.EndPadding }),
+            t => Convolve(t, configuration.Stride, configuration.Padding, configuration.EndPadding))
+        { Tolerance = 2e-5 };
+
+    /// <summary>ReLU last; the residual is used again, so that its gradient has two writers.</summary>
+    private static IEnumerable<OpCase> Rectified =>
+        from configuration in new (Shape X, int Cout, int Kernel)[] { (new(2, 8, 8, 16), 16, 3), (new(2, 5, 6, 7), 9, 1), (new(2, 4, 5, 3), 3, 3) }
+        let x = configuration.X
+        let y = new Shape(x[0], x[1], x[2], configuration.Cout)
+        select new OpCase($"Conv2d {x} to {configuration.Cout}, kernel {configuration.Kernel}, residual and ReLU",
+            [
+                new("x", x), new("weight", new(configuration.Cout, configuration.Kernel, configuration.Kernel, x[3]), Scale: 0.3, Batched: false),
+                new("bias", new(configuration.Cout), Batched: false), new("residual", y),
+            ],
+            (b, t) => b.Add(b.Conv2d(t[0], t[1], t[2], new Conv2dOptions { Residual = t[3], Relu = true }), t[3]),
+            t =>
+            {
+                var zero = new DoubleTensor(new Shape(t[0].Shape[0], configuration.Cout));
+                var sum = Convolve([t[0], t[1], t[2], zero, t[3]], 1, configuration.Kernel / 2);
+                return new(sum.Shape, [.. sum.Data.Zip(t[3].Data, (v, r) => Math.Max(v, 0) + r)]);
+            })
+        { Tolerance = 2e-5 };
+
+    private static DoubleTensor Convolve(DoubleTensor[] t, int stride, int padding, int? endPadding = null)
     {
         var (x, w) = (t[0], t[1]);
-        int kernel = w.Shape[1], outH = (x.Shape[1] + 2 * padding - kernel) / stride + 1, outW = (x.Shape[2] + 2 * padding - kernel) / stride + 1;
+        int kernel = w.Shape[1], both = padding + (endPadding ?? padding);
+        int outH = (x.Shape[1] + both - kernel) / stride + 1, outW = (x.Shape[2] + both - kernel) / stride + 1;
         var y = new DoubleTensor(new Shape(x.Shape[0], outH, outW, w.Shape[0]));
         for (int n = 0; n < x.Shape[0]; n++)
             for (int i = 0; i < outH; i++)

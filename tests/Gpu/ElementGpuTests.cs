@@ -57,4 +57,17 @@ public sealed class ElementGpuTests
         _backends.AssertAgree("pool", [w, x], offset, 1e-6, (k, t) => k.AveragePool2xForward(t[0], t[1]));
         _backends.AssertAgree("pool backward", [x, w], offset, 1e-6, (k, t) => k.AveragePool2xBackward(t[0], t[1], accumulate));
     }
+
+    [Test]
+    public void Maxima_agree_with_the_cpu_also_where_elements_are_equal([Values(1, 4, 7)] int channels, [Values(4, 5)] int offset, [Values] bool accumulate)
+    {
+        Shape image = new(2, 5, 6, channels), pooled = new(2, 3, 3, channels);
+        var coarse = _backends.Values(image) with { Data = [.. _backends.Values(image).Data.Select(v => MathF.Round(v))] };
+        _backends.AssertAgree("maximum", [coarse, _backends.Values(pooled), _backends.Values(pooled), _backends.Values(pooled), _backends.Values(image)], offset, 0,
+            (k, t) =>
+            {
+                k.MaxPool3x3Forward(t[0], t[1], t[2]);
+                k.MaxPool3x3Backward(t[3], t[2], t[4], accumulate);
+            });
+    }
 }

@@ -44,7 +44,8 @@ public sealed class Conv2dTests
             int kernel = new[] { 1, 2, 3, 3, 3, 5, 7 }[random.Next(7)];
             var shape = new Conv2dShape(random.Next(1, 4), random.Next(1, 24), random.Next(1, 24), random.Next(1, 71), random.Next(1, 71), kernel,
                 random.Next(4) == 0 ? random.Next(1, 4) : kernel, random.Next(1, 4), random.Next(4));
-            if (shape.Height + 2 * shape.Padding < shape.KernelHeight || shape.Width + 2 * shape.Padding < shape.KernelWidth) continue;
+            if (random.Next(4) == 0) shape = shape with { EndPadding = random.Next(4) };
+            if (shape.Height + shape.Padding + shape.EndPadding < shape.KernelHeight || shape.Width + shape.Padding + shape.EndPadding < shape.KernelWidth) continue;
             i++;
             yield return shape;
         }

@@ -4,18 +4,21 @@ namespace NativeDiffusion.Kernels;
 public readonly record struct Conv2dShape(
     int Batch, int Height, int Width, int InChannels, int OutChannels, int KernelHeight, int KernelWidth, int Stride, int Padding)
 {
+    /// <summary>Zero pixels below and to the right of the image, where they are not as many as above and to the left.</summary>
+    public int EndPadding { get; init; } = Padding;
+
     /// <summary>Rows of the output.</summary>
-    public int OutHeight => (Height + 2 * Padding - KernelHeight) / Stride + 1;
+    public int OutHeight => (Height + Padding + EndPadding - KernelHeight) / Stride + 1;
 
     /// <summary>Columns of the output.</summary>
-    public int OutWidth => (Width + 2 * Padding - KernelWidth) / Stride + 1;
+    public int OutWidth => (Width + Padding + EndPadding - KernelWidth) / Stride + 1;
 
     /// <summary>Floating-point operations of the direct sum, two per multiply-add, whatever algorithm runs.</summary>
     public double Flops => 2.0 * Batch * OutHeight * OutWidth * OutChannels * KernelHeight * KernelWidth * InChannels;
 
     /// <summary>Letters and extents.</summary>
     public override string ToString() =>
-        $"conv {KernelHeight}x{KernelWidth}/{Stride} pad {Padding} [N={Batch},H={Height},W={Width},C={InChannels}] -> {OutChannels}";
+        $"conv {KernelHeight}x{KernelWidth}/{Stride} pad {Padding}{(EndPadding == Padding ? "" : $"..{EndPadding}")} [N={Batch},H={Height},W={Width},C={InChannels}] -> {OutChannels}";
 }
 
 /// <summary>What a convolution applies to its output last.</summary>

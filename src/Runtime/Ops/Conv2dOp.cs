@@ -8,14 +8,20 @@ public sealed record Conv2dOptions
     /// <summary>Step between output pixels, at least 1.</summary>
     public int Stride { get; init; } = 1;
 
-    /// <summary>Zero pixels around the image; half the kernel when left out.</summary>
+    /// <summary>Zero pixels around the image (above and to the left, with an <see cref="EndPadding"/>); half the kernel when left out.</summary>
     public int? Padding { get; init; }
+
+    /// <summary>Zero pixels below and to the right of the image; <see cref="Padding"/> when left out.</summary>
+    public int? EndPadding { get; init; }
 
     /// <summary>A vector per image and output channel, [N, Cout], added to every pixel.</summary>
     public Tensor? Embedding { get; init; }
 
     /// <summary>A tensor of the result's shape that is added to it.</summary>
     public Tensor? Residual { get; init; }
+
+    /// <summary>Takes max(., 0) of the sum of all that.</summary>
+    public bool Relu { get; init; }
 
     /// <summary>A normalisation of x on its way in; the normalised tensor is never stored.</summary>
     public Conv2dNorm? Norm { get; init; }
@@ -49,8 +55,10 @@ public sealed partial class PlanBuilder
         var shape = new Conv2dShape(
             x.Shape[0], x.Shape[1], x.Shape[2], x.Shape[3], weight.Shape[0], weight.Shape[1], weight.Shape[2],
             options.Stride, options.Padding ?? weight.Shape[1] / 2);
-        if (shape.Stride < 1 || shape.Padding < 0 || shape.OutHeight < 1 || shape.OutWidth < 1)
-            throw new ArgumentException($"Conv2d of {x} with {weight}, stride {shape.Stride} and padding {shape.Padding} has no output.");
+        if (options.EndPadding is { } end) shape = shape with { EndPadding = end };
+        if (shape.Stride < 1 || shape.Padding < 0 || shape.EndPadding < 0 || shape.OutHeight < 1 || shape.OutWidth < 1)
+            throw new ArgumentException(
+                $"Conv2d of {x} with {weight}, stride {shape.Stride} and padding {shape.Padding} to {shape.EndPadding} has no output.");
         var outShape = new Shape(shape.Batch, shape.OutHeight, shape.OutWidth, shape.OutChannels);
         if (bias is not null && bias.Shape != new Shape(shape.OutChannels))
             throw new ArgumentException($"Conv2d with weight {weight} takes a bias of {shape.OutChannels} elements; got {bias}.");
@@ -77,12 +85,19 @@ public sealed partial class PlanBuilder
         var packed = PackedConv2d(weight, shape, Conv2dPass.Forward);
         Record(nameof(IKernels.Conv2dForward), [.. source.Tensors, packed, bias, embedding, residual], [y], k =>
         {
-            var epilogue = new Conv2dEpilogue { Bias = bias?.View ?? default, Embedding = embedding?.View ?? default, Residual = residual?.View ?? default };
+            var epilogue = new Conv2dEpilogue
+            {
+                Bias = bias?.View ?? default,
+                Embedding = embedding?.View ?? default,
+                Residual = residual?.View ?? default,
+                Activation = options.Relu ? Activation.Relu : Activation.None,
+            };
             k.Conv2dForward(shape, source.Views(), packed.View, epilogue, y.View);
         }, shape.Flops, Kernels.Conv2dAlgorithm(shape, Conv2dPass.Forward));
 
         OnBackward([x, norm?.Gamma, norm?.Beta, norm?.ScaleShift, weight, bias, embedding, residual], y, dy =>
         {
+            if (options.Relu) dy = RecordReluBackward(y, dy);
             if (NeedsGradient(weight)) RecordConv2dWeightGrad(shape, source, weight, dy);
             if (NeedsGradient(bias))
             {

@@ -1,0 +1,112 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace NativeDiffusion.Kernels;
+
+public sealed unsafe partial class CpuKernels
+{
+    /// <inheritdoc/>
+    public void MaxPool3x3Forward(TensorView x, TensorView y, TensorView taps)
+    {
+        var job = new MaxPoolJob(x.Pointer, y.Pointer, taps.Pointer, x.Shape);
+        Pool.Run(ref job, x.Shape[0] * job.OutHeight);
+    }
+
+    /// <inheritdoc/>
+    public void MaxPool3x3Backward(TensorView dy, TensorView taps, TensorView dx, bool accumulate)
+    {
+        var job = new MaxPoolGradJob(dy.Pointer, taps.Pointer, dx.Pointer, dx.Shape, accumulate);
+        Pool.Run(ref job, dx.Shape[0] * dx.Shape[1]);
+    }
+
+    /// <summary>One row of the output per item.</summary>
+    private readonly struct MaxPoolJob(float* x, float* y, float* taps, Shape shape) : IWorkerJob
+    {
+        public int OutHeight => (shape[1] + 1) / 2;
+
+        public void Execute(int item, int worker)
+        {
+            if (Avx512F.IsSupported) Run<Lanes512>(item);
+            else if (Fma.IsSupported && Avx2.IsSupported) Run<Lanes256>(item);
+            else Run<Lanes128>(item);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Run<V>(int row)
+            where V : unmanaged, ILanes<V>
+        {
+            int height = shape[1], width = shape[2], channels = shape[3], outWidth = (width + 1) / 2;
+            int n = row / OutHeight, top = 2 * (row % OutHeight) - 1, firstA = top < 0 ? 1 : 0, lastA = Math.Min(2, height - 1 - top);
+            for (int j = 0; j < outWidth; j++)
+            {
+                int left = 2 * j - 1, firstB = left < 0 ? 1 : 0, lastB = Math.Min(2, width - 1 - left);
+                // Addresses of taps outside the image are formed, never read.
+                float* window = x + (((nint)n * height + top) * width + left) * channels;
+                nint to = ((nint)row * outWidth + j) * channels;
+                for (int c = 0; c < channels; c += V.Count)
+                {
+                    int count = Math.Min(V.Count, channels - c);
+                    V best = LoadUpTo<V>(window + ((nint)firstA * width + firstB) * channels + c, count), tap = V.Broadcast(3 * firstA + firstB);
+                    for (int a = firstA; a <= lastA; a++)
+                        for (int b = firstB; b <= lastB; b++)
+                        {
+                            V value = LoadUpTo<V>(window + ((nint)a * width + b) * channels + c, count);
+                            tap = V.SelectGreater(value, best, V.Broadcast(3 * a + b), tap);
+                            best = V.SelectGreater(value, best, value, best);
+                        }
+                    StoreUpTo(y + to + c, best, count);
+                    StoreUpTo(taps + to + c, tap, count);
+                }
+            }
+        }
+    }
+
+    /// <summary>One row of the input's gradient per item: it looks at the one or two rows and columns of windows that see an element.</summary>
+    private readonly struct MaxPoolGradJob(float* dy, float* taps, float* dx, Shape shape, bool accumulate) : IWorkerJob
+    {
+        public void Execute(int item, int worker)
+        {
+            if (Avx512F.IsSupported) Run<Lanes512>(item);
+            else if (Fma.IsSupported && Avx2.IsSupported) Run<Lanes256>(item);
+            else Run<Lanes128>(item);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Run<V>(int item)
+            where V : unmanaged, ILanes<V>
+        {
+            int height = shape[1], width = shape[2], channels = shape[3], outHeight = (height + 1) / 2, outWidth = (width + 1) / 2;
+            int n = item / height, row = item % height, lastI = Math.Min((row + 1) / 2, outHeight - 1);
+            for (int column = 0; column < width; column++)
+            {
+                int lastJ = Math.Min((column + 1) / 2, outWidth - 1);
+                float* to = dx + ((nint)item * width + column) * channels;
+                for (int c = 0; c < channels; c += V.Count)
+                {
+                    int count = Math.Min(V.Count, channels - c);
+                    V sum = accumulate ? LoadUpTo<V>(to + c, count) : V.Zero;
+                    for (int i = row / 2; i <= lastI; i++)
+                        for (int j = column / 2; j <= lastJ; j++)
+                        {
+                            nint at = (((nint)n * outHeight + i) * outWidth + j) * channels + c;
+                            V distance = V.Abs(LoadUpTo<V>(taps + at, count) - V.Broadcast(3 * (row - 2 * i + 1) + column - 2 * j + 1));
+                            sum += V.SelectGreater(V.Broadcast(0.5f), distance, LoadUpTo<V>(dy + at, count), V.Zero);
+                        }
+                    StoreUpTo(to + c, sum, count);
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V LoadUpTo<V>(float* source, int count)
+        where V : unmanaged, ILanes<V> => count == V.Count ? V.Load(source) : V.LoadPartial(source, count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreUpTo<V>(float* destination, V value, int count)
+        where V : unmanaged, ILanes<V>
+    {
+        if (count == V.Count) V.Store(destination, value);
+        else V.StorePartial(destination, value, count);
+    }
+}
