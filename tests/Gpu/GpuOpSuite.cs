@@ -10,6 +10,7 @@ public sealed class GpuOpSuite
 {
     private static IKernels? _device;
     private static readonly CpuKernels Cpu = new(2);
+    private readonly HashSet<string> _cases = [];
 
     private static IKernels Device => _device ??= GpuUnderTest.Open();
 
@@ -18,9 +19,10 @@ public sealed class GpuOpSuite
     [OneTimeTearDown]
     public void Close() => _device?.Dispose();
 
-    [TestCaseSource(nameof(All))]
+    [TestCaseSource(nameof(All)), Order(1)]
     public void Agrees_with_the_oracle_and_with_the_cpu(OpCase testCase)
     {
+        _cases.Add(testCase.Name);
         var (data, cotangent) = CaseData.Fill(testCase);
         using var prepared = new PreparedCase(testCase, Device, data, cotangent);
         prepared.Plan.Run();
@@ -37,6 +39,20 @@ public sealed class GpuOpSuite
         float[] first = prepared.Output;
         prepared.Plan.Run();
         Assert.That(PreparedCase.Bits(prepared.Output), Is.EqualTo(PreparedCase.Bits(first)), $"{testCase.Name}: a second run");
+    }
+
+    /// <summary>So that no kernel is without a test; runs after the cases.</summary>
+    [Test, Order(2)]
+    public void Every_kernel_was_started_but_those_with_tests_of_their_own()
+    {
+        if (_cases.Count < All.Count()) Assert.Inconclusive("Only some of the cases ran.");
+        string[] others =
+        [
+            "GuidedStepKernel", "AdamWKernel", "SumOfSquaresKernel", "RootKernel", "BinaryKernel_MoveTowardsFormula", "FillKernel",
+            "AttentionForwardKernel_AttentionWidth128", "AttentionForwardKernel_AttentionWidth256", "AttentionQueryGradKernel_AttentionWidth128",
+            "AttentionQueryGradKernel_AttentionWidth256", "AttentionKeyGradKernel_AttentionWidth128",
+        ];
+        Assert.That(GpuKernelTypes.All.Except(((GpuKernels)Device).Started).Select(GpuKernelTypes.Name), Is.SubsetOf(others));
     }
 
     private static void AssertClose(OpCase testCase, string what, float[] got, double[] expected, double tolerance)

@@ -1,0 +1,63 @@
+using System.Reflection;
+
+namespace NativeDiffusion.Kernels;
+
+/// <summary>
+/// The types of all kernels, as <see cref="GpuKernels"/> starts them and no others (a test compares). Found by reflection: kernels that are not
+/// generic, and those with one type parameter for every struct of this namespace that fits it. The rest is listed here.
+/// </summary>
+internal static class GpuKernelTypes
+{
+    private static readonly Type[] Combinations =
+    [
+        typeof(GemmKernel<RowsOperand, RowsOperand, MatrixResult>),
+        typeof(GemmKernel<RowsOperand, ColumnsOperand, MatrixResult>),
+        typeof(GemmKernel<ColumnsOperand, ColumnsOperand, MatrixResult>),
+        typeof(GemmKernel<WindowOperand, RowsOperand, ConvResult>),
+        typeof(GemmKernel<GradWindowOperand, TapsOperand, MatrixResult>),
+        typeof(GemmKernel<ColumnsOperand, WindowColumnsOperand, MatrixResult>),
+        typeof(GemmKernel<ColumnsOperand, WindowColumnsOperand, SlicesResult>),
+        typeof(ColumnSumsKernel<PlainTerm, PlainResult>),
+        typeof(ColumnSumsKernel<PairTerm, VectorsResult>),
+        typeof(ColumnSumsKernel<PairTerm, GroupNormRowResult>),
+        typeof(ColumnSumsKernel<GroupNormGradientTerm, PairResult>),
+        typeof(ColumnSumsKernel<GroupNormRowTerm, VectorsResult>),
+        typeof(ColumnSumsKernel<LayerNormGradientTerm, PairResult>),
+        typeof(ColumnSumsKernel<LayerNormGradientTerm, VectorsResult>),
+        // Not for heads of 256: two results of that width have no room in a thread's registers.
+        typeof(AttentionKeyGradKernel<AttentionWidth64>),
+        typeof(AttentionKeyGradKernel<AttentionWidth128>),
+    ];
+
+    /// <exception cref="InvalidOperationException">A kernel has several type parameters and no combination in the list.</exception>
+    public static IEnumerable<Type> All
+    {
+        get
+        {
+            var structs = new[] { typeof(CpuKernels).Assembly, typeof(GpuKernels).Assembly }.SelectMany(assembly => assembly.GetTypes())
+                .Where(t => t.IsValueType && t.Namespace == typeof(GpuKernels).Namespace).ToArray();
+            foreach (var kernel in structs.Where(typeof(IGpuKernel).IsAssignableFrom))
+            {
+                if (!kernel.IsGenericTypeDefinition) yield return kernel;
+                else foreach (var combination in CombinationsOf(kernel, structs)) yield return combination;
+            }
+        }
+    }
+
+    /// <summary>The type's name, for a generic one followed by its arguments.</summary>
+    public static string Name(Type type) => !type.IsGenericType
+        ? type.Name
+        : string.Join("_", new[] { type.Name[..type.Name.IndexOf('`')] }.Concat(type.GetGenericArguments().Select(Name)));
+
+    private static Type[] CombinationsOf(Type kernel, Type[] structs)
+    {
+        var listed = Combinations.Where(t => t.GetGenericTypeDefinition() == kernel).ToArray();
+        if (listed.Length > 0) return listed;
+        Type[] parameters = kernel.GetGenericArguments();
+        Type[] contracts = [.. parameters[0].GetGenericParameterConstraints().Where(t => t.IsInterface)];
+        if (parameters.Length > 1 || contracts.Length != 1)
+            throw new InvalidOperationException($"List what {kernel.Name} is started with in {nameof(GpuKernelTypes)}: it has not just one parameter with one interface.");
+        // Nested ones are the CPU backend's own.
+        return [.. structs.Where(t => !t.IsNested && !t.IsGenericTypeDefinition && contracts[0].IsAssignableFrom(t)).Select(t => kernel.MakeGenericType(t))];
+    }
+}
