@@ -39,7 +39,10 @@ public readonly record struct Initializer
     public static Initializer One => new(InitialDistribution.Constant, 1);
 
     /// <summary>Uniform in (-1/sqrt(fanIn), 1/sqrt(fanIn)): weights and biases of linear layers and convolutions (LeCun et al. 1998).</summary>
-    public static Initializer FanIn(int fanIn) => new(InitialDistribution.Uniform, 1 / Math.Sqrt(fanIn));
+    public static Initializer FanIn(int fanIn) => Uniform(1 / Math.Sqrt(fanIn));
+
+    /// <summary>Uniform between minus and plus <paramref name="halfWidth"/>.</summary>
+    public static Initializer Uniform(double halfWidth) => new(InitialDistribution.Uniform, halfWidth);
 
     /// <summary>Normal with this standard deviation: embedding tables.</summary>
     public static Initializer Normal(double standardDeviation = 1) => new(InitialDistribution.Normal, standardDeviation);

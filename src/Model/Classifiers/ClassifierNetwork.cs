@@ -1,4 +1,4 @@
-using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Networks.Layers;
 using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Classifiers;
@@ -10,73 +10,53 @@ namespace NativeDiffusion.Model.Classifiers;
 internal sealed class ClassifierNetwork
 {
     private const double NormEpsilon = 1e-5;
+    private static readonly ResBlockKeys Keys = new("norm1", "conv1", Embedding: "", "norm2", "conv2", "skip");
 
-    private readonly ClassifierConfig _config;
-    private readonly List<(string Name, int Level, int From, int To)> _blocks = [];
+    private readonly ConvLayer _stem;
+    private readonly ResBlock[][] _levels;
+    private readonly GroupNormLayer _norm;
+    private readonly LinearLayer _head;
 
     public ClassifierNetwork(ClassifierConfig config)
     {
         config.Validate();
-        _config = config;
+        var norm = new GroupNormOptions(config.NormGroups, NormEpsilon);
+        var options = new ResBlockOptions { Keys = Keys, Norm = norm, LastInit = default };
+        _stem = new ConvLayer("stem", config.InChannels, config.Width, 3);
+        _levels = new ResBlock[config.Levels][];
         int width = config.Width;
         for (int level = 0; level < config.Levels; level++)
+        {
+            _levels[level] = new ResBlock[config.Blocks];
             for (int block = 0; block < config.Blocks; block++)
             {
-                _blocks.Add(($"levels.{level}.{block}", level, width, config.WidthAt(level)));
+                _levels[level][block] = new ResBlock($"levels.{level}.{block}", width, config.WidthAt(level), options);
                 width = config.WidthAt(level);
             }
+        }
+        _norm = norm.Layer("norm", config.FeatureCount);
+        _head = new LinearLayer("head", config.FeatureCount, config.Classes);
     }
 
     public void Declare(Parameters parameters)
     {
-        DeclareConv(parameters, "stem", _config.InChannels, _config.Width, 3);
-        foreach (var (name, _, from, to) in _blocks)
-        {
-            DeclareNorm(parameters, name + ".norm1", from);
-            DeclareConv(parameters, name + ".conv1", from, to, 3);
-            DeclareNorm(parameters, name + ".norm2", to);
-            DeclareConv(parameters, name + ".conv2", to, to, 3);
-            if (from != to) DeclareConv(parameters, name + ".skip", from, to, 1);
-        }
-        DeclareNorm(parameters, "norm", _config.FeatureCount);
-        parameters.Add("head.weight", new Shape(_config.Classes, _config.FeatureCount), Initializer.FanIn(_config.FeatureCount));
-        parameters.Add("head.bias", new Shape(_config.Classes));
+        _stem.Declare(parameters);
+        foreach (var block in _levels.SelectMany(blocks => blocks)) block.Declare(parameters);
+        _norm.Declare(parameters);
+        _head.Declare(parameters);
     }
 
     /// <summary>Images [N,S,S,C] in [-1,1] to features [N,F] and logits [N,K].</summary>
     public (Tensor Features, Tensor Logits) Record(PlanBuilder b, Tensor images)
     {
-        var x = RecordConv(b, "stem", images);
-        int level = 0;
-        foreach (var (name, blockLevel, from, to) in _blocks)
+        var context = new BlockContext(b);
+        var x = _stem.Record(b, images);
+        foreach (var blocks in _levels)
         {
-            b.Scope = name;
-            if (blockLevel != level) x = b.AveragePool2x(x);
-            level = blockLevel;
-            var h = RecordConv(b, name + ".conv1", RecordNorm(b, name + ".norm1", x));
-            var skip = from == to ? x : RecordConv(b, name + ".skip", x);
-            x = RecordConv(b, name + ".conv2", RecordNorm(b, name + ".norm2", h), skip);
+            if (blocks != _levels[0]) x = b.AveragePool2x(x);
+            foreach (var block in blocks) x = block.Record(context, x);
         }
-        b.Scope = "";
-        var features = b.GlobalAveragePool(RecordNorm(b, "norm", x));
-        return (features, b.Linear(features, b.Parameter("head.weight"), b.Parameter("head.bias")));
+        var features = b.GlobalAveragePool(_norm.Record(b, x, silu: true));
+        return (features, _head.Record(b, features));
     }
-
-    private static void DeclareConv(Parameters parameters, string name, int from, int to, int kernel)
-    {
-        parameters.Add(name + ".weight", new Shape(to, kernel, kernel, from), Initializer.FanIn(from * kernel * kernel));
-        parameters.Add(name + ".bias", new Shape(to));
-    }
-
-    private static void DeclareNorm(Parameters parameters, string name, int width)
-    {
-        parameters.Add(name + ".weight", new Shape(width), Initializer.One);
-        parameters.Add(name + ".bias", new Shape(width));
-    }
-
-    private static Tensor RecordConv(PlanBuilder b, string name, Tensor x, Tensor? residual = null) =>
-        b.Conv2d(x, b.Parameter(name + ".weight"), b.Parameter(name + ".bias"), new Conv2dOptions { Residual = residual });
-
-    private Tensor RecordNorm(PlanBuilder b, string name, Tensor x) =>
-        b.GroupNorm(x, b.Parameter(name + ".weight"), b.Parameter(name + ".bias"), _config.NormGroups, NormEpsilon, silu: true);
 }
