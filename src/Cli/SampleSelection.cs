@@ -7,6 +7,9 @@ namespace NativeDiffusion.Cli;
 /// <summary>What <c>sample</c> draws: every class at every strength, some images each, class by class and strength by strength.</summary>
 internal sealed class SampleSelection
 {
+    // Of a thousand classes, all are too many for a first look.
+    private const int MostClasses = 40, SpreadClasses = 8;
+
     private SampleSelection(IReadOnlyList<(string Name, int Label)> classes, IReadOnlyList<GuidanceStrength> strengths, IReadOnlyList<string> heads, int count)
     {
         (Classes, Strengths, StrengthNames, Count) = (classes, strengths, heads, count);
@@ -35,18 +38,21 @@ internal sealed class SampleSelection
 
     /// <summary>Interprets the options for a model.</summary>
     /// <exception cref="UsageException">A class that the model has not, or guidance for a model without classes.</exception>
-    public static SampleSelection Create(
-        DiffusionModel model, string classes, int count, double[]? strengths, double[]? scales, double[] defaultStrengths)
+    public static SampleSelection Create(DiffusionModel model, string? classes, int count, double[]? strengths, double[]? scales, bool grid)
     {
-        bool conditional = model.Settings.ClassNames.Length > 0;
-        if (!conditional && (strengths is not null || scales is not null || classes != "all"))
+        bool conditional = model.IsConditional, guided = strengths is not null || scales is not null;
+        if (!conditional && (guided || classes is not null))
             throw new UsageException("This model was trained without classes: --classes, --w and --scale do not apply to it.");
-        var chosen = conditional ? ParseClasses(classes, model.Settings.ClassNames) : [("sample", -1)];
+        if (guided && model.NullLabel < 0)
+            throw new UsageException("This model was trained without a null class: it follows its classes, but --w and --scale cannot guide it.");
+        double[] defaultStrengths = model.NullLabel < 0 ? [0] : model.Settings.GuidanceScale is { } s ? [s - 1] : grid ? [0, 0.5, 1, 2, 4] : [2];
+        var names = model.Settings.ClassNames;
+        var chosen = !conditional ? [("sample", -1)] : classes is null && names.Length > MostClasses ? Spread(names) : ParseClasses(classes ?? "all", names);
         long images = (long)chosen.Count * count * (scales ?? strengths ?? defaultStrengths).Length;
         if (images > Array.MaxLength / 64) throw new UsageException($"{images} images are too many for one run; use a smaller --count.");
         if (scales is not null)
-            return new SampleSelection(chosen, [.. scales.Select(s => (GuidanceStrength)new GuidanceScale(s))], [.. scales.Select(s => Name("s", s))], count);
-        double[] w = conditional ? strengths ?? defaultStrengths : [0];
+            return new SampleSelection(chosen, [.. scales.Select(x => (GuidanceStrength)new GuidanceScale(x))], [.. scales.Select(x => Name("s", x))], count);
+        double[] w = strengths ?? defaultStrengths;
         return new SampleSelection(chosen, [.. w.Select(x => new GuidanceStrength(x))], [.. w.Select(x => Name("w", x))], count);
     }
 
@@ -60,6 +66,9 @@ internal sealed class SampleSelection
     private static int NoiseIndex(int label, int i) => unchecked((Math.Max(label, 0) << 20) ^ i);
 
     private static string Name(string prefix, double value) => prefix + value.ToString(CultureInfo.InvariantCulture);
+
+    private static List<(string Name, int Label)> Spread(IReadOnlyList<string> names) =>
+        [.. Enumerable.Range(0, SpreadClasses).Select(i => i * names.Count / SpreadClasses).Select(label => (names[label], label))];
 
     private static List<(string Name, int Label)> ParseClasses(string text, IReadOnlyList<string> names)
     {

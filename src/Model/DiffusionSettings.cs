@@ -50,6 +50,12 @@ public sealed record DiffusionSettings
     /// <summary>How to sample unless told otherwise; null for the general default.</summary>
     public SamplerSettings? Sampler { get; init; }
 
+    /// <summary>Guidance scale s unless told otherwise; null for the general default. 1 is the plain conditional model.</summary>
+    public double? GuidanceScale { get; init; }
+
+    /// <summary>What is added to 127.5 x before it is truncated to a byte: 127.5 as in ADM's sampler, 128, which rounds, as in EDM's and DiT's.</summary>
+    public double PixelOffset { get; init; } = 127.5;
+
     /// <summary>For a model of latents, what those of its autoencoder were multiplied by; null for a model of images.</summary>
     public double? LatentScale { get; init; }
 

@@ -46,10 +46,8 @@ internal sealed class SampleCommand
     private readonly Option<string?> _model = CliOptions.Text(
         "--model", "FILE", "The model: a .safetensors file that train wrote. Left out: the digits that come with the tool.");
 
-    private readonly Option<string> _classes = new("--classes")
-    {
-        Description = "Classes to draw, by name or number, separated by commas (0,1,7); or all.", HelpName = "LIST", DefaultValueFactory = _ => "all",
-    };
+    private readonly Option<string?> _classes = CliOptions.Text(
+        "--classes", "LIST", "Classes to draw, by name or number, separated by commas (0,1,7); or all. [default: all, or eight of them if there are more than 40]");
 
     private readonly Option<int> _count = CliOptions.Integer("--count", "N", "Images per class and strength.", 1, 1, 10_000_000);
 
@@ -61,14 +59,20 @@ internal sealed class SampleCommand
     private readonly Option<double[]?> _scales = CliOptions.Numbers(
         "--scale", "LIST", "Guidance scales s = 1 + w, the convention of most other tools; instead of --w.", 0, 1001);
 
-    private readonly Option<SamplerKind> _sampler = CliOptions.Choice("--sampler", "The sampler.", SamplerNames);
-    private readonly Option<int> _steps = CliOptions.Integer("--steps", "N", "Steps from noise to image.", 20, 1, 100_000);
-    private readonly Option<SpacingKind> _spacing = CliOptions.Choice("--spacing", "How the noise levels are spaced.", SpacingNames);
+    private readonly Option<SamplerKind?> _sampler = CliOptions.OptionalChoice(
+        "--sampler", "The sampler.", SamplerNames, "that of the published model, else dpm++2m");
+
+    private readonly Option<int?> _steps = CliOptions.OptionalInteger(
+        "--steps", "N", "Steps from noise to image. [default: those of the published model with its own sampler, else 20]", 1, 100_000);
+
+    private readonly Option<SpacingKind?> _spacing = CliOptions.OptionalChoice("--spacing", "How the noise levels are spaced.", SpacingNames, "uniform");
     private readonly Option<double?> _eta = CliOptions.OptionalNumber("--eta", "X", "Fresh noise of ddim [default: 0] and euler-a [default: 1].", 0, 1);
     private readonly Option<double?> _v = CliOptions.OptionalNumber("--v", "X", "Variance interpolation of alg2 [default: 0.3].", 0, 1);
 
     private readonly Option<AncestralVariance?> _variance = CliOptions.OptionalChoice(
         "--variance", "Variance of ddpm.", VarianceNames, "learned-range if the model has learned it, else small");
+
+    private readonly Option<double?> _churn = CliOptions.OptionalNumber("--churn", "X", "Noise that heun adds back over all steps [default: 0].", 0, 1000);
 
     private readonly Option<ulong> _seed = CliOptions.Seed("the noise");
     private readonly Option<bool> _noClip = new("--no-clip") { Description = "Do not clamp the predicted clean image to the range of pixels." };
@@ -103,7 +107,7 @@ internal sealed class SampleCommand
         var command = new CliCommand("sample", Description, Details)
         {
             sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing,
-            sample._eta, sample._v, sample._variance, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
+            sample._eta, sample._v, sample._variance, sample._churn, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
             sample._batch, sample._device.Device, sample._device.Threads, sample._out, sample._format, sample._json,
         };
         command.SetAction(parsed => sample.Run(parsed, context));
@@ -112,16 +116,19 @@ internal sealed class SampleCommand
 
     private int Run(ParseResult parsed, CliContext context)
     {
-        CheckOptions(parsed);
+        if (parsed.IsGiven(_strengths) && parsed.IsGiven(_scales)) throw new UsageException("--w and --scale are two names for one thing; give one of them.");
+        if (parsed.IsGiven(_intervalSteps) && parsed.IsGiven(_intervalSigma))
+            throw new UsageException("--interval-steps and --interval-sigma exclude each other; give one of them.");
         string path = parsed.GetValue(_out)!;
         var format = parsed.GetValue(_format) ?? SampleOutput.FormatOf(path);
         string modelPath = parsed.GetValue(_model) ?? ShippedFiles.Find("models/digits.safetensors");
         using var kernels = _device.Open(parsed);
         using var model = DiffusionModel.Load(modelPath, kernels, parsed.GetValue(_raw) ? WeightChoice.Raw : WeightChoice.Average);
         var selection = SampleSelection.Create(
-            model, parsed.GetValue(_classes)!, parsed.GetValue(_count), ListFrom(parsed, _strengths), ListFrom(parsed, _scales),
-            defaultStrengths: format == SampleFormat.Grid ? [0, 0.5, 1, 2, 4] : [2]);
-        using var sampler = new GuidedSampler(model, SettingsFrom(parsed), new GuidedSamplerOptions
+            model, parsed.GetValue(_classes), parsed.GetValue(_count), ListFrom(parsed, _strengths), ListFrom(parsed, _scales),
+            format == SampleFormat.Grid);
+        var settings = SettingsFrom(parsed, model);
+        using var sampler = new GuidedSampler(model, settings, new GuidedSamplerOptions
         {
             Batch = parsed.GetValue(_batch) is { } most ? Math.Min(most, selection.Requests.Count) : null,
             Seed = parsed.GetValue(_seed),
@@ -145,24 +152,13 @@ internal sealed class SampleCommand
             JsonReport.Write(context.Out, new
             {
                 Out = path, Format = format, Model = modelPath, Images = images, Classes = selection.Classes.Select(c => c.Name),
-                Strengths = selection.Strengths.Select(s => s.W), Sampler = sampler.Table.Name, Steps = parsed.GetValue(_steps),
+                Strengths = selection.Strengths.Select(s => s.W), Sampler = sampler.Table.Name, Steps = settings.Steps,
                 Passes = evaluations, Seed = parsed.GetValue(_seed), Seconds = Math.Round(seconds, 3), ImagesPerS = Math.Round(images / seconds, 3),
             });
         else
             context.Out.WriteLine(FormattableString.Invariant(
-                $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {sampler.Table.Name}, {parsed.GetValue(_steps)} steps: {path}"));
+                $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {sampler.Table.Name}, {settings.Steps} steps: {path}"));
         return ExitCode.Success;
-    }
-
-    private void CheckOptions(ParseResult parsed)
-    {
-        if (parsed.IsGiven(_strengths) && parsed.IsGiven(_scales)) throw new UsageException("--w and --scale are two names for one thing; give one of them.");
-        if (parsed.IsGiven(_intervalSteps) && parsed.IsGiven(_intervalSigma))
-            throw new UsageException("--interval-steps and --interval-sigma exclude each other; give one of them.");
-        var kind = parsed.GetValue(_sampler);
-        RequireSampler(parsed, _eta, kind is SamplerKind.Ddim or SamplerKind.EulerAncestral, "ddim and euler-a");
-        RequireSampler(parsed, _v, kind == SamplerKind.Algorithm2, "alg2");
-        RequireSampler(parsed, _variance, kind == SamplerKind.Ancestral, "ddpm");
     }
 
     private static void RequireSampler(ParseResult parsed, Option option, bool fits, string samplers)
@@ -170,19 +166,26 @@ internal sealed class SampleCommand
         if (parsed.IsGiven(option) && !fits) throw new UsageException($"{option.Name} belongs to the sampler {samplers}; choose it with --sampler.");
     }
 
-    private SamplerSettings SettingsFrom(ParseResult parsed)
+    // What is given replaces what the model came with; another sampler than its own starts from the general default.
+    private SamplerSettings SettingsFrom(ParseResult parsed, DiffusionModel model)
     {
-        var kind = parsed.GetValue(_sampler);
-        var settings = new SamplerSettings
+        var own = model.Settings.Sampler ?? new SamplerSettings();
+        var kind = parsed.GetValue(_sampler) ?? own.Kind;
+        RequireSampler(parsed, _eta, kind is SamplerKind.Ddim or SamplerKind.EulerAncestral, "ddim and euler-a");
+        RequireSampler(parsed, _v, kind == SamplerKind.Algorithm2, "alg2");
+        RequireSampler(parsed, _variance, kind == SamplerKind.Ancestral, "ddpm");
+        RequireSampler(parsed, _churn, kind == SamplerKind.Heun, "heun");
+        var settings = kind == own.Kind ? own : new SamplerSettings { Kind = kind, Clip = own.Clip };
+        return settings with
         {
-            Kind = kind,
-            Steps = parsed.GetValue(_steps),
-            Spacing = parsed.GetValue(_spacing),
-            Variance = parsed.GetValue(_variance),
-            Clip = !parsed.GetValue(_noClip),
-            Eta = parsed.GetValue(_eta),
+            Steps = parsed.GetValue(_steps) ?? settings.Steps,
+            Spacing = parsed.GetValue(_spacing) ?? settings.Spacing,
+            Variance = parsed.GetValue(_variance) ?? settings.Variance,
+            Eta = parsed.GetValue(_eta) ?? settings.Eta,
+            V = parsed.GetValue(_v) ?? settings.V,
+            Churn = parsed.GetValue(_churn) is { } churn ? settings.Churn with { Amount = churn } : settings.Churn,
+            Clip = settings.Clip && !parsed.GetValue(_noClip),
         };
-        return parsed.GetValue(_v) is { } v ? settings with { V = v } : settings;
     }
 
     // The parser makes an empty list of one that was left out.

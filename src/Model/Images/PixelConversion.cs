@@ -13,16 +13,16 @@ public static class PixelConversion
     }
 
     /// <summary>
-    /// Writes <c>clamp((x + 1) * 127.5, 0, 255)</c>, truncated, for every value: the conversion of the published ADM sampler.
-    /// Because it truncates, a byte that went through <see cref="ToFloat"/> may come back smaller by one. NaN becomes 0.
+    /// Writes <c>clamp(127.5 x + offset, 0, 255)</c>, truncated, for every value. NaN becomes 0. With 127.5, the conversion of the published ADM
+    /// sampler, it truncates, so that a byte that went through <see cref="ToFloat"/> may come back smaller by one; with 128 (EDM, DiT) it rounds.
     /// </summary>
     /// <exception cref="ArgumentException">The two lengths differ.</exception>
-    public static void ToByte(ReadOnlySpan<float> source, Span<byte> destination)
+    public static void ToByte(ReadOnlySpan<float> source, Span<byte> destination, double offset = 127.5)
     {
         CheckLengths(source.Length, destination.Length);
         for (int i = 0; i < source.Length; i++)
         {
-            float value = (source[i] + 1f) * 127.5f;
+            float value = offset == 127.5 ? (source[i] + 1f) * 127.5f : source[i] * 127.5f + (float)offset;
             destination[i] = value >= 255f ? (byte)255 : value > 0f ? (byte)value : (byte)0;
         }
     }
@@ -32,13 +32,14 @@ public static class PixelConversion
     /// <param name="size">Height and width of the model's images.</param>
     /// <param name="channels">1 or 3.</param>
     /// <param name="dataSize">Height and width to keep, at most <paramref name="size"/>: the data may have been padded.</param>
-    public static Image ToImage(ReadOnlySpan<float> pixels, int size, int channels, int dataSize)
+    /// <param name="offset">See <see cref="ToByte"/>.</param>
+    public static Image ToImage(ReadOnlySpan<float> pixels, int size, int channels, int dataSize, double offset = 127.5)
     {
         CheckLengths(pixels.Length, size * size * channels);
         byte[] bytes = new byte[dataSize * dataSize * channels];
         int border = (size - dataSize) / 2, row = dataSize * channels;
         for (int y = 0; y < dataSize; y++)
-            ToByte(pixels.Slice(((y + border) * size + border) * channels, row), bytes.AsSpan(y * row, row));
+            ToByte(pixels.Slice(((y + border) * size + border) * channels, row), bytes.AsSpan(y * row, row), offset);
         return new Image(dataSize, dataSize, channels, bytes);
     }
 

@@ -81,7 +81,8 @@ public sealed class GuidedSampler : IDisposable
         var images = new Image[requests.Count];
         var config = _model.Network.Config;
         int size = config.ImageSize, data = _model.Settings.DataSize ?? size;
-        Sample(requests, (i, pixels) => images[i] = PixelConversion.ToImage(pixels, size, config.InChannels, data), progress, cancellation);
+        double offset = _model.Settings.PixelOffset;
+        Sample(requests, (i, pixels) => images[i] = PixelConversion.ToImage(pixels, size, config.InChannels, data, offset), progress, cancellation);
         return images;
     }
 
