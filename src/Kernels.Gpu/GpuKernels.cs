@@ -32,7 +32,12 @@ public sealed partial class GpuKernels : IKernels
     public string DeviceName => $"{_accelerator.AcceleratorType.ToString().ToLowerInvariant()} ({_accelerator.Name})";
 
     /// <inheritdoc/>
-    public DeviceMemory Allocate(long length) => new GpuMemory(_accelerator, length);
+    public DeviceMemory Allocate(long length)
+    {
+        var memory = new GpuMemory(_accelerator, length);
+        memory.Clear();
+        return memory;
+    }
 
     /// <inheritdoc/>
     public unsafe void Upload(ReadOnlySpan<float> source, TensorView destination)
@@ -81,8 +86,13 @@ public sealed partial class GpuKernels : IKernels
     {
         while (_scratch.Count <= index) _scratch.Add(new GpuMemory(_accelerator, 0));
         _scratch[index].EnsureLength(length);
-        return _scratch[index].View.SubView(0, length);
+        var view = _scratch[index].View.SubView(0, length);
+        Forget(view);
+        return view;
     }
+
+    /// <summary>Where the emulator runs the kernels: what memory holds no longer counts as written. Elsewhere nothing.</summary>
+    static partial void Forget(ArrayView<float> memory);
 
     /// <summary>Starts a kernel; its fields are its arguments. Kernels run in the order in which they were started.</summary>
     private void Launch<TKernel>(in TKernel kernel, long groups, int groupsY = 1)

@@ -3,7 +3,7 @@ using ILGPU.Runtime;
 
 namespace NativeDiffusion.Kernels;
 
-/// <summary>A block of memory on a GPU, zero when allocated.</summary>
+/// <summary>A block of memory on a GPU. What it holds before the first write is undefined; on the emulator, reading it is a finding.</summary>
 internal sealed class GpuMemory : DeviceMemory
 {
     private readonly Accelerator _accelerator;
@@ -36,8 +36,10 @@ internal sealed class GpuMemory : DeviceMemory
                 $"{_accelerator.Name} has no room for {length * sizeof(float) / 1e6:0} MB more; it has {_accelerator.MemorySize / 1e6:0} MB in all. "
                 + "Use a smaller batch, for activations are most of what a plan needs (bench shows how much), or another device.", e);
         }
-        _buffer.MemSetToZero();
     }
+
+    /// <summary>Sets all elements to zero.</summary>
+    public void Clear() => _buffer?.MemSetToZero();
 
     public override void Dispose()
     {

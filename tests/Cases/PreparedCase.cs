@@ -14,7 +14,7 @@ internal sealed class PreparedCase : IDisposable
     private readonly Tensor?[] _gradients;
     private readonly float[][] _data;
 
-    public PreparedCase(OpCase testCase, IKernels kernels, float[][] data, float[] cotangent, int row = -1)
+    public PreparedCase(OpCase testCase, IKernels kernels, float[][] data, float[] cotangent, int row = -1, Action<IKernels, TensorView>? forget = null)
     {
         _kernels = kernels;
         _arena = new Arena(kernels);
@@ -32,6 +32,9 @@ internal sealed class PreparedCase : IDisposable
         float[] poison = new float[_arena.Memory.Length];
         Array.Fill(poison, float.NaN);
         kernels.Upload(poison, new TensorView(_arena.Memory, 0, new Shape(poison.Length)));
+        // A device that knows what was written tells more than a NaN does.
+        if (forget is not null)
+            foreach (var tensor in Plan.Planned) forget(kernels, tensor.View);
         for (int i = 0; i < _inputs.Length; i++) kernels.Upload(_data[i], _inputs[i].View);
         kernels.Upload(row >= 0 && output.Shape.Batch == 1 ? Row(cotangent, row, (int)(cotangent.Length / output.Count)) : cotangent, dy.View);
     }

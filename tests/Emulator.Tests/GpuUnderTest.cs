@@ -1,4 +1,5 @@
 using ILGPU;
+using IlgpuEmulator;
 using NativeDiffusion.Kernels;
 
 namespace NativeDiffusion.Tests.Gpu;
@@ -11,4 +12,8 @@ internal static class GpuUnderTest
         var context = Context.CreateDefault();
         return new GpuKernels(context, context.GetPreferredDevice(preferCPU: false).CreateAccelerator(context));
     }
+
+    /// <summary>Makes the elements of a tensor unwritten: a kernel that reads one before it is written is a finding.</summary>
+    public static void Poison(IKernels kernels, TensorView tensor) =>
+        EmulatorMemory.Forget(((GpuMemory)tensor.Memory!).View.SubView(tensor.Offset, tensor.Count));
 }

@@ -12,4 +12,7 @@ internal static class GpuUnderTest
         Assert.Ignore("Set ND_GPU_DEVICE to cuda:0, or to ilgpu-cpu for ILGPU's simulation.");
         throw new InvalidOperationException();
     }
+
+    /// <summary>Makes every element of a tensor NaN, so that a kernel that reads one before it is written gives a wrong result.</summary>
+    public static void Poison(IKernels kernels, TensorView tensor) => kernels.Upload([.. Enumerable.Repeat(float.NaN, (int)tensor.Count)], tensor);
 }

@@ -43,6 +43,7 @@ public sealed class AttentionGpuTests
         TensorView dx = Tensor(before, batch, tokens, 3 * channels), sum = Tensor(before, batch, tokens, 3 * channels);
         TensorView y = Tensor(new float[dy.Length], batch, tokens, channels);
         TensorView logSumExp = Tensor(new float[batch * heads * tokens], batch, heads, tokens);
+        foreach (var written in new[] { dx, y, logSumExp }) GpuUnderTest.Poison(_device!, written);
 
         _device!.AttentionForward(x, heads, order, scale, y, logSumExp);
         _device.AttentionBackward(x, y, logSumExp, gradient, heads, order, scale, dx, false);

@@ -24,7 +24,7 @@ public sealed class GpuOpSuite
     {
         _cases.Add(testCase.Name);
         var (data, cotangent) = CaseData.Fill(testCase);
-        using var prepared = new PreparedCase(testCase, Device, data, cotangent);
+        using var prepared = new PreparedCase(testCase, Device, data, cotangent, forget: GpuUnderTest.Poison);
         prepared.Plan.Run();
         var oracle = testCase.Oracle(CaseData.Widen(testCase, data));
         AssertClose(testCase, "output", prepared.Output, [.. oracle.Data], 2 * testCase.Tolerance);
