@@ -7,27 +7,32 @@ namespace NativeDiffusion.Cli;
 /// <summary><c>--device</c> and <c>--threads</c>: where a command computes.</summary>
 internal sealed partial class DeviceOption
 {
+    private const string Cpu = "cpu", Fastest = "auto";
+
     /// <summary><c>--threads</c>.</summary>
     public Option<int> Threads { get; } = CliOptions.Integer(
         "--threads", "N", "Threads to use; 0 takes one per processor. The result is the same to the bit whatever the number.", 0, 0, 1024);
 
     /// <summary><c>--device</c>.</summary>
     public Option<string?> Device { get; } = CliOptions.Text(
-        "--device", "NAME", "cpu; cuda or opencl, with :n for the n-th of them; ilgpu-cpu, a slow simulation; auto, the fastest that is there. [default: cpu]");
+        "--device", "NAME",
+        $"{Cpu}; cuda or opencl, with :n for the n-th of them; {GpuDevice.Simulation}, a slow simulation; {Fastest}, the fastest that is there. [default: {Cpu}]");
 
     /// <summary>Opens the device.</summary>
     /// <exception cref="UsageException">No such kind of device.</exception>
-    /// <exception cref="GpuException">A device that is not there.</exception>
-    public IKernels Open(ParseResult parsed)
+    /// <exception cref="DeviceException">A device that is not there, or cannot be used.</exception>
+    public IKernels Open(ParseResult parsed) => Open(parsed.GetValue(Device) ?? Cpu, parsed.IsGiven(Threads) ? parsed.GetValue(Threads) : null);
+
+    /// <summary>Opens the device of that name; threads are given for the CPU only.</summary>
+    public static IKernels Open(string device, int? threads)
     {
-        string device = parsed.GetValue(Device) ?? "cpu";
-        if (!Known().IsMatch(device)) throw new UsageException($"--device takes auto, cpu, cuda[:n], opencl[:n] or ilgpu-cpu; got '{device}'.");
-        if (device == "auto") device = GpuDevices.List().FirstOrDefault(d => d.Id != "ilgpu-cpu")?.Id ?? "cpu";
-        if (device == "cpu") return new CpuKernels(parsed.GetValue(Threads));
-        if (parsed.IsGiven(Threads)) throw new UsageException($"--threads is of the CPU; the device is {device}.");
+        if (!Known().IsMatch(device)) throw new UsageException($"--device takes {Fastest}, {Cpu}, cuda[:n], opencl[:n] or {GpuDevice.Simulation}; got '{device}'.");
+        if (device == Fastest) device = GpuDevices.List().FirstOrDefault(d => d.Problem is null && d.Id != GpuDevice.Simulation)?.Id ?? Cpu;
+        if (device == Cpu) return new CpuKernels(threads ?? 0);
+        if (threads is not null) throw new UsageException($"--threads is of the CPU; the device is {device}.");
         return GpuDevices.Open(device);
     }
 
-    [GeneratedRegex("^(auto|cpu|ilgpu-cpu|(cuda|opencl)(:[0-9]{1,3})?)$")]
+    [GeneratedRegex($"^({Fastest}|{Cpu}|{GpuDevice.Simulation}|(cuda|opencl)(:[0-9]{{1,3}})?)$")]
     private static partial Regex Known();
 }

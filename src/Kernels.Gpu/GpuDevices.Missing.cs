@@ -10,10 +10,10 @@ public static class GpuDevices
     public static IReadOnlyList<GpuDevice> List() => [];
 
     /// <summary>Always fails, and says how to get a build that has GPU support.</summary>
-    /// <exception cref="GpuException">Always.</exception>
+    /// <exception cref="DeviceException">Always.</exception>
     public static IKernels Open(string id) => throw Missing($"Device '{id}'");
 
-    internal static GpuException Missing(string what) => new(
+    internal static DeviceException Missing(string what) => new(
         $"{what}: this build has no GPU support, because the package source did not serve ILGPU 1.5.3 when it was made. "
         + "Add a source that serves ILGPU and ILGPU.Algorithms (nuget.org does), delete artifacts/ilgpu.props and build again, or build with -p:UseIlgpu=true to see what is missing.");
 }
@@ -22,6 +22,6 @@ public static class GpuDevices
 public static class GpuKernelList
 {
     /// <summary>Always fails, and says how to get a build that has GPU support.</summary>
-    /// <exception cref="GpuException">Always.</exception>
+    /// <exception cref="DeviceException">Always.</exception>
     public static IEnumerable<(string Name, string Ptx)> Compile(string architecture) => throw GpuDevices.Missing($"PTX for {architecture}");
 }

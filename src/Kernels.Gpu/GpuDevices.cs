@@ -1,5 +1,6 @@
 using System.Globalization;
 using ILGPU;
+using ILGPU.Backends.OpenCL;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
@@ -10,37 +11,37 @@ namespace NativeDiffusion.Kernels;
 /// <summary>The GPUs of this machine, and ILGPU's simulation of one.</summary>
 public static class GpuDevices
 {
-    private const string Simulation = "ilgpu-cpu";
-
     /// <summary>Whether GPU support was built in.</summary>
     public static bool IsBuiltIn => true;
 
-    /// <summary>What there is: CUDA devices, OpenCL devices, and the simulation last.</summary>
-    /// <exception cref="GpuException">The drivers cannot be asked.</exception>
+    /// <summary>What there is: CUDA devices, OpenCL devices, and the simulation last; those that cannot be used with the reason.</summary>
+    /// <exception cref="DeviceException">The drivers cannot be asked.</exception>
     public static IReadOnlyList<GpuDevice> List()
     {
         using var context = CreateContext();
-        return [.. Numbered(context).Select(d => new GpuDevice(d.Id, d.Device.Name, d.Device.MemorySize, Capability(d.Device)))];
+        return [.. Found(context).Select(found => found.Description)];
     }
 
     /// <summary>Opens a device.</summary>
-    /// <param name="id">cuda or opencl, with :n for the n-th of them; ilgpu-cpu; or auto for the first that <see cref="List"/> has.</param>
-    /// <exception cref="GpuException">There is no such device, or it cannot be used.</exception>
+    /// <param name="id">cuda or opencl, with :n for the n-th of them; or <see cref="GpuDevice.Simulation"/>.</param>
+    /// <exception cref="DeviceException">There is no such device, or it cannot be used.</exception>
     public static IKernels Open(string id)
     {
         var context = CreateContext();
         try
         {
-            var devices = Numbered(context).ToArray();
+            var all = Found(context).ToArray();
             string wanted = id is "cuda" or "opencl" ? id + ":0" : id;
-            var device = devices.FirstOrDefault(d => d.Id == wanted || id == "auto").Device
-                ?? throw new GpuException($"There is no device '{id}' here; there are: {string.Join(", ", devices.Select(d => d.Id))}. A missing GPU usually means a missing or too old driver.");
-            return new GpuKernels(context, device.CreateAccelerator(context));
+            var (description, device) = all.FirstOrDefault(found => found.Description.Id == wanted);
+            if (device is null) throw new DeviceException(NotFound(id, [.. all.Select(found => found.Description)]));
+            if (description.Problem is not null) throw new DeviceException($"Device '{id}' ({description.Name}) cannot be used: {description.Problem}");
+            var accelerator = device.CreateAccelerator(context);
+            return new GpuKernels(context, accelerator, accelerator is CudaAccelerator cuda ? cuda.GetFreeMemory : null);
         }
         catch (Exception e) when (e is AcceleratorException or NotSupportedException or CapabilityNotSupportedException)
         {
             context.Dispose();
-            throw new GpuException($"Device '{id}' cannot be used: {e.Message} Update its driver, or choose another device.", e);
+            throw new DeviceException($"Device '{id}' cannot be used: {e.Message.TrimEnd('.')}. Update its driver, end what else uses it, or choose another device.", e);
         }
         catch
         {
@@ -53,29 +54,53 @@ public static class GpuDevices
     {
         try
         {
-            // The default simulated device has groups of 16 threads; the kernels need 256.
-            return Context.Create(b => b.Cuda().OpenCL().CPU(new CPUDevice(32, 8, 1)).EnableAlgorithms().Optimize(OptimizationLevel.O2));
+            // The default simulated device has groups of 16 threads; the kernels need 256. Devices that cannot be used are listed, to say why.
+            return Context.Create(b => b.Cuda(_ => true).OpenCL(_ => true).CPU(new CPUDevice(32, 8, 1)).EnableAlgorithms().Optimize(OptimizationLevel.O2));
         }
         catch (Exception e) when (e is AcceleratorException or NotSupportedException or DllNotFoundException)
         {
-            throw new GpuException($"The GPU drivers cannot be asked: {e.Message} Install or update them, or use --device cpu.", e);
+            throw new DeviceException($"The GPU drivers cannot be asked: {e.Message} Install or update them, or use --device cpu.", e);
         }
     }
 
-    private static IEnumerable<(string Id, Device Device)> Numbered(Context context)
+    private static string NotFound(string id, GpuDevice[] all)
     {
-        int cuda = 0, opencl = 0;
-        foreach (var device in context.Devices.Where(d => d.AcceleratorType == AcceleratorType.Cuda))
-            yield return (string.Create(CultureInfo.InvariantCulture, $"cuda:{cuda++}"), device);
-        foreach (var device in context.Devices.Where(d => d.AcceleratorType == AcceleratorType.OpenCL))
-            yield return (string.Create(CultureInfo.InvariantCulture, $"opencl:{opencl++}"), device);
-        foreach (var device in context.Devices.Where(d => d.AcceleratorType == AcceleratorType.CPU).Take(1))
-            yield return (Simulation, device);
+        bool cuda = id.StartsWith("cuda", StringComparison.Ordinal);
+        string reason = all.Any(d => d.Id.StartsWith(cuda ? "cuda" : "opencl", StringComparison.Ordinal)) ? ""
+            : cuda ? " " + CudaDriver.Explain()
+            : " OpenCL devices need a driver that is found as libOpenCL.so.";
+        return $"There is no device '{id}' here; there are {string.Join(", ", all.Select(d => $"{d.Id} ({d.Name})"))}, and cpu.{reason}";
     }
 
-    private static string Capability(Device device) => device switch
+    private static IEnumerable<(GpuDevice Description, Device Device)> Found(Context context)
     {
-        CudaDevice { Architecture: { } architecture } cuda => $"{architecture}, driver {cuda.DriverVersion}",
-        _ => string.Create(CultureInfo.InvariantCulture, $"{device.NumMultiprocessors} processors, {device.MaxNumThreadsPerGroup} threads a group"),
-    };
+        int cuda = 0, opencl = 0;
+        foreach (var device in context.Devices.OfType<CudaDevice>())
+            yield return (Describe(device, Number("cuda", cuda++), $"{device.Architecture}, driver of CUDA {device.DriverVersion}", ProblemOf(device)), device);
+        foreach (var device in context.Devices.OfType<CLDevice>())
+            yield return (Describe(device, Number("opencl", opencl++), $"OpenCL {device.CLStdVersion}, {device.NumMultiprocessors} processors", ProblemOf(device)), device);
+        foreach (var device in context.Devices.OfType<CPUDevice>().Take(1))
+            yield return (Describe(device, GpuDevice.Simulation, "a slow simulation", null), device);
+    }
+
+    private static string Number(string kind, int number) => string.Create(CultureInfo.InvariantCulture, $"{kind}:{number}");
+
+    private static GpuDevice Describe(Device device, string id, string capability, string? problem)
+    {
+        if (device.MaxNumThreadsPerGroup < GpuKernels.GroupSize) problem ??= $"it runs {device.MaxNumThreadsPerGroup} threads per group and the kernels need {GpuKernels.GroupSize}.";
+        return new GpuDevice(id, device.Name, GpuKernels.MemoryOf(device), capability, problem);
+    }
+
+    private static string? ProblemOf(CudaDevice device)
+    {
+        if (device.Architecture is not { } architecture) return "its compute capability is older than 3.0.";
+        return CudaAccelerator.TryGetInstructionSet(architecture, device.DriverVersion, out var least, out _)
+            ? null
+            : $"its driver is of CUDA {device.DriverVersion}, and {architecture} needs one of CUDA {least} or newer: update the driver.";
+    }
+
+    private static string? ProblemOf(CLDevice device) =>
+        device.CLStdVersion < CLBackend.MinimumVersion ? $"it has OpenCL {device.CLStdVersion}, and ILGPU needs {CLBackend.MinimumVersion}: update its driver."
+        : device.Capabilities.GenericAddressSpace ? null
+        : "its driver lacks OpenCL's generic address space, which ILGPU needs: update it.";
 }

@@ -13,11 +13,11 @@ public static class GpuKernelList
     /// <summary>Compiles every kernel.</summary>
     /// <param name="architecture">sm_80, sm_90 and the like.</param>
     /// <returns>Name and PTX, one kernel after the other.</returns>
-    /// <exception cref="GpuException">No such architecture.</exception>
+    /// <exception cref="DeviceException">No such architecture.</exception>
     public static IEnumerable<(string Name, string Ptx)> Compile(string architecture)
     {
         if (!architecture.StartsWith("sm_", StringComparison.Ordinal) || !int.TryParse(architecture.AsSpan(3), out int number) || number is < 50 or > 99)
-            throw new GpuException($"An architecture is sm_80, sm_90 or the like; got '{architecture}'.");
+            throw new DeviceException($"An architecture is sm_80, sm_90 or the like; got '{architecture}'.");
         return Compile(new CudaArchitecture(number / 10, number % 10));
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using ILGPU;
 using ILGPU.Runtime;
 
@@ -14,18 +15,23 @@ public sealed partial class GpuKernels : IKernels
 
     private readonly Context? _context;
     private readonly Accelerator _accelerator;
+    private readonly Func<long>? _freeBytes;
     private readonly Dictionary<Type, Delegate> _launchers = [];
     private readonly List<GpuMemory> _scratch = [];
     private readonly GpuMemory _nothing;
+    private long _allocatedBytes;
 
     /// <summary>Takes over an accelerator of at least 256 threads per group, and its context if that is given.</summary>
-    internal GpuKernels(Context? context, Accelerator accelerator)
+    /// <param name="context">Its context.</param>
+    /// <param name="accelerator">The accelerator.</param>
+    /// <param name="freeBytes">Bytes of its memory that are free; left out, those that were not allocated here.</param>
+    internal GpuKernels(Context? context, Accelerator accelerator, Func<long>? freeBytes = null)
     {
-        _context = context;
+        (_context, _freeBytes) = (context, freeBytes);
         if (accelerator.MaxNumThreadsPerGroup < GroupSize)
             throw new NotSupportedException($"Device '{accelerator.Name}' runs {accelerator.MaxNumThreadsPerGroup} threads per group; the kernels need {GroupSize}.");
         _accelerator = accelerator;
-        _nothing = new GpuMemory(accelerator, 4);
+        _nothing = new GpuMemory(this, 4);
     }
 
     /// <inheritdoc/>
@@ -34,8 +40,15 @@ public sealed partial class GpuKernels : IKernels
     /// <inheritdoc/>
     public DeviceMemory Allocate(long length)
     {
-        var memory = new GpuMemory(_accelerator, length);
-        memory.Clear();
+        var memory = new GpuMemory(this, length);
+        try
+        {
+            memory.Clear();
+        }
+        catch (AcceleratorException e)
+        {
+            throw Lost(e);
+        }
         return memory;
     }
 
@@ -44,7 +57,17 @@ public sealed partial class GpuKernels : IKernels
     {
         // ILGPU copies from the bare address: without a pin, a collection may move the array meanwhile.
         fixed (float* pinned = source)
-            if (source.Length > 0) View(destination).CopyFromCPU(_accelerator.DefaultStream, ref *pinned, source.Length);
+        {
+            if (source.Length == 0) return;
+            try
+            {
+                View(destination).CopyFromCPU(_accelerator.DefaultStream, ref *pinned, source.Length);
+            }
+            catch (AcceleratorException e)
+            {
+                throw Lost(e);
+            }
+        }
     }
 
     /// <inheritdoc/>
@@ -55,20 +78,91 @@ public sealed partial class GpuKernels : IKernels
     public unsafe void Download(TensorView source, Span<float> destination)
     {
         fixed (float* pinned = destination)
-            if (source.Count > 0) View(source).CopyToCPU(_accelerator.DefaultStream, ref *pinned, source.Count);
+        {
+            if (source.Count == 0) return;
+            try
+            {
+                View(source).CopyToCPU(_accelerator.DefaultStream, ref *pinned, source.Count);
+            }
+            catch (AcceleratorException e)
+            {
+                throw Lost(e);
+            }
+        }
     }
 
     /// <inheritdoc/>
-    public void Synchronize() => _accelerator.Synchronize();
+    public void Synchronize()
+    {
+        try
+        {
+            _accelerator.Synchronize();
+        }
+        catch (AcceleratorException e)
+        {
+            throw Lost(e);
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var scratch in _scratch) scratch.Dispose();
         _nothing.Dispose();
-        _accelerator.Dispose();
+        DisposeQuietly(_accelerator);
         _context?.Dispose();
     }
+
+    /// <summary>Bytes of a device's memory. ILGPU knows no limit for its simulation, which lives in the machine's memory.</summary>
+    internal static long MemoryOf(Device device) => Math.Min(device.MemorySize, device.AcceleratorType == AcceleratorType.CPU
+        ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes
+        : long.MaxValue);
+
+    /// <summary>Memory, with whatever it holds.</summary>
+    /// <exception cref="DeviceMemoryException">There is not enough.</exception>
+    internal MemoryBuffer1D<float, Stride1D.Dense> AllocateBuffer(long length)
+    {
+        long bytes = checked(length * sizeof(float)), total = MemoryOf(_accelerator.Device);
+        try
+        {
+            // Some drivers promise memory that they do not have, and fail when it is used.
+            if (bytes > total - _allocatedBytes) throw new OutOfMemoryException();
+            var buffer = _accelerator.Allocate1D<float>(length);
+            _allocatedBytes += bytes;
+            return buffer;
+        }
+        catch (Exception e) when (e is AcceleratorException or OutOfMemoryException)
+        {
+            // A device that was lost fails here too, and tells so when it is waited for.
+            Synchronize();
+            long free = _freeBytes?.Invoke() ?? total - _allocatedBytes;
+            throw new DeviceMemoryException(
+                string.Create(CultureInfo.InvariantCulture, $"{DeviceName} has no room for {bytes / 1e6:0} MB: of its {total / 1e6:0} MB, {free / 1e6:0} MB are free. ")
+                + "Use a smaller batch or network, another device, or end what else uses this one.",
+                DeviceName, bytes, free, total, e);
+        }
+    }
+
+    internal void Free(MemoryBuffer1D<float, Stride1D.Dense> buffer)
+    {
+        _allocatedBytes -= buffer.LengthInBytes;
+        DisposeQuietly(buffer);
+    }
+
+    // A lost device has nothing to give back, and what is to be reported is its loss.
+    private static void DisposeQuietly(IDisposable resource)
+    {
+        try
+        {
+            resource.Dispose();
+        }
+        catch (AcceleratorException)
+        {
+        }
+    }
+
+    private DeviceLostException Lost(AcceleratorException e) => new(
+        $"{DeviceName} stopped working: {e.Message.TrimEnd('.')}. What it held is lost; open it again and go on from what was saved.", e);
 
     /// <summary>The kernels that were started so far.</summary>
     internal IEnumerable<Type> Started => _launchers.Keys;
@@ -84,7 +178,7 @@ public sealed partial class GpuKernels : IKernels
     /// <summary>Memory for a kernel's intermediate results; <paramref name="index"/> tells apart those that are needed at once.</summary>
     private ArrayView<float> Scratch(int index, long length)
     {
-        while (_scratch.Count <= index) _scratch.Add(new GpuMemory(_accelerator, 0));
+        while (_scratch.Count <= index) _scratch.Add(new GpuMemory(this, 0));
         _scratch[index].EnsureLength(length);
         var view = _scratch[index].View.SubView(0, length);
         Forget(view);
@@ -98,10 +192,31 @@ public sealed partial class GpuKernels : IKernels
     private void Launch<TKernel>(in TKernel kernel, long groups, int groupsY = 1)
         where TKernel : struct, IGpuKernel
     {
-        if (!_launchers.TryGetValue(typeof(TKernel), out var launcher))
-            _launchers[typeof(TKernel)] = launcher = _accelerator.LoadStreamKernel<TKernel>(GpuEntry.Run);
+        if (!_launchers.TryGetValue(typeof(TKernel), out var launcher)) _launchers[typeof(TKernel)] = launcher = Load<TKernel>();
         var config = new KernelConfig(new Index3D(checked((int)groups), groupsY, 1), new Index3D(TKernel.Threads, 1, 1));
-        ((Action<KernelConfig, TKernel>)launcher)(config, kernel);
+        try
+        {
+            ((Action<KernelConfig, TKernel>)launcher)(config, kernel);
+        }
+        catch (AcceleratorException e)
+        {
+            throw Lost(e);
+        }
+    }
+
+    private Action<KernelConfig, TKernel> Load<TKernel>()
+        where TKernel : struct, IGpuKernel
+    {
+        try
+        {
+            return _accelerator.LoadStreamKernel<TKernel>(GpuEntry.Run);
+        }
+        catch (AcceleratorException e)
+        {
+            // It may be an earlier kernel's failure that is noticed here.
+            Synchronize();
+            throw new DeviceException($"{DeviceName} does not take the kernel {typeof(TKernel).Name}: {e.Message.TrimEnd('.')}. Update its driver, or choose another device.", e);
+        }
     }
 
     /// <summary>Starts a kernel of one thread for each of <paramref name="count"/> elements.</summary>

@@ -6,12 +6,12 @@ namespace NativeDiffusion.Kernels;
 /// <summary>A block of memory on a GPU. What it holds before the first write is undefined; on the emulator, reading it is a finding.</summary>
 internal sealed class GpuMemory : DeviceMemory
 {
-    private readonly Accelerator _accelerator;
+    private readonly GpuKernels _device;
     private MemoryBuffer1D<float, Stride1D.Dense>? _buffer;
 
-    public GpuMemory(Accelerator accelerator, long length)
+    public GpuMemory(GpuKernels device, long length)
     {
-        _accelerator = accelerator;
+        _device = device;
         EnsureLength(length);
     }
 
@@ -24,18 +24,8 @@ internal sealed class GpuMemory : DeviceMemory
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         if (length <= Length) return;
-        _buffer?.Dispose();
-        _buffer = null;
-        try
-        {
-            _buffer = _accelerator.Allocate1D<float>(length);
-        }
-        catch (Exception e) when (e is AcceleratorException or OutOfMemoryException)
-        {
-            throw new GpuException(
-                $"{_accelerator.Name} has no room for {length * sizeof(float) / 1e6:0} MB more; it has {_accelerator.MemorySize / 1e6:0} MB in all. "
-                + "Use a smaller batch, for activations are most of what a plan needs (bench shows how much), or another device.", e);
-        }
+        Dispose();
+        _buffer = _device.AllocateBuffer(length);
     }
 
     /// <summary>Sets all elements to zero.</summary>
@@ -43,7 +33,8 @@ internal sealed class GpuMemory : DeviceMemory
 
     public override void Dispose()
     {
-        _buffer?.Dispose();
+        if (_buffer is null) return;
+        _device.Free(_buffer);
         _buffer = null;
     }
 }

@@ -26,6 +26,9 @@ public sealed class Parameters : IDisposable
     /// <summary>Number of trainable elements, without the padding between parameters.</summary>
     public long Count => _items.Sum(p => p.Shape.Count);
 
+    /// <summary>Bytes of device memory that values, gradients, moments and packed weights take so far.</summary>
+    internal long Bytes => sizeof(float) * (new[] { _values, _gradients, _firstMoment, _secondMoment }.Sum(m => m?.Length ?? 0) + _packs.Values.Sum(p => p.Memory.Length));
+
     /// <summary>Grows by one each time values may have changed; packed weights are redone when it differs.</summary>
     public long Version { get; private set; } = 1;
 

@@ -14,12 +14,13 @@ public sealed class Plan : IDisposable
     private readonly Dictionary<string, Tensor> _inputs, _outputs;
     private readonly Arena _arena;
     private readonly bool _ownsArena;
+    private readonly PlanMemory _memory;
 
     internal Plan(
         IKernels kernels, Step[] steps, Tensor[] planned, Dictionary<string, Tensor> inputs, Dictionary<string, Tensor> outputs,
-        Arena arena, bool ownsArena, long peakBytes, double sharedFlops)
+        Arena arena, bool ownsArena, long peakBytes, PlanMemory memory, double sharedFlops)
     {
-        (_kernels, _steps, _planned, _inputs, _outputs) = (kernels, steps, planned, inputs, outputs);
+        (_kernels, _steps, _planned, _inputs, _outputs, _memory) = (kernels, steps, planned, inputs, outputs, memory);
         (_arena, _ownsArena, PeakBytes) = (arena, ownsArena, peakBytes);
         SharedFlops = sharedFlops;
     }
@@ -50,18 +51,29 @@ public sealed class Plan : IDisposable
     public TensorView Output(string name) => Find(_outputs, name, "output");
 
     /// <summary>Runs every step.</summary>
+    /// <exception cref="DeviceMemoryException">The device has no room for what a kernel needs beside the plan.</exception>
+    /// <exception cref="DeviceLostException">The device stopped working.</exception>
     public void Run()
     {
-        foreach (var step in _steps) step.Run(_kernels);
+        try
+        {
+            foreach (var step in _steps) step.Run(_kernels);
+        }
+        catch (DeviceMemoryException e)
+        {
+            throw _memory.Explain(e, e.RequestedBytes);
+        }
     }
 
-    /// <summary>Runs every step and notes its seconds.</summary>
+    /// <summary>Runs every step and notes its seconds. A device that computes behind the caller's back is waited for after each.</summary>
     public void RunProfiled()
     {
+        _kernels.Synchronize();
         foreach (var step in _steps)
         {
             long start = Stopwatch.GetTimestamp();
             step.Run(_kernels);
+            _kernels.Synchronize();
             step.Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
     }

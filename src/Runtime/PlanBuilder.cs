@@ -37,6 +37,9 @@ public sealed partial class PlanBuilder
     /// <summary>Whether dropout is active: true in plans that train.</summary>
     public bool Training { get; init; }
 
+    /// <summary>Images that a run computes, so that an error about memory can say how many would fit; 0 where it is nothing of the kind.</summary>
+    public int Images { get; init; }
+
     /// <summary>Prefix for the names of the tensors recorded from here on, for descriptions.</summary>
     public string Scope { get; set; } = "";
 
@@ -131,6 +134,7 @@ public sealed partial class PlanBuilder
 
     /// <summary>Plans the memory and ends the recording.</summary>
     /// <param name="arena">Memory to share with other plans; a plan of its own memory when left out.</param>
+    /// <exception cref="DeviceMemoryException">The device has too little memory; the message says how much is needed, and what batch would fit.</exception>
     public Plan Build(Arena? arena = null) => Build(arena, guard: 0);
 
     internal Plan Build(Arena? arena, int guard)
@@ -147,11 +151,19 @@ public sealed partial class PlanBuilder
         // With guards nothing is reused, so that a test can look between the tensors after the run.
         long peak = MemoryPlanner.Plan(
             [.. planned.Select(t => new MemoryPlanner.Lifetime(guard > 0 ? 0 : t.FirstStep, guard > 0 ? 0 : t.LastStep, t.Count))], offsets, guard);
+        var memory = new PlanMemory(planned, Parameters, peak * sizeof(float), Images);
         bool owns = arena is null;
         arena ??= new Arena(Kernels);
-        arena.Memory.EnsureLength(peak);
+        try
+        {
+            arena.Memory.EnsureLength(peak);
+        }
+        catch (DeviceMemoryException e)
+        {
+            throw memory.Explain(e, workspaceBytes: 0);
+        }
         for (int i = 0; i < planned.Length; i++) planned[i].View = new TensorView(arena.Memory, offsets[i], planned[i].Shape);
-        return new Plan(Kernels, [.. _steps], planned, _inputs, _outputs, arena, owns, peak * sizeof(float), _sharedFlops);
+        return new Plan(Kernels, [.. _steps], planned, _inputs, _outputs, arena, owns, peak * sizeof(float), memory, _sharedFlops);
     }
 
     private Tensor NewTensor(Shape shape, string name, TensorKind kind)

@@ -1,4 +1,5 @@
 using NativeDiffusion.Cli;
+using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Training;
 using NativeDiffusion.Runtime.Checkpoints;
 using NUnit.Framework;
@@ -45,6 +46,11 @@ internal sealed class ErrorTests : CliFixture
     [TestCase("bench --pass backward", "--pass takes one of forward, train, guided, unfused")]
     public void WrongCommandLines(string line, params string[] texts) => ToolRun.Of(line.Split(' ')).AssertError(2, texts);
 
+    // Whether or not GPU support was built in, no machine has that many.
+    [Test]
+    public void ADeviceThatIsNotThereNamesTheRemedy() => ToolRun.Of("sample", "--device", "cuda:999", "--out", PathTo("x.png"))
+        .AssertError(1, "'cuda:999'", GpuDevices.IsBuiltIn ? "there are" : "-p:UseIlgpu=true");
+
     [Test]
     public void UnknownClassListsTheClasses() =>
         ToolRun.Of("sample", "--model", TinyModel(), "--classes", "cat,bird", "--out", PathTo("x.png")).AssertError(2, "'bird'", "cat, dog, 7");
@@ -83,7 +89,8 @@ internal sealed class ErrorTests : CliFixture
         Exception[] expected =
         [
             new CheckpointException("a\nb"), new IOException("a b"), new InvalidDataException("a b"), new UnauthorizedAccessException("a b"),
-            new ArgumentException("a b", "x"), new FileNotFoundException("a b"),
+            new ArgumentException("a b", "x"), new FileNotFoundException("a b"), new DeviceException("a b"), new DeviceLostException("a b"),
+            new DeviceMemoryException("a b", "gpu", 3, 2, 1),
         ];
         foreach (var exception in expected) ToolRun.OfCommand(() => throw exception).AssertError(1, "error: a b");
         ToolRun.OfCommand(() => throw new TrainingDivergedException(12, double.NaN, 3)).AssertError(1, "diverged at step 12", "NaN");

@@ -1,4 +1,7 @@
+using NativeDiffusion.Cli;
+using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Images;
+using NativeDiffusion.Runtime.Checkpoints;
 using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Cli;
@@ -28,6 +31,26 @@ internal sealed class TrainTests : CliFixture
             Assert.That(Directory.GetFiles(PathTo("whole"), "samples-*.png"), Is.Empty);
         }
         Assert.That(ToolRun.Of("sample", "--model", PathTo("parts/model.safetensors"), "--classes", "left", "--steps", "2", "--out", PathTo("x.png")), Has.Property("ExitCode").Zero);
+    }
+
+    [Test]
+    public void ATrainingThatDiesGoesOnFromItsLastCheckpointToTheSameBits()
+    {
+        string[] training = ["train", "--folder", TinyData(), "--steps", "7", "--batch", "2", "--sample-every", "0", "--save-every", "3", "--threads", "1"];
+        ToolRun whole = ToolRun.Of([.. training, "--out", PathTo("whole")]);
+        // The device is lost when step 5 is done and the steps since the third are not saved.
+        using var output = new StringWriter();
+        using var error = new LosingWriter("step 5/");
+        int code = CliApplication.Run([.. training, "--out", PathTo("died"), "--stop-after", "5"], output, error);
+        new ToolRun(code, output.ToString(), error.ToString()).AssertError(
+            1, "error: the device is lost. The training is saved at step 3 of 7", "train --resume --out " + PathTo("died"));
+        using (var file = SafetensorsFile.Open(PathTo("died/checkpoint.safetensors")))
+            Assert.That(file.Metadata["state"], Does.Contain("3"));
+        ToolRun rest = ToolRun.Of("train", "--resume", "--out", PathTo("died"), "--threads", "1", "--sample-every", "0");
+        Assert.That((whole.ExitCode, rest.ExitCode), Is.EqualTo((0, 0)), whole.Error + rest.Error);
+        foreach (string file in new[] { "checkpoint.safetensors", "model.safetensors", "loss.svg" })
+            Assert.That(File.ReadAllBytes(PathTo($"died/{file}")), Is.EqualTo(File.ReadAllBytes(PathTo($"whole/{file}"))), file);
+        Assert.That(File.ReadAllLines(PathTo("died/log.csv")), Has.Length.EqualTo(8));
     }
 
     [Test]
@@ -76,5 +99,21 @@ internal sealed class TrainTests : CliFixture
         PngWriter.Write(PathTo("data/left/9.png"), new Image(4, 4, 1, new byte[16]));
         ToolRun.Of("train", "--folder", data, "--out", PathTo("run")).AssertError(1, "9.png", "4 x 4");
         Assert.That(File.Exists(PathTo("run/checkpoint.safetensors")), Is.False);
+    }
+
+    /// <summary>Throws as a lost device does, once, when a text is written.</summary>
+    private sealed class LosingWriter(string when) : StringWriter
+    {
+        private bool _lost;
+
+        public override void WriteLine(string? value)
+        {
+            if (!_lost && value!.StartsWith(when, StringComparison.Ordinal))
+            {
+                _lost = true;
+                throw new DeviceLostException("the device is lost.");
+            }
+            base.WriteLine(value);
+        }
     }
 }

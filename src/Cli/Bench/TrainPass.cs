@@ -21,7 +21,7 @@ internal sealed class TrainPass : BenchPass
     {
         var network = model.Network.Config;
         _average = model.Parameters.Clone();
-        var b = new PlanBuilder(model.Kernels, model.Parameters) { Training = true };
+        var b = new PlanBuilder(model.Kernels, model.Parameters) { Training = true, Images = batch };
         var seed = new Slot<ulong>(1);
         Tensor PerRow(string name) => b.Input(name, new Shape(batch));
         var x = b.Input("x", new Shape(batch, network.ImageSize, network.ImageSize, network.InChannels));

@@ -36,7 +36,7 @@ internal sealed class DevicesCommand
             return ExitCode.Success;
         }
         foreach (var device in found)
-            context.Out.WriteLine(FormattableString.Invariant($"{device.Id,-10} {device.Name}, {device.MemoryBytes / 1e9:0.0} GB, {device.Capability}"));
+            context.Out.WriteLine(FormattableString.Invariant($"{device.Id,-10} {device.Name}, {device.MemoryBytes / 1e9:0.0} GB, {device.Capability}{(device.Problem is null ? "" : $"; cannot be used: {device.Problem}")}"));
         if (!GpuDevices.IsBuiltIn)
             context.Error.WriteLine("This build has no GPU support: the package source did not serve ILGPU when it was made (docs/gpu.md says how to get it).");
         return ExitCode.Success;

@@ -18,9 +18,10 @@ internal sealed class TrainingRun : IDisposable
     private readonly RunFolder _folder;
     private readonly Trainer _trainer;
     private DiffusionModel? _averaged;
+    private long _savedStep;
     private GuidedSampler? _sampler;
 
-    private TrainingRun(RunFolder folder, Trainer trainer) => (_folder, _trainer) = (folder, trainer);
+    private TrainingRun(RunFolder folder, Trainer trainer) => (_folder, _trainer, _savedStep) = (folder, trainer, trainer.Step);
 
     /// <summary>Starts a training and saves its first checkpoint, so that an unwritable or full disk shows at once.</summary>
     public static TrainingRun Start(RunFolder folder, DataSource source, TrainingPlan plan, IKernels kernels, bool force)
@@ -63,7 +64,29 @@ internal sealed class TrainingRun : IDisposable
 
     /// <summary>Trains until the end, Ctrl-C or the session's last step, and saves.</summary>
     /// <returns>The exit code.</returns>
+    /// <exception cref="DeviceException">The device failed; the message says what is saved and how to go on.</exception>
     public int Train(CliContext context, SessionOptions options)
+    {
+        try
+        {
+            return RunSession(context, options);
+        }
+        catch (DeviceException e)
+        {
+            throw new DeviceException(
+                $"{e.Message} The training is saved at step {_savedStep} of {_trainer.Settings.Steps}; go on with it: nativediffusion train --resume --out {_folder.Folder}", e);
+        }
+    }
+
+    public void Dispose()
+    {
+        _sampler?.Dispose();
+        _averaged?.Dispose();
+        _trainer.Dispose();
+        _trainer.Model.Dispose();
+    }
+
+    private int RunSession(CliContext context, SessionOptions options)
     {
         long first = _trainer.Step, end = Math.Min(_trainer.Settings.Steps, first + (options.StopAfter ?? int.MaxValue));
         long start = Stopwatch.GetTimestamp();
@@ -90,14 +113,6 @@ internal sealed class TrainingRun : IDisposable
         return Finish(context, options, first, Stopwatch.GetElapsedTime(start).TotalSeconds, smoothed);
     }
 
-    public void Dispose()
-    {
-        _sampler?.Dispose();
-        _averaged?.Dispose();
-        _trainer.Dispose();
-        _trainer.Model.Dispose();
-    }
-
     private void Introduce(ConsoleProgress progress)
     {
         var (network, settings) = (_trainer.Model.Network.Config, _trainer.Model.Settings);
@@ -110,6 +125,7 @@ internal sealed class TrainingRun : IDisposable
     {
         log.Flush();
         _trainer.Save(_folder.Checkpoint);
+        _savedStep = _trainer.Step;
         _trainer.SaveModel(_folder.Model, DType.F16);
         LossChart.Write(_folder.LossChart, _trainer.History, "Training loss");
     }

@@ -17,13 +17,23 @@ public sealed unsafe class CpuMemory : DeviceMemory
     internal float* Pointer { get; private set; }
 
     /// <inheritdoc/>
+    /// <exception cref="DeviceMemoryException">There is not enough memory.</exception>
     public override void EnsureLength(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         if (length <= _length) return;
         Free();
         nuint bytes = checked((nuint)length * sizeof(float));
-        Pointer = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
+        try
+        {
+            Pointer = (float*)NativeMemory.AlignedAlloc(bytes, Alignment);
+        }
+        catch (OutOfMemoryException e)
+        {
+            var memory = GC.GetGCMemoryInfo();
+            long total = memory.TotalAvailableMemoryBytes, free = Math.Max(0, total - memory.MemoryLoadBytes);
+            throw new DeviceMemoryException($"There is no room for {bytes / 1000 / 1000} MB of memory. Use a smaller batch or network.", "cpu", (long)bytes, free, total, e);
+        }
         NativeMemory.Clear(Pointer, bytes);
         _length = length;
     }

@@ -85,7 +85,7 @@ public sealed class ClassifierTrainer : IDisposable
     private Plan Record()
     {
         var config = _classifier.Config;
-        var b = new PlanBuilder(_classifier.Kernels, _classifier.Parameters) { Training = true };
+        var b = new PlanBuilder(_classifier.Kernels, _classifier.Parameters) { Training = true, Images = Settings.BatchSize };
         var images = b.Input("images", new Shape(Settings.BatchSize, config.ImageSize, config.ImageSize, config.InChannels));
         var (_, logits) = _classifier.Network.Record(b, images);
         var loss = b.Output("loss", b.CrossEntropyLoss(logits, b.Input("labels", new Shape(Settings.BatchSize))));

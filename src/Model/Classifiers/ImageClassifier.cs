@@ -165,7 +165,7 @@ public sealed class ImageClassifier : IDisposable
     private Plan PlanFor(int rows)
     {
         if (_plans.TryGetValue(rows, out var plan)) return plan;
-        var b = new PlanBuilder(Kernels, Parameters);
+        var b = new PlanBuilder(Kernels, Parameters) { Images = rows };
         var (features, logits) = Network.Record(b, b.Input("images", new Shape(rows, Config.ImageSize, Config.ImageSize, Config.InChannels)));
         b.Output("features", features);
         b.Output("logits", logits);

@@ -137,7 +137,7 @@ public sealed class GuidedSampler : IDisposable
     internal Plan PlanFor(int images, int rows)
     {
         if (_plans.TryGetValue((images, rows), out var plan)) return plan;
-        var b = new PlanBuilder(_model.Kernels, _model.Parameters);
+        var b = new PlanBuilder(_model.Kernels, _model.Parameters) { Images = images };
         var z = b.Bind("z", _buffers.State.Rows(0, images));
         var input = b.Scale(z, _inputScale);
         if (rows > images) input = b.GatherRows(input, b.Bind("source_row", _buffers.SourceRow.Rows(0, rows)));
@@ -188,7 +188,7 @@ public sealed class GuidedSampler : IDisposable
     {
         var config = _model.Network.Config;
         int rows = _model.NullLabel < 0 ? 1 : 2;
-        var b = new PlanBuilder(_model.Kernels, _model.Parameters);
+        var b = new PlanBuilder(_model.Kernels, _model.Parameters) { Images = 1 };
         var x = b.Input("x", new Shape(rows, config.ImageSize, config.ImageSize, config.InChannels));
         var labels = !_model.IsConditional ? null : b.Input("labels", new Shape(rows));
         b.Output("prediction", _model.Network.Record(b, x, b.Input("timesteps", new Shape(rows)), labels));

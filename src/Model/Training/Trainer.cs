@@ -154,7 +154,7 @@ public sealed partial class Trainer : IDisposable
     private Plan Record(int batch)
     {
         var network = Model.Network.Config;
-        var b = new PlanBuilder(Model.Kernels, Model.Parameters) { Training = true };
+        var b = new PlanBuilder(Model.Kernels, Model.Parameters) { Training = true, Images = batch };
         var x = b.Input("x", new Shape(batch, network.ImageSize, network.ImageSize, network.InChannels));
         var sampleIndex = b.Input("sample_index", new Shape(batch));
         var target = Model.Settings.Prediction switch

@@ -93,9 +93,7 @@ namespace ILGPU.Runtime
 
         public AcceleratorStream CreateStream() => new ImmediateStream(this);
 
-        public void Synchronize()
-        {
-        }
+        public void Synchronize() => EmulatorOptions.Failing?.ThrowIfLost();
 
         public MemoryBuffer1D<T, Stride1D.Dense> Allocate1D<T>(long length)
             where T : unmanaged => Allocate1D<T, Stride1D.Dense>(length, default);
@@ -105,7 +103,9 @@ namespace ILGPU.Runtime
             where TStride : struct, IStride1D
         {
             ArgumentOutOfRangeException.ThrowIfNegative(length);
-            var memory = new DeviceMemory(checked(stride.ComputeBufferLength(new LongIndex1D(length)) * sizeof(T)));
+            long bytes = checked(stride.ComputeBufferLength(new LongIndex1D(length)) * sizeof(T));
+            EmulatorOptions.Failing?.Allocate(bytes);
+            var memory = new DeviceMemory(bytes);
             var whole = new ArrayView<T>((byte*)memory.Address, 0, length, memory.Number);
             return new MemoryBuffer1D<T, TStride>(this, memory, new ArrayView1D<T, TStride>(whole, length, stride));
         }

@@ -18,6 +18,7 @@ public static class EmulatorOptions
 {
     private static readonly AsyncLocal<Thoroughness?> Chosen = new();
     private static readonly AsyncLocal<bool> IgnoreDownloads = new();
+    private static readonly AsyncLocal<FailingDevice?> Failure = new();
     private static readonly Thoroughness FromEnvironment = Read();
 
     /// <summary>How much launches check: what was last set in this flow of execution, else the environment variable
@@ -35,6 +36,13 @@ public static class EmulatorOptions
         set => IgnoreDownloads.Value = !value;
     }
 
+    /// <summary>The device that fails in this flow of execution; null for one that does not.</summary>
+    public static FailingDevice? Failing
+    {
+        get => Failure.Value;
+        set => Failure.Value = value;
+    }
+
     private static Thoroughness Read()
     {
         string? text = Environment.GetEnvironmentVariable("ND_EMULATOR");
@@ -43,5 +51,41 @@ public static class EmulatorOptions
         return Enum.TryParse(text, ignoreCase: true, out Thoroughness value)
             ? value
             : throw new InvalidOperationException($"ND_EMULATOR is '{text}'; it takes fast, thorough or exhaustive.");
+    }
+}
+
+/// <summary>How an emulated device fails, as drivers report it: by exceptions of allocations, launches, copies and waits.</summary>
+public sealed class FailingDevice
+{
+    /// <summary>Bytes that are free.</summary>
+    public long MemoryBytes { get; set; } = long.MaxValue;
+
+    /// <summary>Launches after which the device is lost.</summary>
+    public long LaunchesLeft { get; set; } = long.MaxValue;
+
+    internal bool IsLost => LaunchesLeft < 0;
+
+    internal void Allocate(long bytes)
+    {
+        ThrowIfLost();
+        if (bytes > MemoryBytes) throw new ILGPU.Runtime.Cuda.CudaException("out of memory");
+        MemoryBytes -= bytes;
+    }
+
+    internal void Free(long bytes)
+    {
+        MemoryBytes += bytes;
+        ThrowIfLost();
+    }
+
+    internal void Launch()
+    {
+        LaunchesLeft--;
+        ThrowIfLost();
+    }
+
+    internal void ThrowIfLost()
+    {
+        if (IsLost) throw new ILGPU.Runtime.Cuda.CudaException("unspecified launch failure");
     }
 }

@@ -65,6 +65,7 @@ internal static unsafe class HostCopy
     {
         if (bytes == 0)
             return;
+        EmulatorOptions.Failing?.ThrowIfLost();
         if (bytes < 0 || bytes > target.LengthInBytes)
             throw Overrun($"{bytes} bytes copied to a view of {target.LengthInBytes}");
         var memory = target.Buffer.Memory;
@@ -77,6 +78,7 @@ internal static unsafe class HostCopy
     {
         if (bytes == 0)
             return;
+        EmulatorOptions.Failing?.ThrowIfLost();
         if (bytes < 0 || bytes > source.LengthInBytes)
             throw Overrun($"{bytes} bytes copied from a view of {source.LengthInBytes}");
         var memory = source.Buffer.Memory;

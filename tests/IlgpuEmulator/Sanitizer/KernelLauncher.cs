@@ -79,7 +79,11 @@ internal sealed class KernelLauncher
         });
     }
 
-    private static void Run(Launch launch) => SanitizedRun.Execute(launch, EmulatorOptions.Thoroughness);
+    private static void Run(Launch launch)
+    {
+        EmulatorOptions.Failing?.Launch();
+        SanitizedRun.Execute(launch, EmulatorOptions.Thoroughness);
+    }
 
     private KernelSanitizerException Bad(SanitizerFinding finding, string detail) => new(finding, detail, _name);
 }

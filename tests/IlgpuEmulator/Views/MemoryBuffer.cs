@@ -33,6 +33,8 @@ public abstract class MemoryBuffer : AcceleratorObject
     {
         Memory.Free();
         NativePtr = 0;
+        if (disposing)
+            EmulatorOptions.Failing?.Free(LengthInBytes);
     }
 }
 
