@@ -29,6 +29,10 @@ public sealed class ReferenceCase(string path)
     public static IEnumerable<ReferenceCase> UNets => All.Where(c => c.Config.TryGetProperty("num_res_blocks", out _)
         && c.Config.TryGetProperty("channel_mult", out _) && c.Config.TryGetProperty("use_new_attention_order", out _) && c.Has("cotangent"));
 
+    /// <summary>ResNets: cases with weights whose configuration names a kind of block and the blocks of each stage.</summary>
+    public static IEnumerable<ReferenceCase> ResNets =>
+        All.Where(c => c.Config.TryGetProperty("block", out _) && c.Config.TryGetProperty("layers", out _) && c.Has("weights.conv1.weight"));
+
     /// <summary>Sampling trajectories without a classifier.</summary>
     public static IEnumerable<ReferenceCase> Trajectories => All.Where(c => c.Has("out.trajectory")
         && c.Config.TryGetProperty("schedule", out _) && !c.Name.Contains("elucd", StringComparison.Ordinal)
