@@ -215,16 +215,17 @@ internal struct PairResult : IColumnResult
     }
 }
 
-/// <summary>Both sums over a whole tensor, each a vector over the channels that may be left out.</summary>
+/// <summary>Both sums [line, channel], each a tensor that may be left out.</summary>
 internal struct VectorsResult : IColumnResult
 {
     public ArrayView<float> Firsts, Seconds;
-    public int HasFirsts, HasSeconds, AccumulateFirsts, AccumulateSeconds;
+    public int HasFirsts, HasSeconds, AccumulateFirsts, AccumulateSeconds, Channels;
 
     public readonly void Store(int line, int channel, float first, float second)
     {
-        if (HasFirsts != 0) Firsts[channel] = AccumulateFirsts != 0 ? Firsts[channel] + first : first;
-        if (HasSeconds != 0) Seconds[channel] = AccumulateSeconds != 0 ? Seconds[channel] + second : second;
+        long at = (long)line * Channels + channel;
+        if (HasFirsts != 0) Firsts[at] = AccumulateFirsts != 0 ? Firsts[at] + first : first;
+        if (HasSeconds != 0) Seconds[at] = AccumulateSeconds != 0 ? Seconds[at] + second : second;
     }
 }
 
@@ -274,6 +275,7 @@ public sealed partial class GpuKernels
         HasSeconds = seconds.IsEmpty ? 0 : 1,
         AccumulateFirsts = accumulateFirsts ? 1 : 0,
         AccumulateSeconds = accumulateSeconds ? 1 : 0,
+        Channels = (firsts.IsEmpty ? seconds : firsts).Shape.Channels,
     };
 
     private static int Slabs(in ColumnTile tile) => (tile.Channels + tile.Width - 1) / tile.Width;

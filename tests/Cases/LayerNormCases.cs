@@ -21,8 +21,25 @@ public sealed class LayerNormCases : ICaseList
                 yield return new($"LayerNorm twice {shape}", [new("x", shape), gamma, beta],
                     (b, x) => b.Add(b.LayerNorm(x[0], x[1], x[2], Epsilon), b.LayerNorm(x[0], x[1], x[2], Epsilon)),
                     x => new(x[0].Shape, [.. Oracle(x[0], x[1], x[2]).Data.Select(v => 2 * v)]));
+                InputSpec scale = new("scale", new Shape(shape.Batch, shape.Channels)), shift = scale with { Name = "shift" };
+                yield return new($"LayerNorm modulated {shape}", [new("x", shape), scale, shift],
+                    (b, x) => b.ModulatedLayerNorm(x[0], x[1], x[2], Epsilon), x => Modulated(x, 1));
+                yield return new($"LayerNorm modulated twice {shape}", [new("x", shape), scale, shift],
+                    (b, x) => b.Add(b.ModulatedLayerNorm(x[0], x[1], x[2], Epsilon), b.ModulatedLayerNorm(x[0], x[1], x[2], Epsilon)), x => Modulated(x, 2));
             }
         }
+    }
+
+    private static DoubleTensor Modulated(DoubleTensor[] x, double factor)
+    {
+        var y = Oracle(x[0], null, null);
+        int width = y.Shape.Channels, row = (int)y.Shape.RowCount;
+        for (int i = 0; i < y.Data.Length; i++)
+        {
+            int vector = i / row * width + i % width;
+            y.Data[i] = factor * (y.Data[i] * (1 + x[1].Data[vector]) + x[2].Data[vector]);
+        }
+        return y;
     }
 
     private static DoubleTensor Oracle(DoubleTensor x, DoubleTensor? gamma, DoubleTensor? beta)

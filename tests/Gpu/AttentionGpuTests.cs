@@ -32,7 +32,7 @@ public sealed class AttentionGpuTests
 
     [Test]
     public void Forward_and_gradient_match_the_oracle(
-        [ValueSource(nameof(Sizes))] (int Batch, int Tokens, int Heads, int HeadDim) size, [Values] QkvOrder order)
+        [ValueSource(nameof(Sizes))] (int Batch, int Tokens, int Heads, int HeadDim) size, [Values] QkvOrder order, [Values] bool causal)
     {
         var (batch, tokens, heads, headDim) = size;
         int channels = heads * headDim;
@@ -45,14 +45,14 @@ public sealed class AttentionGpuTests
         TensorView logSumExp = Tensor(new float[batch * heads * tokens], batch, heads, tokens);
         foreach (var written in new[] { dx, y, logSumExp }) GpuUnderTest.Poison(_device!, written);
 
-        _device!.AttentionForward(x, heads, order, scale, y, logSumExp);
-        _device.AttentionBackward(x, y, logSumExp, gradient, heads, order, scale, dx, false);
-        _device.AttentionBackward(x, y, logSumExp, gradient, heads, order, scale, sum, true);
+        _device!.AttentionForward(x, heads, order, scale, causal, y, logSumExp);
+        _device.AttentionBackward(x, y, logSumExp, gradient, heads, order, scale, causal, dx, false);
+        _device.AttentionBackward(x, y, logSumExp, gradient, heads, order, scale, causal, sum, true);
 
         double[] input = Array.ConvertAll(qkv, v => (double)v);
-        var expected = AttentionReference.Forward(input, batch, tokens, heads, headDim, order, scale);
+        var expected = AttentionReference.Forward(input, batch, tokens, heads, headDim, order, scale, causal);
         double[] expectedGradient = AttentionReference.Backward(
-            input, Array.ConvertAll(dy, v => (double)v), batch, tokens, heads, headDim, order, scale);
+            input, Array.ConvertAll(dy, v => (double)v), batch, tokens, heads, headDim, order, scale, causal);
         float[] once = Values(dx);
         using (Assert.EnterMultipleScope())
         {
@@ -73,7 +73,7 @@ public sealed class AttentionGpuTests
             if (i % (3 * HeadDim) < 2 * HeadDim) qkv[i] = MathF.Abs(qkv[i]);
         TensorView x = Tensor(qkv, 1, Tokens, 3 * HeadDim), y = Tensor(new float[Tokens * HeadDim], 1, Tokens, HeadDim);
         TensorView logSumExp = Tensor(new float[Tokens], 1, 1, Tokens);
-        _device!.AttentionForward(x, 1, QkvOrder.Split, sign, y, logSumExp);
+        _device!.AttentionForward(x, 1, QkvOrder.Split, sign, false, y, logSumExp);
 
         var expected = AttentionReference.Forward(Array.ConvertAll(qkv, v => (double)v), 1, Tokens, 1, HeadDim, QkvOrder.Split, sign);
         using (Assert.EnterMultipleScope())
@@ -85,7 +85,7 @@ public sealed class AttentionGpuTests
     }
 
     [Test]
-    public void Rows_have_the_same_bits_whatever_the_batch()
+    public void Rows_have_the_same_bits_whatever_the_batch([Values] bool causal)
     {
         const int Batch = 3, Tokens = 70, Heads = 2, HeadDim = 12, Channels = Heads * HeadDim;
         TensorView x = Tensor(Random(1, 2, Batch * Tokens * 3 * Channels), Batch, Tokens, 3 * Channels);
@@ -98,8 +98,8 @@ public sealed class AttentionGpuTests
             for (int n = 0; n < Batch; n += part)
             {
                 TensorView Part(TensorView tensor) => tensor.Rows(n, part);
-                _device!.AttentionForward(Part(x), Heads, QkvOrder.PerHead, 0.2f, Part(y), Part(logSumExp));
-                _device.AttentionBackward(Part(x), Part(y), Part(logSumExp), Part(dy), Heads, QkvOrder.PerHead, 0.2f, Part(dx), false);
+                _device!.AttentionForward(Part(x), Heads, QkvOrder.PerHead, 0.2f, causal, Part(y), Part(logSumExp));
+                _device.AttentionBackward(Part(x), Part(y), Part(logSumExp), Part(dy), Heads, QkvOrder.PerHead, 0.2f, causal, Part(dx), false);
             }
             y0 ??= Values(y);
             dx0 ??= Values(dx);

@@ -13,7 +13,7 @@ public class AttentionTests
     ];
 
     [Test]
-    public void Forward_and_gradient_match_the_oracle([ValueSource(nameof(Sizes))] (int Tokens, int Heads, int HeadDim) size, [Values] QkvOrder order)
+    public void Forward_and_gradient_match_the_oracle([ValueSource(nameof(Sizes))] (int Tokens, int Heads, int HeadDim) size, [Values] QkvOrder order, [Values] bool causal)
     {
         var (tokens, heads, headDim) = size;
         int batch = tokens < 100 ? 2 : 1, channels = heads * headDim;
@@ -25,12 +25,12 @@ public class AttentionTests
         using var logSumExp = GuardedTensors.Empty(batch, heads, tokens);
         using var dqkv = GuardedTensors.Empty(batch, tokens, 3 * channels);
 
-        kernels.AttentionForward(qkv.View, heads, order, scale, y.View, logSumExp.View);
-        kernels.AttentionBackward(qkv.View, y.View, logSumExp.View, dy.View, heads, order, scale, dqkv.View, false);
+        kernels.AttentionForward(qkv.View, heads, order, scale, causal, y.View, logSumExp.View);
+        kernels.AttentionBackward(qkv.View, y.View, logSumExp.View, dy.View, heads, order, scale, causal, dqkv.View, false);
 
         double[] input = qkv.ToDoubles();
-        var expected = AttentionReference.Forward(input, batch, tokens, heads, headDim, order, scale);
-        double[] gradient = AttentionReference.Backward(input, dy.ToDoubles(), batch, tokens, heads, headDim, order, scale);
+        var expected = AttentionReference.Forward(input, batch, tokens, heads, headDim, order, scale, causal);
+        double[] gradient = AttentionReference.Backward(input, dy.ToDoubles(), batch, tokens, heads, headDim, order, scale, causal);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(y.ErrorAgainst(expected.Y), Is.LessThan(2e-6), "y");
@@ -39,19 +39,19 @@ public class AttentionTests
         }
 
         float[] once = dqkv.ToArray();
-        kernels.AttentionBackward(qkv.View, y.View, logSumExp.View, dy.View, heads, order, scale, dqkv.View, true);
+        kernels.AttentionBackward(qkv.View, y.View, logSumExp.View, dy.View, heads, order, scale, causal, dqkv.View, true);
         Assert.That(dqkv.ToArray(), Is.EqualTo(Array.ConvertAll(once, v => v + v)), "accumulated dqkv");
     }
 
     [Test]
-    public void Gradient_is_that_of_the_oracles_forward([Values] QkvOrder order)
+    public void Gradient_is_that_of_the_oracles_forward([Values] QkvOrder order, [Values] bool causal)
     {
         const int Batch = 2, Tokens = 4, Heads = 2, HeadDim = 3;
         var random = new Random(5);
         double[] Values(int count) => Enumerable.Range(0, count).Select(_ => 2 * random.NextDouble() - 1).ToArray();
         double[] qkv = Values(Batch * Tokens * Heads * HeadDim * 3), dy = Values(Batch * Tokens * Heads * HeadDim);
-        double[] gradient = AttentionReference.Backward(qkv, dy, Batch, Tokens, Heads, HeadDim, order, 0.7);
-        double Loss() => AttentionReference.Forward(qkv, Batch, Tokens, Heads, HeadDim, order, 0.7).Y.Zip(dy, (a, b) => a * b).Sum();
+        double[] gradient = AttentionReference.Backward(qkv, dy, Batch, Tokens, Heads, HeadDim, order, 0.7, causal);
+        double Loss() => AttentionReference.Forward(qkv, Batch, Tokens, Heads, HeadDim, order, 0.7, causal).Y.Zip(dy, (a, b) => a * b).Sum();
         Assert.That(gradient, Is.EqualTo(FiniteDifference.Gradient(qkv, Loss)).Within(1e-7));
     }
 
@@ -65,8 +65,8 @@ public class AttentionTests
         using var y = GuardedTensors.Empty(1, tokens, HeadDim);
         using var logSumExp = GuardedTensors.Empty(1, 1, tokens);
         using var dqkv = GuardedTensors.Empty(1, tokens, 3 * HeadDim);
-        kernels.AttentionForward(qkv.View, 1, QkvOrder.Split, 1, y.View, logSumExp.View);
-        kernels.AttentionBackward(qkv.View, y.View, logSumExp.View, dy.View, 1, QkvOrder.Split, 1, dqkv.View, false);
+        kernels.AttentionForward(qkv.View, 1, QkvOrder.Split, 1, false, y.View, logSumExp.View);
+        kernels.AttentionBackward(qkv.View, y.View, logSumExp.View, dy.View, 1, QkvOrder.Split, 1, false, dqkv.View, false);
 
         double[] input = qkv.ToDoubles();
         var expected = AttentionReference.Forward(input, 1, tokens, 1, HeadDim, QkvOrder.Split, 1);
@@ -90,7 +90,7 @@ public class AttentionTests
         for (int t = 0; t < Tokens; t++) span.Slice(t * 3 * HeadDim + HeadDim, HeadDim).Fill(80);
         using var y = GuardedTensors.Empty(1, Tokens, HeadDim);
         using var logSumExp = GuardedTensors.Empty(1, 1, Tokens);
-        kernels.AttentionForward(qkv.View, 1, QkvOrder.Split, 1, y.View, logSumExp.View);
+        kernels.AttentionForward(qkv.View, 1, QkvOrder.Split, 1, false, y.View, logSumExp.View);
         for (int c = 0; c < HeadDim; c++)
         {
             double mean = Enumerable.Range(0, Tokens).Average(t => (double)qkv.View.Span[t * 3 * HeadDim + 2 * HeadDim + c]);
@@ -99,7 +99,7 @@ public class AttentionTests
     }
 
     [Test]
-    public void Rows_have_the_same_bits_whatever_the_threads_and_the_batch()
+    public void Rows_have_the_same_bits_whatever_the_threads_and_the_batch([Values] bool causal)
     {
         const int Batch = 5, Tokens = 150, Heads = 2, HeadDim = 24, Channels = Heads * HeadDim;
         using var qkv = GuardedTensors.Random(1, 2, Batch, Tokens, 3 * Channels);
@@ -117,8 +117,8 @@ public class AttentionTests
                 {
                     int count = Math.Min(part, Batch - n);
                     TensorView Part(GuardedTensor tensor) => tensor.View.Rows(n, count);
-                    kernels.AttentionForward(Part(qkv), Heads, QkvOrder.PerHead, 0.2f, Part(y), Part(logSumExp));
-                    kernels.AttentionBackward(Part(qkv), Part(y), Part(logSumExp), Part(dy), Heads, QkvOrder.PerHead, 0.2f, Part(dqkv), false);
+                    kernels.AttentionForward(Part(qkv), Heads, QkvOrder.PerHead, 0.2f, causal, Part(y), Part(logSumExp));
+                    kernels.AttentionBackward(Part(qkv), Part(y), Part(logSumExp), Part(dy), Heads, QkvOrder.PerHead, 0.2f, causal, Part(dqkv), false);
                 }
                 y0 ??= y.ToArray();
                 dqkv0 ??= dqkv.ToArray();
@@ -139,8 +139,8 @@ public class AttentionTests
         using var dqkv = GuardedTensors.Empty(2, 70, 48);
         void Run()
         {
-            kernels.AttentionForward(qkv.View, 2, QkvOrder.PerHead, 0.3f, y.View, logSumExp.View);
-            kernels.AttentionBackward(qkv.View, y.View, logSumExp.View, dy.View, 2, QkvOrder.PerHead, 0.3f, dqkv.View, false);
+            kernels.AttentionForward(qkv.View, 2, QkvOrder.PerHead, 0.3f, true, y.View, logSumExp.View);
+            kernels.AttentionBackward(qkv.View, y.View, logSumExp.View, dy.View, 2, QkvOrder.PerHead, 0.3f, true, dqkv.View, false);
         }
         Run();
         long before = GC.GetAllocatedBytesForCurrentThread();

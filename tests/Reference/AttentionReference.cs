@@ -13,7 +13,7 @@ internal static class AttentionReference
         _ => (head * headDim + i) * 3 + which,
     };
 
-    public static (double[] Y, double[] LogSumExp) Forward(double[] qkv, int batch, int tokens, int heads, int headDim, QkvOrder order, double scale)
+    public static (double[] Y, double[] LogSumExp) Forward(double[] qkv, int batch, int tokens, int heads, int headDim, QkvOrder order, double scale, bool causal = false)
     {
         int channels = heads * headDim;
         var y = new double[batch * tokens * channels];
@@ -22,7 +22,7 @@ internal static class AttentionReference
             for (int h = 0; h < heads; h++)
                 for (int i = 0; i < tokens; i++)
                 {
-                    double[] weights = Weights(qkv, n, tokens, heads, headDim, h, i, order, scale, out logSumExp[(n * heads + h) * tokens + i]);
+                    double[] weights = Weights(qkv, n, tokens, heads, headDim, h, i, order, scale, causal, out logSumExp[(n * heads + h) * tokens + i]);
                     for (int c = 0; c < headDim; c++)
                     {
                         int channel = Channel(order, heads, headDim, h, 2, c);
@@ -35,7 +35,7 @@ internal static class AttentionReference
     }
 
     /// <summary>Through the softmax Jacobian: dS[j] = w[j] (dw[j] - sum over l of w[l] dw[l]).</summary>
-    public static double[] Backward(double[] qkv, double[] dy, int batch, int tokens, int heads, int headDim, QkvOrder order, double scale)
+    public static double[] Backward(double[] qkv, double[] dy, int batch, int tokens, int heads, int headDim, QkvOrder order, double scale, bool causal = false)
     {
         int channels = heads * headDim;
         var dqkv = new double[qkv.Length];
@@ -43,7 +43,7 @@ internal static class AttentionReference
             for (int h = 0; h < heads; h++)
                 for (int i = 0; i < tokens; i++)
                 {
-                    double[] weights = Weights(qkv, n, tokens, heads, headDim, h, i, order, scale, out _);
+                    double[] weights = Weights(qkv, n, tokens, heads, headDim, h, i, order, scale, causal, out _);
                     var dw = new double[tokens];
                     double mean = 0;
                     for (int j = 0; j < tokens; j++)
@@ -74,7 +74,7 @@ internal static class AttentionReference
     }
 
     private static double[] Weights(
-        double[] qkv, int n, int tokens, int heads, int headDim, int head, int query, QkvOrder order, double scale, out double logSumExp)
+        double[] qkv, int n, int tokens, int heads, int headDim, int head, int query, QkvOrder order, double scale, bool causal, out double logSumExp)
     {
         int channels = heads * headDim;
         var weights = new double[tokens];
@@ -82,6 +82,7 @@ internal static class AttentionReference
             for (int c = 0; c < headDim; c++)
                 weights[j] += scale * qkv[(n * tokens + query) * 3 * channels + Channel(order, heads, headDim, head, 0, c)]
                     * qkv[(n * tokens + j) * 3 * channels + Channel(order, heads, headDim, head, 1, c)];
+        if (causal) Array.Fill(weights, double.NegativeInfinity, query + 1, tokens - query - 1);
         double max = weights.Max();
         double sum = weights.Sum(w => Math.Exp(w - max));
         logSumExp = max + Math.Log(sum);

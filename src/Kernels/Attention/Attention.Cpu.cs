@@ -17,14 +17,14 @@ public sealed unsafe partial class CpuKernels
     private const float Log2E = 1.44269504f, Ln2 = 0.693147181f;
 
     /// <inheritdoc/>
-    public void AttentionForward(TensorView qkv, int heads, QkvOrder order, float scale, TensorView y, TensorView logSumExp)
+    public void AttentionForward(TensorView qkv, int heads, QkvOrder order, float scale, bool causal, TensorView y, TensorView logSumExp)
     {
-        if (LaneCount == 16) AttentionForward<Lanes512>(qkv, heads, order, scale, y, logSumExp);
-        else if (LaneCount == 8) AttentionForward<Lanes256>(qkv, heads, order, scale, y, logSumExp);
-        else AttentionForward<Lanes128>(qkv, heads, order, scale, y, logSumExp);
+        if (LaneCount == 16) AttentionForward<Lanes512>(qkv, heads, order, scale, causal, y, logSumExp);
+        else if (LaneCount == 8) AttentionForward<Lanes256>(qkv, heads, order, scale, causal, y, logSumExp);
+        else AttentionForward<Lanes128>(qkv, heads, order, scale, causal, y, logSumExp);
     }
 
-    private void AttentionForward<V>(TensorView qkv, int heads, QkvOrder order, float scale, TensorView y, TensorView logSumExp)
+    private void AttentionForward<V>(TensorView qkv, int heads, QkvOrder order, float scale, bool causal, TensorView y, TensorView logSumExp)
         where V : unmanaged, ILanes<V>
     {
         int panel = 2 * V.Count, headDim = y.Shape[2] / heads;
@@ -40,7 +40,8 @@ public sealed unsafe partial class CpuKernels
             K = AttentionHeads.Of(qkv, heads, order, 1),
             Values = AttentionHeads.Of(qkv, heads, order, 2),
             Y = AttentionHeads.Of(y, heads),
-            LogSumExp = logSumExp.Pointer, Heads = heads, HeadDim = headDim, Row = row, Scale = scale * Log2E, Scratch = scratch,
+            LogSumExp = logSumExp.Pointer, Heads = heads, HeadDim = headDim, Row = row, Scale = scale * Log2E,
+            Causal = causal, Scratch = scratch,
             QueriesPerItem = blocksPerItem * panel, ItemsPerHead = MatrixProduct.Blocks(blocks, blocksPerItem),
         };
         Pool.Run(ref job, allHeads * job.ItemsPerHead);
@@ -58,6 +59,7 @@ public sealed unsafe partial class CpuKernels
         public float* LogSumExp;
         public int Heads, HeadDim, Row, QueriesPerItem, ItemsPerHead;
         public float Scale;
+        public bool Causal;
         public float** Scratch;
 
         public readonly void Execute(int item, int worker)
@@ -86,16 +88,23 @@ public sealed unsafe partial class CpuKernels
             V max0 = V.Broadcast(float.NegativeInfinity), max1 = max0, sum0 = V.Zero, sum1 = V.Zero;
             float* k = K.At(n, head);
             float* v = Values.At(n, head);
-            for (int k0 = 0; k0 < K.Tokens; k0 += AttentionKeyBlock)
+            int end = Causal ? q0 + queries : K.Tokens;
+            for (int k0 = 0; k0 < end; k0 += AttentionKeyBlock)
             {
-                int keys = Math.Min(AttentionKeyBlock, K.Tokens - k0);
+                int keys = Math.Min(AttentionKeyBlock, end - k0);
                 if (first)
                 {
                     K.Prefetch(n, head, k0, keys, HeadDim);
                     Values.Prefetch(n, head, k0, keys, HeadDim);
                 }
                 V decay0 = max0, decay1 = max1;
-                AttentionTiles.Score(k + k0 * K.Token, K.Token, K.Channel, keys, qt, HeadDim, weights, ref max0, ref max1);
+                if (Causal && k0 + keys > q0 + 1)
+                {
+                    V any0 = max0, any1 = max1;
+                    AttentionTiles.Score(k + k0 * K.Token, K.Token, K.Channel, keys, qt, HeadDim, weights, ref any0, ref any1);
+                    AttentionTiles.HideLater(weights, keys, k0 - q0, ref max0, ref max1);
+                }
+                else AttentionTiles.Score(k + k0 * K.Token, K.Token, K.Channel, keys, qt, HeadDim, weights, ref max0, ref max1);
                 if (k0 > 0)
                 {
                     decay0 -= max0;

@@ -5,15 +5,15 @@ namespace NativeDiffusion.Kernels;
 public sealed partial class GpuKernels
 {
     /// <inheritdoc/>
-    public void AttentionForward(TensorView qkv, int heads, QkvOrder order, float scale, TensorView y, TensorView logSumExp)
+    public void AttentionForward(TensorView qkv, int heads, QkvOrder order, float scale, bool causal, TensorView y, TensorView logSumExp)
     {
         int headDim = y.Shape[2] / heads;
-        if (headDim <= 64) AttentionForward<AttentionWidth64>(qkv, heads, order, scale, y, logSumExp);
-        else if (headDim <= 128) AttentionForward<AttentionWidth128>(qkv, heads, order, scale, y, logSumExp);
-        else AttentionForward<AttentionWidth256>(qkv, heads, order, scale, y, logSumExp);
+        if (headDim <= 64) AttentionForward<AttentionWidth64>(qkv, heads, order, scale, causal, y, logSumExp);
+        else if (headDim <= 128) AttentionForward<AttentionWidth128>(qkv, heads, order, scale, causal, y, logSumExp);
+        else AttentionForward<AttentionWidth256>(qkv, heads, order, scale, causal, y, logSumExp);
     }
 
-    private void AttentionForward<TWidth>(TensorView qkv, int heads, QkvOrder order, float scale, TensorView y, TensorView logSumExp)
+    private void AttentionForward<TWidth>(TensorView qkv, int heads, QkvOrder order, float scale, bool causal, TensorView y, TensorView logSumExp)
         where TWidth : struct, IAttentionWidth
     {
         var kernel = new AttentionForwardKernel<TWidth>
@@ -24,6 +24,7 @@ public sealed partial class GpuKernels
             Y = Heads(y, heads),
             LogSumExp = View(logSumExp),
             Heads = heads,
+            Causal = causal ? 1 : 0,
             Scale = scale,
         };
         LaunchAttention<AttentionForwardKernel<TWidth>, TWidth>(kernel, y, heads);
@@ -81,7 +82,7 @@ internal struct AttentionForwardKernel<TWidth> : IGpuKernel
 
     public GpuHeads Q, K, V, Y;
     public ArrayView<float> LogSumExp;
-    public int Heads;
+    public int Heads, Causal;
     public float Scale;
 
     public readonly void Run()
@@ -96,12 +97,14 @@ internal struct AttentionForwardKernel<TWidth> : IGpuKernel
         // Sums of the weights of a thread's columns; for threads below 64, the highest product of query t.
         F4 sumLow = default, sumHigh = default;
         float highest = float.MinValue;
-        for (int key = 0; key < K.Tokens; key += AttentionBlocks.Tokens)
+        int end = Causal != 0 ? IntrinsicMath.Min(K.Tokens, query + AttentionBlocks.Tokens) : K.Tokens;
+        for (int key = 0; key < end; key += AttentionBlocks.Tokens)
         {
             var products = default(AttentionSums);
             AttentionBlocks.Products(ref products, Q, Q.At(n, head), query, K, K.At(n, head), key, staging);
             products.Multiply(Scale);
             products.HideColumns(K.Tokens - key - 4 * AttentionBlocks.Column);
+            if (Causal != 0 && key == query) products.HideLaterColumns();
 
             AttentionBlocks.PutPartials(weights, products.HighestLow(), products.HighestHigh());
             Group.Barrier();

@@ -6,15 +6,17 @@ public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
     public void AttentionBackward(
-        TensorView qkv, TensorView y, TensorView logSumExp, TensorView dy, int heads, QkvOrder order, float scale, TensorView dqkv, bool accumulate)
+        TensorView qkv, TensorView y, TensorView logSumExp, TensorView dy, int heads, QkvOrder order, float scale, bool causal, TensorView dqkv,
+        bool accumulate)
     {
-        if (LaneCount == 16) AttentionBackward<Lanes512>(qkv, y, logSumExp, dy, heads, order, scale, dqkv, accumulate);
-        else if (LaneCount == 8) AttentionBackward<Lanes256>(qkv, y, logSumExp, dy, heads, order, scale, dqkv, accumulate);
-        else AttentionBackward<Lanes128>(qkv, y, logSumExp, dy, heads, order, scale, dqkv, accumulate);
+        if (LaneCount == 16) AttentionBackward<Lanes512>(qkv, y, logSumExp, dy, heads, order, scale, causal, dqkv, accumulate);
+        else if (LaneCount == 8) AttentionBackward<Lanes256>(qkv, y, logSumExp, dy, heads, order, scale, causal, dqkv, accumulate);
+        else AttentionBackward<Lanes128>(qkv, y, logSumExp, dy, heads, order, scale, causal, dqkv, accumulate);
     }
 
     private void AttentionBackward<V>(
-        TensorView qkv, TensorView y, TensorView logSumExp, TensorView dy, int heads, QkvOrder order, float scale, TensorView dqkv, bool accumulate)
+        TensorView qkv, TensorView y, TensorView logSumExp, TensorView dy, int heads, QkvOrder order, float scale, bool causal, TensorView dqkv,
+        bool accumulate)
         where V : unmanaged, ILanes<V>
     {
         int headDim = y.Shape[2] / heads, tokens = y.Shape[1];
@@ -35,7 +37,8 @@ public sealed unsafe partial class CpuKernels
             Dk = AttentionHeads.Of(dqkv, heads, order, 1),
             Dv = AttentionHeads.Of(dqkv, heads, order, 2),
             Dy = AttentionHeads.Of(dy, heads),
-            LogSumExp = logSumExp.Pointer, Heads = heads, HeadDim = headDim, Scale = scale, Accumulate = accumulate, Scratch = scratch,
+            LogSumExp = logSumExp.Pointer, Heads = heads, HeadDim = headDim, Scale = scale, Causal = causal, Accumulate = accumulate,
+            Scratch = scratch,
             Row = row, Rows = rows, KeyRows = keyRows,
         };
         Pool.Run(ref job, y.Shape[0] * heads);
@@ -53,7 +56,7 @@ public sealed unsafe partial class CpuKernels
         public int Heads, HeadDim;
         public nint Row, Rows, KeyRows;
         public float Scale;
-        public bool Accumulate;
+        public bool Causal, Accumulate;
         public float** Scratch;
 
         [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
@@ -88,9 +91,10 @@ public sealed unsafe partial class CpuKernels
                 Transpose(qRows, Row, queries, d, qt);
                 Stage(LogSumExp + ((nint)n * Heads + head) * Q.Tokens + q0, queries, dqt, dyt, d, logSumExp, delta);
 
-                for (int k0 = 0; k0 < K.Tokens; k0 += Block)
+                int end = Causal ? q0 + queries : K.Tokens;
+                for (int k0 = 0; k0 < end; k0 += Block)
                 {
-                    int keys = Math.Min(Block, K.Tokens - k0);
+                    int keys = Math.Min(Block, end - k0);
                     if (q0 == 0)
                     {
                         K.Prefetch(n, head, k0, keys, d);
@@ -100,9 +104,11 @@ public sealed unsafe partial class CpuKernels
                     AttentionBackwardTiles.Differentiate<V>(
                         kBlock, K.Token, K.Channel, v + k0 * Values.Token, Values.Token, Values.Channel, keys, qt, dyt, queries, d,
                         logSumExp, delta, p, ds);
+                    if (Causal && k0 == q0) AttentionBackwardTiles.ClearLater(p, ds, keys);
                     MatrixProduct.Multiply<V>(kBlock, K.Channel, K.Token, d, ds, Block, keys, dqt, Block, queries, k0 > 0);
-                    AddGradient(p, keys, dyRows, queries, dv + k0 * Row, q0 > 0);
-                    AddGradient(ds, keys, qRows, queries, dk + k0 * Row, q0 > 0);
+                    bool add = q0 > (Causal ? k0 : 0);
+                    AddGradient(p, keys, dyRows, queries, dv + k0 * Row, add);
+                    AddGradient(ds, keys, qRows, queries, dk + k0 * Row, add);
                 }
                 Transposition.Run(dqt, Block, d, queries, qRows, Row);
                 Dq.StoreRows<V>(qRows, Row, queries, d, Scale, Dq.At(n, head) + q0 * Dq.Token, Accumulate);

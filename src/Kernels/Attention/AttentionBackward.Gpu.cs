@@ -6,7 +6,8 @@ public sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void AttentionBackward(
-        TensorView qkv, TensorView y, TensorView logSumExp, TensorView dy, int heads, QkvOrder order, float scale, TensorView dqkv, bool accumulate)
+        TensorView qkv, TensorView y, TensorView logSumExp, TensorView dy, int heads, QkvOrder order, float scale, bool causal, TensorView dqkv,
+        bool accumulate)
     {
         int headDim = y.Shape[2] / heads;
         long rows = y.Count / headDim;
@@ -25,6 +26,7 @@ public sealed partial class GpuKernels
             LogSumExp = View(logSumExp),
             Delta = delta,
             Heads = heads,
+            Causal = causal ? 1 : 0,
             Accumulate = accumulate ? 1 : 0,
             Scale = scale,
         };
@@ -80,7 +82,7 @@ internal struct AttentionBackwardInputs
 {
     public GpuHeads Q, K, V, Dy;
     public ArrayView<float> LogSumExp, Delta;
-    public int Heads, Accumulate;
+    public int Heads, Causal, Accumulate;
     public float Scale;
 
     /// <summary>Fetches L and D of 64 queries; zero for those beyond the last, whose q and dy are zero too.</summary>
@@ -114,12 +116,14 @@ internal struct AttentionQueryGradKernel<TWidth> : IGpuKernel
         int query = block * AttentionBlocks.Tokens, channel = Grid.IdxY * TWidth.Parts * AttentionBlocks.Width;
         Inputs.StageStatistics(n, head, query, statistics);
         var result = default(AttentionRows);
-        for (int key = 0; key < k.Tokens; key += AttentionBlocks.Tokens)
+        int end = Inputs.Causal != 0 ? IntrinsicMath.Min(k.Tokens, query + AttentionBlocks.Tokens) : k.Tokens;
+        for (int key = 0; key < end; key += AttentionBlocks.Tokens)
         {
             var products = default(AttentionSums);
             AttentionBlocks.Products(ref products, q, q.At(n, head), query, k, k.At(n, head), key, staging);
             products.Multiply(Inputs.Scale);
             products.HideColumns(k.Tokens - key - 4 * AttentionBlocks.Column);
+            if (Inputs.Causal != 0 && key == query) products.HideLaterColumns();
             products.SubtractRows(AttentionBlocks.OfRows(statistics, 0, 0), AttentionBlocks.OfRows(statistics, 0, 1));
             products.Exponentiate();
             AttentionBlocks.StoreTurned(products, weights);
@@ -154,12 +158,13 @@ internal struct AttentionKeyGradKernel<TWidth> : IGpuKernel
         int block = Grid.IdxX % blocks, head = Grid.IdxX / blocks % Inputs.Heads, n = Grid.IdxX / blocks / Inputs.Heads;
         int key = block * AttentionBlocks.Tokens, channel = Grid.IdxY * TWidth.Parts * AttentionBlocks.Width;
         AttentionRows keyGrad = default, valueGrad = default;
-        for (int query = 0; query < q.Tokens; query += AttentionBlocks.Tokens)
+        for (int query = Inputs.Causal != 0 ? key : 0; query < q.Tokens; query += AttentionBlocks.Tokens)
         {
             Inputs.StageStatistics(n, head, query, statistics);
             var products = default(AttentionSums);
             AttentionBlocks.Products(ref products, k, k.At(n, head), key, q, q.At(n, head), query, staging);
             products.Multiply(Inputs.Scale);
+            if (Inputs.Causal != 0 && key == query) products.HideEarlierColumns();
             products.SubtractColumns(AttentionBlocks.OfColumns(statistics, 0));
             products.Exponentiate();
             AttentionBlocks.StoreTurned(products, weights);

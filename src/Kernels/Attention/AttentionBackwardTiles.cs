@@ -73,6 +73,16 @@ internal static unsafe class AttentionBackwardTiles
         }
     }
 
+    /// <summary>Zero for keys that come after their query, in a block of the diagonal.</summary>
+    public static void ClearLater(float* p, float* ds, int keys)
+    {
+        for (int key = 1; key < keys; key++)
+        {
+            new Span<float>(p + key * Block, key).Clear();
+            new Span<float>(ds + key * Block, key).Clear();
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Differentiate<V>(
         V s00, V s01, V s10, V s11, V g00, V g01, V g10, V g11, V l0, V l1, V delta0, V delta1, float* p, float* ds)

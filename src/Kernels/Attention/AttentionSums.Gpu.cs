@@ -101,6 +101,34 @@ internal struct AttentionSums
         Hide(ref A7, count);
     }
 
+    /// <summary>The same for the columns after each row's own, in a block whose rows and columns are the same tokens.</summary>
+    public void HideLaterColumns()
+    {
+        int own = 4 * (AttentionBlocks.Row - AttentionBlocks.Column), high = own + AttentionBlocks.Tokens / 2;
+        HideAfter(ref A0, own);
+        HideAfter(ref A1, own + 1);
+        HideAfter(ref A2, own + 2);
+        HideAfter(ref A3, own + 3);
+        HideAfter(ref A4, high);
+        HideAfter(ref A5, high + 1);
+        HideAfter(ref A6, high + 2);
+        HideAfter(ref A7, high + 3);
+    }
+
+    /// <summary>The same for the columns before each row's own.</summary>
+    public void HideEarlierColumns()
+    {
+        int own = 4 * (AttentionBlocks.Row - AttentionBlocks.Column), high = own + AttentionBlocks.Tokens / 2;
+        HideBefore(ref A0, own);
+        HideBefore(ref A1, own + 1);
+        HideBefore(ref A2, own + 2);
+        HideBefore(ref A3, own + 3);
+        HideBefore(ref A4, high);
+        HideBefore(ref A5, high + 1);
+        HideBefore(ref A6, high + 2);
+        HideBefore(ref A7, high + 3);
+    }
+
     /// <summary>The highest value of each of the first four rows.</summary>
     public readonly F4 HighestLow() => new() { X = Highest(A0), Y = Highest(A1), Z = Highest(A2), W = Highest(A3) };
 
@@ -144,6 +172,19 @@ internal struct AttentionSums
         if (count < 2) row.Y = float.MinValue;
         if (count < 3) row.Z = float.MinValue;
         row.W = float.MinValue;
+    }
+
+    private static void HideAfter(ref F4 row, int own)
+    {
+        if (own < 3) Hide(ref row, own + 1);
+    }
+
+    private static void HideBefore(ref F4 row, int own)
+    {
+        if (own > 0) row.X = float.MinValue;
+        if (own > 1) row.Y = float.MinValue;
+        if (own > 2) row.Z = float.MinValue;
+        if (own > 3) row.W = float.MinValue;
     }
 
     private static F4 Times(F4 a, float b) => new() { X = a.X * b, Y = a.Y * b, Z = a.Z * b, W = a.W * b };

@@ -69,6 +69,22 @@ internal static unsafe class AttentionTiles
         highest1 = max1;
     }
 
+    /// <summary>
+    /// Makes the products of keys that come after their query so low that their weights vanish beside any other, and raises each query's highest
+    /// product by the rest. The first key is <paramref name="offset"/> tokens after the first query.
+    /// </summary>
+    public static void HideLater<V>(float* products, int keys, int offset, ref V highest0, ref V highest1)
+        where V : unmanaged, ILanes<V>
+    {
+        int panel = 2 * V.Count;
+        for (int key = 0; key < keys; key++, products += panel)
+        {
+            new Span<float>(products, Math.Clamp(key + offset, 0, panel)).Fill(float.MinValue);
+            highest0 = V.Max(highest0, V.Load(products));
+            highest1 = V.Max(highest1, V.Load(products + V.Count));
+        }
+    }
+
     /// <summary>Replaces products by 2^(product - highest) and adds these weights to the sums.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void Exponentiate<V>(float* products, int keys, V highest0, V highest1, ref V sum0, ref V sum1)

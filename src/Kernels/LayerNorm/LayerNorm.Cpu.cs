@@ -8,33 +8,27 @@ public sealed unsafe partial class CpuKernels
     /// <inheritdoc/>
     public void LayerNormForward(TensorView x, TensorView gamma, TensorView beta, double epsilon, TensorView y)
     {
-        int channels = x.Shape.Channels;
-        var job = new LayerNormJob(x.Pointer, gamma.Pointer, beta.Pointer, epsilon, y.Pointer, x.Count / channels, channels);
-        Pool.Run(ref job, RowItems(x));
+        var rows = new LayerNormRows(x.Shape, gamma.Shape.Rank == 2);
+        var job = new LayerNormJob(x.Pointer, gamma.Pointer, beta.Pointer, epsilon, y.Pointer, rows);
+        Pool.Run(ref job, rows.Items);
     }
 
     /// <inheritdoc/>
-    public long LayerNormBackwardWorkspace(Shape x)
-    {
-        long rows = x.Count / x.Channels;
-        return (rows + RowsPerItem(x.Channels) - 1) / RowsPerItem(x.Channels) * 2 * x.Channels;
-    }
+    public long LayerNormBackwardWorkspace(Shape x, bool modulated) => new LayerNormRows(x, modulated).Items * 2L * x.Channels;
 
     /// <inheritdoc/>
     public void LayerNormBackward(
         TensorView x, TensorView gamma, double epsilon, TensorView dy, TensorView dx, bool accumulateDx, TensorView dgamma,
         bool accumulateDgamma, TensorView dbeta, bool accumulateDbeta, TensorView workspace)
     {
-        int channels = x.Shape.Channels;
         bool parameters = !dgamma.IsEmpty || !dbeta.IsEmpty;
+        var rows = new LayerNormRows(x.Shape, gamma.Shape.Rank == 2);
         var job = new LayerNormGradientJob(
-            x.Pointer, gamma.Pointer, epsilon, dy.Pointer, dx.Pointer, accumulateDx, parameters ? workspace.Pointer : null,
-            x.Count / channels, channels);
-        Pool.Run(ref job, RowItems(x));
+            x.Pointer, gamma.Pointer, epsilon, dy.Pointer, dx.Pointer, accumulateDx, parameters ? workspace.Pointer : null, rows);
+        Pool.Run(ref job, rows.Items);
         if (!parameters) return;
-        var sum = new LayerNormParametersJob(
-            workspace.Pointer, RowItems(x), channels, dgamma.Pointer, accumulateDgamma, dbeta.Pointer, accumulateDbeta);
-        Pool.Run(ref sum, (channels + LayerNormParametersJob.ChannelsPerItem - 1) / LayerNormParametersJob.ChannelsPerItem);
+        var sum = new LayerNormParametersJob(workspace.Pointer, rows, dgamma.Pointer, accumulateDgamma, dbeta.Pointer, accumulateDbeta);
+        Pool.Run(ref sum, rows.Groups * sum.Slabs);
     }
 
     /// <summary>
@@ -74,65 +68,89 @@ public sealed unsafe partial class CpuKernels
         return ((float)(origin + shift), (float)(1 / Math.Sqrt(Math.Max(0, squares / width - shift * shift) + epsilon)));
     }
 
-    private readonly struct LayerNormJob(float* x, float* gamma, float* beta, double epsilon, float* y, long rows, int width)
-        : IWorkerJob
+    /// <summary>The rows of a normalisation in items of work: none has rows of two groups, which are all rows or, if modulated, those of a batch row.</summary>
+    private readonly struct LayerNormRows(Shape x, bool modulated)
+    {
+        public readonly int Width = x.Channels, Groups = modulated ? x.Batch : 1;
+        private readonly long _rowsPerGroup = x.Count / x.Channels / (modulated ? x.Batch : 1);
+
+        /// <summary>What is added to gamma.</summary>
+        public readonly float Unit = modulated ? 1 : 0;
+
+        public int ItemsPerGroup => checked((int)((_rowsPerGroup + RowsPerItem(Width) - 1) / RowsPerItem(Width)));
+
+        public int Items => checked(Groups * ItemsPerGroup);
+
+        /// <summary>Where a group has its gamma or beta; null stays null.</summary>
+        public float* OfItem(float* vectors, int item) => vectors == null ? null : vectors + (nint)(item / ItemsPerGroup) * Width;
+
+        public long First(int item) => item / ItemsPerGroup * _rowsPerGroup + (long)(item % ItemsPerGroup) * RowsPerItem(Width);
+
+        public long End(int item) => Math.Min(First(item) + RowsPerItem(Width), (item / ItemsPerGroup + 1L) * _rowsPerGroup);
+    }
+
+    private readonly struct LayerNormJob(float* x, float* gammas, float* betas, double epsilon, float* y, LayerNormRows rows) : IWorkerJob
     {
         public void Execute(int item, int worker)
         {
-            for (long row = (long)item * RowsPerItem(width); row < Math.Min(rows, (item + 1L) * RowsPerItem(width)); row++)
+            float* gamma = rows.OfItem(gammas, item), beta = rows.OfItem(betas, item);
+            long end = rows.End(item);
+            for (long row = rows.First(item); row < end; row++)
             {
-                float* from = x + (nint)row * width, to = y + (nint)row * width;
-                if (Avx512F.IsSupported) Run<Lanes512>(from, to);
-                else if (Fma.IsSupported && Avx2.IsSupported) Run<Lanes256>(from, to);
-                else Run<Lanes128>(from, to);
+                float* from = x + (nint)row * rows.Width, to = y + (nint)row * rows.Width;
+                if (Avx512F.IsSupported) Run<Lanes512>(from, gamma, beta, to);
+                else if (Fma.IsSupported && Avx2.IsSupported) Run<Lanes256>(from, gamma, beta, to);
+                else Run<Lanes128>(from, gamma, beta, to);
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Run<V>(float* from, float* to)
+        private void Run<V>(float* from, float* gamma, float* beta, float* to)
             where V : unmanaged, ILanes<V>
         {
+            nint width = rows.Width, full = width - width % V.Count;
             var (mean, rstd) = RowMoments<V>(from, width, epsilon);
-            nint full = width - width % V.Count;
-            V means = V.Broadcast(mean), rstds = V.Broadcast(rstd);
+            V means = V.Broadcast(mean), rstds = V.Broadcast(rstd), unit = V.Broadcast(rows.Unit);
             for (nint c = 0; c < full; c += V.Count)
             {
-                V factor = gamma == null ? rstds : rstds * V.Load(gamma + c);
+                V factor = gamma == null ? rstds : rstds * (unit + V.Load(gamma + c));
                 V.Store(to + c, V.MultiplyAdd(V.Load(from + c) - means, factor, beta == null ? V.Zero : V.Load(beta + c)));
             }
             for (nint c = full; c < width; c++)
-                to[c] = (from[c] - mean) * (gamma == null ? rstd : rstd * gamma[c]) + (beta == null ? 0 : beta[c]);
+                to[c] = (from[c] - mean) * (gamma == null ? rstd : rstd * (rows.Unit + gamma[c])) + (beta == null ? 0 : beta[c]);
         }
     }
 
     /// <summary>The rows of one item; their share of dgamma and dbeta goes to the item's own 2C floats of the sums.</summary>
     private readonly struct LayerNormGradientJob(
-        float* x, float* gamma, double epsilon, float* dy, float* dx, bool accumulate, float* sums, long rows, int width) : IWorkerJob
+        float* x, float* gammas, double epsilon, float* dy, float* dx, bool accumulate, float* sums, LayerNormRows rows) : IWorkerJob
     {
         public void Execute(int item, int worker)
         {
-            float* dgamma = sums == null ? null : sums + (nint)item * 2 * width;
+            int width = rows.Width;
+            float* gamma = rows.OfItem(gammas, item), dgamma = sums == null ? null : sums + (nint)item * 2 * width;
             if (dgamma != null) new Span<float>(dgamma, 2 * width).Clear();
-            for (long row = (long)item * RowsPerItem(width); row < Math.Min(rows, (item + 1L) * RowsPerItem(width)); row++)
+            long end = rows.End(item);
+            for (long row = rows.First(item); row < end; row++)
             {
-                if (Avx512F.IsSupported) Run<Lanes512>((nint)row * width, dgamma);
-                else if (Fma.IsSupported && Avx2.IsSupported) Run<Lanes256>((nint)row * width, dgamma);
-                else Run<Lanes128>((nint)row * width, dgamma);
+                if (Avx512F.IsSupported) Run<Lanes512>((nint)row * width, gamma, dgamma);
+                else if (Fma.IsSupported && Avx2.IsSupported) Run<Lanes256>((nint)row * width, gamma, dgamma);
+                else Run<Lanes128>((nint)row * width, gamma, dgamma);
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Run<V>(nint start, float* dgamma)
+        private void Run<V>(nint start, float* gamma, float* dgamma)
             where V : unmanaged, ILanes<V>
         {
+            nint width = rows.Width, full = width - width % V.Count;
             float* from = x + start, gradient = dy + start, to = dx + start, dbeta = dgamma + width;
             var (mean, rstd) = RowMoments<V>(from, width, epsilon);
-            nint full = width - width % V.Count;
-            V means = V.Broadcast(mean), rstds = V.Broadcast(rstd), plains = V.Zero, weighteds = V.Zero;
+            V means = V.Broadcast(mean), rstds = V.Broadcast(rstd), unit = V.Broadcast(rows.Unit), plains = V.Zero, weighteds = V.Zero;
             for (nint c = 0; c < full; c += V.Count)
             {
                 V d = V.Load(gradient + c), xhat = (V.Load(from + c) - means) * rstds;
-                V g = gamma == null ? d : d * V.Load(gamma + c);
+                V g = gamma == null ? d : d * (unit + V.Load(gamma + c));
                 plains += g;
                 weighteds = V.MultiplyAdd(g, xhat, weighteds);
                 if (dgamma == null) continue;
@@ -142,7 +160,7 @@ public sealed unsafe partial class CpuKernels
             double plain = V.Sum(plains), weighted = V.Sum(weighteds);
             for (nint c = full; c < width; c++)
             {
-                float d = gradient[c], xhat = (from[c] - mean) * rstd, g = gamma == null ? d : d * gamma[c];
+                float d = gradient[c], xhat = (from[c] - mean) * rstd, g = gamma == null ? d : d * (rows.Unit + gamma[c]);
                 plain += g;
                 weighted += g * xhat;
                 if (dgamma == null) continue;
@@ -154,35 +172,42 @@ public sealed unsafe partial class CpuKernels
             V constants = V.Broadcast(constant), linears = V.Broadcast(linear);
             for (nint c = 0; c < full; c += V.Count)
             {
-                V factor = gamma == null ? rstds : rstds * V.Load(gamma + c);
+                V factor = gamma == null ? rstds : rstds * (unit + V.Load(gamma + c));
                 V value = V.Load(gradient + c) * factor - V.MultiplyAdd(V.Load(from + c) - means, linears, constants);
                 V.Store(to + c, accumulate ? V.Load(to + c) + value : value);
             }
             for (nint c = full; c < width; c++)
             {
-                float value = gradient[c] * (gamma == null ? rstd : rstd * gamma[c]) - ((from[c] - mean) * linear + constant);
+                float value = gradient[c] * (gamma == null ? rstd : rstd * (rows.Unit + gamma[c])) - ((from[c] - mean) * linear + constant);
                 to[c] = accumulate ? to[c] + value : value;
             }
         }
     }
 
+    /// <summary>Adds up what the items of a group have, for a few channels.</summary>
     private readonly struct LayerNormParametersJob(
-        float* sums, int items, int width, float* dgamma, bool accumulateDgamma, float* dbeta, bool accumulateDbeta) : IWorkerJob
+        float* sums, LayerNormRows rows, float* dgamma, bool accumulateDgamma, float* dbeta, bool accumulateDbeta) : IWorkerJob
     {
-        public const int ChannelsPerItem = 32;
+        private const int ChannelsPerItem = 32;
+
+        public int Slabs => (rows.Width + ChannelsPerItem - 1) / ChannelsPerItem;
 
         public void Execute(int item, int worker)
         {
-            for (int c = item * ChannelsPerItem; c < Math.Min(width, (item + 1) * ChannelsPerItem); c++)
+            nint width = rows.Width, group = item / Slabs;
+            int first = item % Slabs * ChannelsPerItem;
+            float* ofGroup = sums + group * rows.ItemsPerGroup * 2 * width;
+            for (nint c = first; c < Math.Min(width, first + ChannelsPerItem); c++)
             {
                 double gamma = 0, beta = 0;
-                for (int i = 0; i < items; i++)
+                for (nint i = 0; i < rows.ItemsPerGroup; i++)
                 {
-                    gamma += sums[(nint)i * 2 * width + c];
-                    beta += sums[((nint)i * 2 + 1) * width + c];
+                    gamma += ofGroup[i * 2 * width + c];
+                    beta += ofGroup[(i * 2 + 1) * width + c];
                 }
-                if (dgamma != null) dgamma[c] = (float)(accumulateDgamma ? dgamma[c] + gamma : gamma);
-                if (dbeta != null) dbeta[c] = (float)(accumulateDbeta ? dbeta[c] + beta : beta);
+                nint at = group * width + c;
+                if (dgamma != null) dgamma[at] = (float)(accumulateDgamma ? dgamma[at] + gamma : gamma);
+                if (dbeta != null) dbeta[at] = (float)(accumulateDbeta ? dbeta[at] + beta : beta);
             }
         }
     }

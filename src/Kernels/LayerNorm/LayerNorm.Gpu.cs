@@ -15,6 +15,7 @@ public sealed partial class GpuKernels
             Y = View(y),
             HasGamma = gamma.IsEmpty ? 0 : 1,
             HasBeta = beta.IsEmpty ? 0 : 1,
+            RowsPerGamma = RowsPerGamma(x, gamma),
             Tile = RowTile.Of(x.Count / x.Shape.Channels, x.Shape.Channels),
             Epsilon = (float)epsilon,
         };
@@ -22,7 +23,11 @@ public sealed partial class GpuKernels
     }
 
     /// <inheritdoc/>
-    public long LayerNormBackwardWorkspace(Shape x) => 2L * ColumnTile.Of(x.Count / x.Channels, x.Channels).Bands * x.Channels;
+    public long LayerNormBackwardWorkspace(Shape x, bool modulated)
+    {
+        int groups = modulated ? x.Batch : 1;
+        return 2L * groups * ColumnTile.Of(x.Count / x.Channels / groups, x.Channels).Bands * x.Channels;
+    }
 
     /// <inheritdoc/>
     public void LayerNormBackward(
@@ -37,16 +42,10 @@ public sealed partial class GpuKernels
         // Before dx, which may take the place of dy.
         if (!dgamma.IsEmpty || !dbeta.IsEmpty)
         {
-            var columns = ColumnTile.Of(rows, channels);
-            var result = Vectors(dgamma, accumulateDgamma, dbeta, accumulateDbeta);
-            var term = new LayerNormGradientTerm { X = View(x), Dy = View(dy), Moments = moments };
-            if (columns.Bands == 1) SumColumns(columns, 1, term, result);
-            else
-            {
-                var bands = View(workspace);
-                SumColumns(columns, 1, term, new PairResult { Pairs = bands, Channels = channels });
-                SumColumns(ColumnTile.Whole(columns.Bands, channels), 1, new PairTerm { Pairs = bands, Channels = channels }, result);
-            }
+            int groups = gamma.Shape.Rank == 2 ? x.Shape.Batch : 1;
+            var columns = ColumnTile.Of(rows / groups, channels);
+            var term = new LayerNormGradientTerm { X = View(x), Dy = View(dy), Moments = moments, Positions = columns.Positions };
+            SumPairs(columns, groups, term, Vectors(dgamma, accumulateDgamma, dbeta, accumulateDbeta), View(workspace));
         }
         if (dx.IsEmpty) return;
         var kernel = new LayerNormInputKernel
@@ -57,10 +56,27 @@ public sealed partial class GpuKernels
             Dy = View(dy),
             Dx = View(dx),
             HasGamma = gamma.IsEmpty ? 0 : 1,
+            RowsPerGamma = RowsPerGamma(x, gamma),
             Accumulate = accumulateDx ? 1 : 0,
             Tile = tile,
         };
         Launch(kernel, tile.Groups);
+    }
+
+    /// <summary>Rows that share a gamma to which 1 is added; 0 where all share one as it is.</summary>
+    private static long RowsPerGamma(TensorView x, TensorView gamma) => gamma.Shape.Rank == 2 ? x.Shape.RowCount / x.Shape.Channels : 0;
+
+    /// <summary>Two sums over the positions of each row of [rows, positions, channels]; the bands have 2 rows x bands x channels, or are unused if there is one.</summary>
+    private void SumPairs<TTerm>(in ColumnTile columns, int rows, TTerm term, VectorsResult result, ArrayView<float> bands)
+        where TTerm : struct, IColumnTerm
+    {
+        if (columns.Bands == 1)
+        {
+            SumColumns(columns, rows, term, result);
+            return;
+        }
+        SumColumns(columns, rows, term, new PairResult { Pairs = bands, Channels = columns.Channels });
+        SumColumns(ColumnTile.Whole(columns.Bands, columns.Channels), rows, new PairTerm { Pairs = bands, Channels = columns.Channels }, result);
     }
 }
 
@@ -93,6 +109,7 @@ internal struct LayerNormKernel : IGpuKernel
 {
     public ArrayView<float> X, Gamma, Beta, Y;
     public int HasGamma, HasBeta;
+    public long RowsPerGamma;
     public RowTile Tile;
     public float Epsilon;
 
@@ -101,11 +118,13 @@ internal struct LayerNormKernel : IGpuKernel
         var shared = SharedMemory.Allocate<float>(GpuKernels.GroupSize);
         var moments = LayerNormMoments.Of(X, Tile, Epsilon, shared);
         long start = Tile.Row * Tile.Width;
+        long vector = RowsPerGamma > 0 ? Tile.Row / RowsPerGamma * Tile.Width : 0;
+        float unit = RowsPerGamma > 0 ? 1f : 0f;
         for (int i = Tile.Lane; i < Tile.Length; i += Tile.Lanes)
         {
-            float factor = HasGamma != 0 ? moments.Rstd * Gamma[i] : moments.Rstd;
+            float factor = HasGamma != 0 ? moments.Rstd * (unit + Gamma[vector + i]) : moments.Rstd;
             float value = (X[start + i] - moments.Mean) * factor;
-            Y[start + i] = HasBeta != 0 ? value + Beta[i] : value;
+            Y[start + i] = HasBeta != 0 ? value + Beta[vector + i] : value;
         }
     }
 }
@@ -131,13 +150,16 @@ internal struct LayerNormMomentsKernel : IGpuKernel
 internal struct LayerNormGradientTerm : IColumnTerm
 {
     public ArrayView<float> X, Dy, Moments;
+    public int Positions;
+    private long _first;
 
-    public void Begin(int row, int channel) { }
+    public void Begin(int row, int channel) => _first = (long)row * Positions;
 
     public readonly void Add(int position, long at, ref float first, ref float second)
     {
         float dy = Dy[at];
-        first += dy * ((X[at] - Moments[2L * position]) * Moments[2L * position + 1]);
+        long row = _first + position;
+        first += dy * ((X[at] - Moments[2 * row]) * Moments[2 * row + 1]);
         second += dy;
     }
 }
@@ -147,6 +169,7 @@ internal struct LayerNormInputKernel : IGpuKernel
 {
     public ArrayView<float> X, Gamma, Moments, Dy, Dx;
     public int HasGamma, Accumulate;
+    public long RowsPerGamma;
     public RowTile Tile;
 
     public readonly void Run()
@@ -175,5 +198,9 @@ internal struct LayerNormInputKernel : IGpuKernel
     }
 
     /// <summary>dy * gamma.</summary>
-    private readonly float Weighted(long start, int i) => HasGamma != 0 ? Dy[start + i] * Gamma[i] : Dy[start + i];
+    private readonly float Weighted(long start, int i)
+    {
+        if (HasGamma == 0) return Dy[start + i];
+        return Dy[start + i] * (RowsPerGamma > 0 ? 1f + Gamma[Tile.Row / RowsPerGamma * Tile.Width + i] : Gamma[i]);
+    }
 }
