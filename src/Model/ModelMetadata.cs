@@ -16,7 +16,7 @@ internal static class ModelMetadata
     public const string WeightsKey = "weights";
     public const string AveragedWeights = "average";
 
-    private static readonly Dictionary<string, Type> Architectures = new() { ["adm_unet"] = typeof(UNetConfig) };
+    private static readonly Dictionary<string, Type> Architectures = new() { ["adm_unet"] = typeof(UNetConfig), ["dit"] = typeof(DitConfig) };
 
     public static readonly JsonSerializerOptions Json = new()
     {

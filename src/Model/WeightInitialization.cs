@@ -17,6 +17,7 @@ internal static class WeightInitialization
                 values[i] = distribution switch
                 {
                     InitialDistribution.Constant => (float)scale,
+                    InitialDistribution.Table => (float)parameter.Initializer.Element!(i),
                     InitialDistribution.Uniform => (float)(scale * (2 * Philox.Uniform(seed, (uint)p, 0, RandomStream.Weights, (uint)i) - 1)),
                     _ => (float)(scale * Philox.Normal(seed, (uint)p, 0, RandomStream.Weights, (uint)i)),
                 };

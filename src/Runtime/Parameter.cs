@@ -47,11 +47,17 @@ public readonly record struct Initializer
     /// <summary>Normal with this standard deviation: embedding tables.</summary>
     public static Initializer Normal(double standardDeviation = 1) => new(InitialDistribution.Normal, standardDeviation);
 
+    /// <summary>Every element given by its index: a table that training does not change, such as the places of tokens.</summary>
+    public static Initializer Table(Func<int, double> element) => new(InitialDistribution.Table, 1) { Element = element };
+
     /// <summary>Kind of distribution.</summary>
     public InitialDistribution Distribution { get; }
 
     /// <summary>Constant value, half width of the uniform range, or standard deviation.</summary>
     public double Scale { get; }
+
+    /// <summary>Value of each element of a table; null for the other kinds.</summary>
+    public Func<int, double>? Element { get; private init; }
 }
 
 /// <summary>Kinds of initial distributions.</summary>
@@ -65,4 +71,7 @@ public enum InitialDistribution
 
     /// <summary>Normal with the scale as standard deviation.</summary>
     Normal,
+
+    /// <summary>Given by a table.</summary>
+    Table,
 }

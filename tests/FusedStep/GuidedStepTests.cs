@@ -43,6 +43,8 @@ public sealed class GuidedStepTests
             Clip = true, E = 0.2f, P = 0.3f, Q = -0.5f, StoreHistory = true, HistoryFromZ = 2, HistoryFromX = 3, StoreState = true,
         });
         yield return ("learned", plain with { Clip = true, LearnedVariance = true, LogVarMin = -3, LogVarMax = -1 });
+        yield return ("two channels guided", plain with { GuidedChannels = 2, C = 0.5f });
+        yield return ("one channel guided, learned", plain with { GuidedChannels = 1, LearnedVariance = true, LogVarMin = -3, LogVarMax = -1 });
         yield return ("learned, last", plain with { LearnedVariance = true, LogVarMin = -3, LogVarMax = -1, NoNoise = true });
     }
 
@@ -51,6 +53,7 @@ public sealed class GuidedStepTests
         from shape in Shapes
         from doubled in new[] { false, true }
         where doubled || !row.Row.LearnedVariance
+        where row.Row.GuidedChannels <= shape.Channels
         // More than one chunk per sample: once is enough.
         where shape.RowCount < 4000 || row.Name is "all" or "learned"
         where shape.Batch < 10 || row.Name is "two-step" or "noisy"
@@ -114,6 +117,17 @@ public sealed class GuidedStepTests
         fixture.Prediction.View.Rows(3, 2).Span.Fill(float.NaN);
         fixture.Run(kernels, new GuidedStepRow { XFromG = 1, B = 1 });
         Assert.That(Bits(fixture.Y.Values), Is.EqualTo(Bits(fixture.Prediction.View.Rows(0, 3).Span.ToArray())));
+    }
+
+    [Test]
+    public void Guiding_all_channels_by_their_number_has_the_bits_of_guiding_all()
+    {
+        var row = new GuidedStepRow { XFromG = 1, B = 1, C = 0.5f };
+        using StepFixture all = new(new Shape(3, 5, 5, 3), true), number = new(new Shape(3, 5, 5, 3), true);
+        all.Run(Backends[1], row);
+        number.Run(Backends[1], row with { GuidedChannels = 3 });
+        Assert.That(Bits(number.Results), Is.EqualTo(Bits(all.Results)));
+        Assert.That(() => number.Run(Backends[1], row with { GuidedChannels = 4 }), Throws.ArgumentException.With.Message.Contains("first 4 of 3 channels"));
     }
 
     [Test]

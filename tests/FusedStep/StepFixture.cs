@@ -93,7 +93,7 @@ internal sealed class StepFixture : IDisposable
         {
             var (ec, e0, nu) = Predicted(i);
             float s = Scales[i / length], g = ec;
-            if (e0 is { } known && s != 1) g = multiplyAdd(s, ec - known, known);
+            if (e0 is { } known && s != 1 && IsGuided(row, i)) g = multiplyAdd(s, ec - known, known);
             float x = multiplyAdd(row.XFromG, g, row.XFromZ * z[i]);
             if (row.Clip) x = Math.Min(Math.Max(x, row.ClipLow), row.ClipHigh);
             float next = multiplyAdd(row.B, x, row.A * z[i]);
@@ -118,7 +118,7 @@ internal sealed class StepFixture : IDisposable
         for (int i = 0; i < count; i++)
         {
             var (ec, e0, nu) = Predicted(i);
-            double s = e0 is null ? 1 : Scales[i / length], other = e0 ?? 0;
+            double s = e0 is null || !IsGuided(row, i) ? 1 : Scales[i / length], other = e0 ?? 0;
             double g = other + s * (ec - other), sizeG = Math.Abs(s * ec) + Math.Abs((1 + s) * other);
             double x = row.XFromZ * z[i] + row.XFromG * g, sizeX = Math.Abs(row.XFromZ * z[i]) + Math.Abs(row.XFromG) * sizeG;
             if (row.Clip) x = Math.Clamp(x, row.ClipLow, row.ClipHigh);
@@ -145,6 +145,8 @@ internal sealed class StepFixture : IDisposable
     {
         foreach (var tensor in All) tensor.Dispose();
     }
+
+    private bool IsGuided(GuidedStepRow row, int i) => row.GuidedChannels == 0 || i % Shape.Channels < row.GuidedChannels;
 
     private (float Conditional, float? Null, float Variance) Predicted(int i)
     {

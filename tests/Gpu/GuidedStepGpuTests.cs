@@ -20,6 +20,8 @@ public sealed class GuidedStepGpuTests
         ("noise", Plain with { C = 0.7f, Clip = true, ClipLow = -0.5f }),
         ("learned variance", Plain with { LearnedVariance = true, LogVarMin = -4, LogVarMax = -2 }),
         ("learned variance without noise", Plain with { LearnedVariance = true, LogVarMin = -4, LogVarMax = -2, NoNoise = true }),
+        ("one channel guided", Plain with { GuidedChannels = 1, C = 0.7f }),
+        ("two channels guided", Plain with { GuidedChannels = 2, LearnedVariance = true, LogVarMin = -4, LogVarMax = -2 }),
         ("history", Plain with { P = -0.5f, StoreHistory = true, HistoryFromX = 0.9f, HistoryFromZ = 0.1f }),
         ("all terms", Plain with
         {
@@ -32,6 +34,7 @@ public sealed class GuidedStepGpuTests
     public static IEnumerable<TestCaseData> Cases =>
         from shape in Shapes
         from row in Rows
+        where row.Row.GuidedChannels <= shape.Channels
         select new TestCaseData(shape, row.Row).SetArgDisplayNames(shape.ToString(), row.Name);
 
     [OneTimeTearDown]

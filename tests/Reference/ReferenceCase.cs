@@ -33,6 +33,12 @@ public sealed class ReferenceCase(string path)
     public static IEnumerable<ReferenceCase> ResNets =>
         All.Where(c => c.Config.TryGetProperty("block", out _) && c.Config.TryGetProperty("layers", out _) && c.Has("weights.conv1.weight"));
 
+    /// <summary>Diffusion transformers.</summary>
+    public static IEnumerable<ReferenceCase> Dits => All.Where(c => c.Has("weights.x_embedder.proj.weight") && c.Has("cotangent"));
+
+    /// <summary>CLIP: images and texts.</summary>
+    public static IEnumerable<ReferenceCase> Clips => All.Where(c => c.Has("weights.visual.class_embedding"));
+
     /// <summary>Sampling trajectories without a classifier.</summary>
     public static IEnumerable<ReferenceCase> Trajectories => All.Where(c => c.Has("out.trajectory")
         && c.Config.TryGetProperty("schedule", out _) && !c.Name.Contains("elucd", StringComparison.Ordinal)
@@ -61,7 +67,7 @@ public sealed class ReferenceCase(string path)
         return file.ReadFloat(tensor);
     }
 
-    /// <summary>The U-Net's weights copied into parameters of the same names.</summary>
+    /// <summary>The network's weights copied into parameters of the same names.</summary>
     public void LoadWeights(NativeDiffusion.Runtime.Parameters parameters, IKernels kernels)
     {
         using var file = SafetensorsFile.Open(Path);
@@ -74,6 +80,23 @@ public sealed class ReferenceCase(string path)
             kernels.Upload(WeightFile.FromPublished(file.ReadFloat("weights." + parameter.Name), parameter.Shape), parameters.ValueOf(parameter));
         }
         parameters.MarkChanged();
+    }
+
+    /// <summary>Checks the gradients of the parameters that the case has any of.</summary>
+    public void AssertParameterGradients(NativeDiffusion.Runtime.Parameters parameters)
+    {
+        var checkedOnes = parameters.Items.Where(p => Has("grad_norm." + p.Name)).ToArray();
+        double largestNorm = checkedOnes.Max(p => Math.Abs(Read("grad_norm." + p.Name)[0]));
+        // Of gradients that are exactly zero in exact arithmetic the file holds rounding: hence the floor.
+        double floor = 1e-5 * largestNorm / 1e-3;
+        foreach (var parameter in checkedOnes)
+        {
+            float[] gradient = parameters.GradientOf(parameter).Span.ToArray();
+            double norm = Math.Sqrt(gradient.Sum(v => (double)v * v));
+            AssertClose([(float)norm], Read("grad_norm." + parameter.Name), 1e-3, "gradient norm of " + parameter.Name, floor);
+            if (Has("grad." + parameter.Name))
+                AssertClose(gradient, WeightFile.FromPublished(Read("grad." + parameter.Name), parameter.Shape), 1e-3, "gradient of " + parameter.Name, floor);
+        }
     }
 
     /// <summary>[N, C, H, W] to [N, H, W, C].</summary>

@@ -17,18 +17,18 @@ public sealed unsafe partial class CpuKernels
         Shape shape = tensors.Z.Shape;
         long count = shape.Count;
         int channels = shape.Channels, rows = shape.Batch;
-        bool doubled = tensors.Prediction.Shape.Channels != channels;
-        // A tile of a doubled prediction holds whole groups of 4 pixels: whole pixels, and whole blocks of random numbers.
-        int unit = doubled ? 4 * channels : 4;
+        bool doubled = tensors.Prediction.Shape.Channels != channels, partly = row.GuidedChannels > 0 && row.GuidedChannels < channels;
+        // Where channels differ, a tile holds whole groups of 4 pixels: whole pixels, and whole blocks of random numbers.
+        int unit = doubled || partly ? 4 * channels : 4;
         CheckStep(row, tensors, rows, unit);
         bool noisy = !row.NoNoise && (row.LearnedVariance || row.C != 0), draws = noisy && tensors.Noise.IsEmpty;
         fixed (GuidedStepRow* coefficients = &row)
         {
             var job = new GuidedStepJob
             {
-                Row = coefficients, Seed = seed, Noisy = noisy, Draws = draws, Doubled = doubled,
+                Row = coefficients, Seed = seed, Noisy = noisy, Draws = draws, Doubled = doubled, Partly = partly,
                 Secondary = row.E != 0 || row.Q != 0 || row.StoreState || !tensors.Denoised.IsEmpty,
-                Channels = channels, Tile = doubled ? NoiseTile / unit * unit : NoiseTile,
+                Channels = channels, Tile = NoiseTile / unit * unit,
                 Prediction = tensors.Prediction.Pointer, Scale = tensors.Scale.Pointer, NullRow = (int*)tensors.NullRow.Pointer,
                 SampleIndex = (uint*)tensors.SampleIndex.Pointer, Noise = tensors.Noise.Pointer, Z = tensors.Z.Pointer,
                 History = tensors.History.Pointer, State = tensors.State.Pointer, Denoised = tensors.Denoised.Pointer,
@@ -53,7 +53,7 @@ public sealed unsafe partial class CpuKernels
     {
         GuidedStepCheck.Require(row, tensors);
         if (unit > NoiseTile)
-            throw new ArgumentException($"The guided step takes variance channels of at most {NoiseTile / 4} channels; got {tensors.Z.Shape.Channels}.");
+            throw new ArgumentException($"The guided step takes variance channels, and guides some channels only, of at most {NoiseTile / 4} channels; got {tensors.Z.Shape.Channels}.");
         if (tensors.NullRow.IsEmpty) return;
         int* nullRow = (int*)tensors.NullRow.Pointer;
         int predicted = tensors.Prediction.Shape.Batch;
@@ -65,7 +65,7 @@ public sealed unsafe partial class CpuKernels
     {
         public GuidedStepRow* Row;
         public ulong Seed;
-        public bool Secondary, Noisy, Draws, Doubled;
+        public bool Secondary, Noisy, Draws, Doubled, Partly;
         public float* Prediction, Scale, Noise, Z, History, State, Denoised, Y;
         public int* NullRow;
         public uint* SampleIndex;
@@ -102,7 +102,7 @@ public sealed unsafe partial class CpuKernels
                 sources.Conditional = Prediction + spread * at;
                 if (sources.Scale != 1) sources.Null = Prediction + spread * (nullRow * RowLength + start);
                 if (Noisy && !Draws) sources.Noise = Noise + at;
-                if (Doubled || Draws) StepTiles<V>(sources, row, start, length);
+                if (Doubled || Draws || Partly) StepTiles<V>(sources, row, start, length);
                 else Step<V>(sources, at, (nint)length);
             }
         }
@@ -147,8 +147,19 @@ public sealed unsafe partial class CpuKernels
                     sources.Conditional += done;
                     if (whole.Null != null) sources.Null += done;
                 }
+                if (Partly && whole.Null != null) sources.Null = HideUnguided(sources, count, tiles + Stride);
                 Step<V>(sources, at, count);
             }
+        }
+
+        /// <summary>The null prediction with the conditional one in place of the channels that are not guided: between equals, no scale makes a difference.</summary>
+        private readonly float* HideUnguided(in Sources sources, int count, float* tile)
+        {
+            int guided = Row->GuidedChannels;
+            for (nint i = 0; i < count; i += Channels)
+                for (nint c = 0; c < Channels; c++)
+                    tile[i + c] = (c < guided ? sources.Null : sources.Conditional)[i + c];
+            return tile;
         }
 
         private static void Prefetch(float* from, int count)

@@ -22,6 +22,7 @@ public sealed partial class GpuKernels
             VarianceSlope = 0.25f * (row.LogVarMax - row.LogVarMin), VarianceMiddle = 0.25f * (row.LogVarMax + row.LogVarMin),
             HistoryFromZ = row.HistoryFromZ, HistoryFromX = row.HistoryFromX,
             PredictedRows = prediction.Shape.Batch, HasNullRows = tensors.NullRow.IsEmpty ? 0 : 1,
+            GuidedChannels = row.GuidedChannels > 0 && row.GuidedChannels < channels ? row.GuidedChannels : 0, StateChannels = channels,
             Channels = doubled ? channels : 0, PredictionVectors = InVectors(doubled ? channels : blocks.RowLength, prediction),
             Noisy = noisy ? 1 : 0, Draws = tensors.Noise.IsEmpty ? 1 : 0, LearnedVariance = row.LearnedVariance ? 1 : 0,
             StoreHistory = row.StoreHistory ? 1 : 0, StoreState = row.StoreState ? 1 : 0, StoreDenoised = tensors.Denoised.IsEmpty ? 0 : 1,
@@ -43,6 +44,10 @@ internal struct GuidedStepKernel : IGpuKernel
     public float XFromZ, XFromG, A, B, E, P, Q, C, Low, High, VarianceSlope, VarianceMiddle, HistoryFromZ, HistoryFromX;
     public int PredictedRows, HasNullRows, Noisy, Draws, LearnedVariance, StoreHistory, StoreState, StoreDenoised;
 
+    /// <summary>Channels that are guided; 0 for all.</summary>
+    public int GuidedChannels;
+    public int StateChannels;
+
     /// <summary>Channels of a prediction that has as many for the variance; 0 where it has none.</summary>
     public int Channels;
     public int PredictionVectors;
@@ -60,6 +65,7 @@ internal struct GuidedStepKernel : IGpuKernel
         {
             var e0 = LanesFour.Broadcast(float.NaN);
             if (nullRow < PredictedRows) e0 = Predicted(block, places, nullRow, 0);
+            if (GuidedChannels != 0) e0 = HideUnguided(4 * block.Index % StateChannels, e0.Values, g.Values);
             g = LanesFour.MultiplyAdd(LanesFour.Broadcast(scale), g - e0, e0);
         }
         // In this order of arguments a NaN stays one.
@@ -77,6 +83,19 @@ internal struct GuidedStepKernel : IGpuKernel
         if (StoreState != 0) Blocks.Store(State, block, z);
         if (StoreDenoised != 0) Blocks.Store(Denoised, block, x);
         Blocks.Store(Y, block, y);
+    }
+
+    /// <summary>The null prediction with the conditional one in place of the channels that are not guided: between equals, no scale makes a difference.</summary>
+    private readonly LanesFour HideUnguided(int channel, F4 unconditional, F4 conditional)
+    {
+        if (channel >= GuidedChannels) unconditional.X = conditional.X;
+        channel = (channel + 1) % StateChannels;
+        if (channel >= GuidedChannels) unconditional.Y = conditional.Y;
+        channel = (channel + 1) % StateChannels;
+        if (channel >= GuidedChannels) unconditional.Z = conditional.Z;
+        channel = (channel + 1) % StateChannels;
+        if (channel >= GuidedChannels) unconditional.W = conditional.W;
+        return new LanesFour(unconditional);
     }
 
     private static LanesFour Sum(float a, LanesFour x, float b, LanesFour y) =>

@@ -15,7 +15,7 @@ public partial interface IKernels
     /// </code>
     /// With LearnedVariance, C is exp((f LogVarMax + (1 - f) LogVarMin) / 2), f = (nu + 1) / 2, with nu the second half of the conditional
     /// prediction's channels (Nichol and Dhariwal, arXiv 2102.09672). A sample without a null half, or whose scale is exactly 1, has g =
-    /// ec to the bit. A NaN in
+    /// ec to the bit. The channels from <see cref="GuidedStepRow.GuidedChannels"/> on, if that is not 0, have g = ec. A NaN in
     /// a prediction reaches y, clipped or not.
     /// </summary>
     /// <remarks>

@@ -3,11 +3,13 @@ namespace NativeDiffusion.Kernels;
 /// <summary>What every backend checks of a guided step before it starts, from what the host knows.</summary>
 internal static class GuidedStepCheck
 {
-    /// <exception cref="ArgumentException">The row needs a history or variance channels that are not there.</exception>
+    /// <exception cref="ArgumentException">The row needs a history or channels that are not there.</exception>
     public static void Require(in GuidedStepRow row, in GuidedStepTensors tensors)
     {
         if ((row.P != 0 || row.StoreHistory) && tensors.History.IsEmpty || (row.Q != 0 || row.StoreState) && tensors.State.IsEmpty)
             throw new ArgumentException($"The sampler row needs a history tensor that was not given: {row}.");
+        if (row.GuidedChannels < 0 || row.GuidedChannels > tensors.Z.Shape.Channels)
+            throw new ArgumentException($"The sampler row guides the first {row.GuidedChannels} of {tensors.Z.Shape.Channels} channels; 0 guides all.");
         if (row.LearnedVariance && tensors.Prediction.Shape.Channels == tensors.Z.Shape.Channels)
             throw new ArgumentException($"The sampler row takes its variance from the network, whose {tensors.Z.Shape.Channels} output channels hold none.");
     }

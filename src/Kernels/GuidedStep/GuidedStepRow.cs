@@ -12,6 +12,11 @@ public readonly record struct GuidedStepRow
     /// <summary>Index of the step: the third counter word of the noise.</summary>
     public int StepIndex { get; init; }
 
+    /// <summary>
+    /// How many channels, from the first, are guided: the others have the conditional prediction as it is. 0 stands for all.
+    /// </summary>
+    public int GuidedChannels { get; init; }
+
     /// <summary>Weight of the state in the clean sample.</summary>
     public float XFromZ { get; init; }
 

@@ -52,6 +52,8 @@ public sealed class GuidedSampler : IDisposable
     {
         Options = options ?? new GuidedSamplerOptions();
         if (Options.Batch is < 1 or > MostImages) throw new ArgumentException($"The batch is 1 to {MostImages} images; got {Options.Batch}.");
+        if (Options.GuidedChannels is { } guided && (guided < 1 || guided > model.Network.Config.InChannels))
+            throw new ArgumentException($"Guidance has 1 to {model.Network.Config.InChannels} channels of this model; got {guided}.");
         (_model, _table) = (model, table);
         if (table.Rows.Any(r => r.LearnedVariance) && !model.LearnsVariance)
             throw new ArgumentException($"Sampler {table.Name} needs a network that learns its variance, and this one has {model.Network.Config.OutChannels} output channels for {model.Network.Config.InChannels}.");
@@ -157,7 +159,7 @@ public sealed class GuidedSampler : IDisposable
         var row = _table.Rows[rowIndex];
         int rows = _buffers.SetRow(batch, row, Options.Interval);
         if (Options.Noise is { } noise) _model.Kernels.Upload(noise(rowIndex), _buffers.Noise);
-        _row.Value = ToKernelRow(row);
+        _row.Value = ToKernelRow(row) with { GuidedChannels = Options.GuidedChannels ?? 0 };
         _inputScale.Value = (float)row.InputScale;
         PlanFor(batch.Length, rows).Run();
         Options.AfterEvaluation?.Invoke(rowIndex, _buffers.State);
@@ -244,6 +246,12 @@ public sealed record GuidedSamplerOptions
 
     /// <summary>Where guidance applies.</summary>
     public GuidanceInterval Interval { get; init; }
+
+    /// <summary>
+    /// How many channels, from the first, are guided: the others have the conditional prediction. Null guides all; DiT's released code guides 3 of
+    /// the 4 channels of its latents.
+    /// </summary>
+    public int? GuidedChannels { get; init; }
 
     /// <summary>Initial states [N, H, W, C] of the only batch, instead of noise.</summary>
     internal float[]? InitialState { get; init; }
