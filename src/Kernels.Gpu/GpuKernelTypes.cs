@@ -22,7 +22,9 @@ internal static class GpuKernelTypes
         typeof(ColumnSumsKernel<PairTerm, GroupNormRowResult>),
         typeof(ColumnSumsKernel<GroupNormGradientTerm, PairResult>),
         typeof(ColumnSumsKernel<GroupNormRowTerm, VectorsResult>),
+        typeof(ColumnSumsKernel<GatedAddTerm, PairResult>),
         typeof(ColumnSumsKernel<LayerNormGradientTerm, PairResult>),
+        typeof(ColumnSumsKernel<GatedAddTerm, VectorsResult>),
         typeof(ColumnSumsKernel<LayerNormGradientTerm, VectorsResult>),
         // Not for heads of 256: two results of that width have no room in a thread's registers.
         typeof(AttentionKeyGradKernel<AttentionWidth64>),

@@ -20,13 +20,13 @@ public sealed class GuidedStepGpuTests
         ("noise", Plain with { C = 0.7f, Clip = true, ClipLow = -0.5f }),
         ("learned variance", Plain with { LearnedVariance = true, LogVarMin = -4, LogVarMax = -2 }),
         ("learned variance without noise", Plain with { LearnedVariance = true, LogVarMin = -4, LogVarMax = -2, NoNoise = true }),
-        ("one channel guided", Plain with { GuidedChannels = 1, C = 0.7f }),
-        ("two channels guided", Plain with { GuidedChannels = 2, LearnedVariance = true, LogVarMin = -4, LogVarMax = -2 }),
         ("history", Plain with { P = -0.5f, StoreHistory = true, HistoryFromX = 0.9f, HistoryFromZ = 0.1f }),
         ("all terms", Plain with
         {
             C = 0.2f, E = 0.2f, P = -0.5f, Q = 0.25f, StoreHistory = true, HistoryFromX = 0.9f, HistoryFromZ = 0.1f, StoreState = true, Clip = true,
         }),
+        ("one channel guided", Plain with { GuidedChannels = 1, C = 0.7f }),
+        ("two channels guided", Plain with { GuidedChannels = 2, LearnedVariance = true, LogVarMin = -4, LogVarMax = -2 }),
     ];
 
     private readonly BothBackends _backends = new();

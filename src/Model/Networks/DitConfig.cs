@@ -1,5 +1,3 @@
-using NativeDiffusion.Kernels;
-
 namespace NativeDiffusion.Model.Networks;
 
 /// <summary>

@@ -1,0 +1,89 @@
+namespace NativeDiffusion.Kernels;
+
+/// <summary>
+/// The weights by which samples along an axis become others: output i is the sum over t of weight[i, t] times input first[i] + t. What a resize
+/// does to rows, and by <see cref="Transposed"/> its gradient.
+/// </summary>
+public sealed class ResampleTable
+{
+    private readonly int[] _first;
+    private readonly double[][] _rows;
+
+    private ResampleTable(int inputs, int[] first, double[][] rows, ResampleTable? transposed)
+    {
+        (Inputs, _first, _rows) = (inputs, first, rows);
+        Taps = rows.Max(r => r.Length);
+        Weights = new float[rows.Length * Taps];
+        First = new int[rows.Length];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            // Shorter rows end with weights of zero, of inputs that exist.
+            First[i] = Math.Min(first[i], inputs - Taps);
+            for (int t = 0; t < rows[i].Length; t++) Weights[i * Taps + first[i] - First[i] + t] = (float)rows[i][t];
+        }
+        Transposed = transposed ?? Transpose(inputs, first, rows);
+    }
+
+    /// <summary>Samples that are read.</summary>
+    public int Inputs { get; }
+
+    /// <summary>Samples that are written.</summary>
+    public int Outputs => _rows.Length;
+
+    /// <summary>Inputs that each output reads; at most <see cref="Inputs"/>.</summary>
+    public int Taps { get; }
+
+    /// <summary>First input of each output; the last one exists too.</summary>
+    internal int[] First { get; }
+
+    /// <summary>[Outputs, Taps].</summary>
+    internal float[] Weights { get; }
+
+    /// <summary>The same weights from output to input.</summary>
+    public ResampleTable Transposed { get; }
+
+    /// <summary>
+    /// Linear interpolation; where samples become fewer, its triangle is stretched by as much, so that every input counts. At the ends the weights of
+    /// what is missing are shared out.
+    /// </summary>
+    public static ResampleTable Linear(int inputs, int outputs) => Of(inputs, outputs, 1, x => x < 1 ? 1 - x : 0);
+
+    /// <summary>The same with the cubic convolution of Keys (1981), a = -1/2, over four inputs: what image libraries call antialiased bicubic.</summary>
+    public static ResampleTable Cubic(int inputs, int outputs) => Of(inputs, outputs, 2,
+        x => x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0);
+
+    /// <summary>First input and weights of an output, before rounding to float.</summary>
+    public (int First, IReadOnlyList<double> Weights) Exact(int output) => (_first[output], _rows[output]);
+
+    private static ResampleTable Of(int inputs, int outputs, int radius, Func<double, double> filter)
+    {
+        if (inputs < 1 || outputs < 1) throw new ArgumentException($"At least one sample becomes at least one; got {inputs} and {outputs}.");
+        double step = (double)inputs / outputs, stretch = Math.Max(step, 1), reach = radius * stretch;
+        int[] first = new int[outputs];
+        double[][] rows = new double[outputs][];
+        for (int i = 0; i < outputs; i++)
+        {
+            double centre = (i + 0.5) * step;
+            first[i] = Math.Max(0, (int)(centre - reach + 0.5));
+            int end = Math.Min(inputs, (int)(centre + reach + 0.5)), start = first[i];
+            double[] weights = [.. Enumerable.Range(start, end - start).Select(j => filter(Math.Abs(j + 0.5 - centre) / stretch))];
+            double sum = weights.Sum();
+            rows[i] = [.. weights.Select(w => w / sum)];
+        }
+        return new ResampleTable(inputs, first, rows, null);
+    }
+
+    private ResampleTable Transpose(int inputs, int[] first, double[][] rows)
+    {
+        int[] start = new int[inputs];
+        double[][] columns = new double[inputs][];
+        for (int j = 0; j < inputs; j++)
+        {
+            bool Reads(int i) => first[i] <= j && j < first[i] + rows[i].Length;
+            int[] readers = [.. Enumerable.Range(0, rows.Length).Where(Reads)];
+            start[j] = readers.Length == 0 ? 0 : readers[0];
+            columns[j] = readers.Length == 0 ? [0] : [.. Enumerable.Range(start[j], readers[^1] - start[j] + 1).Select(i => Reads(i) ? rows[i][j - first[i]] : 0)];
+        }
+        return new ResampleTable(rows.Length, start, columns, this);
+    }
+}

@@ -1,0 +1,60 @@
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Runtime;
+
+namespace NativeDiffusion.Tests.Cases;
+
+public sealed class ResizeCases : ICaseList
+{
+    public static IEnumerable<OpCase> Cases
+    {
+        get
+        {
+            foreach (bool cubic in new[] { false, true })
+                foreach (var (shape, height, width) in new (Shape, int, int)[]
+                {
+                    (new(2, 1, 1, 1), 1, 3), (new(2, 4, 5, 3), 7, 9), (new(2, 9, 12, 3), 4, 5), (new(1, 5, 3, 17), 5, 8), (new(1, 6, 40, 3), 13, 20), (new(2, 3, 30, 10), 9, 7),
+                })
+                {
+                    string name = $"Resize {shape} to {height} x {width}, {(cubic ? "cubic" : "linear")}";
+                    Func<PlanBuilder, Tensor[], Tensor> record = (b, x) => b.Resize(x[0], Table(cubic, shape[1], height), Table(cubic, shape[2], width));
+                    yield return new(name, [new("x", shape)], record, x => Oracle(x[0], height, width, cubic));
+                    yield return new(name + ", twice", [new("x", shape)], (b, x) => b.Add(record(b, x), record(b, x)),
+                        x => new(new Shape(x[0].Shape[0], height, width, shape[3]), [.. Oracle(x[0], height, width, cubic).Data.Select(v => 2 * v)]));
+                }
+        }
+    }
+
+    private static ResampleTable Table(bool cubic, int from, int to) => cubic ? ResampleTable.Cubic(from, to) : ResampleTable.Linear(from, to);
+
+    /// <summary>The matrix of the weights, from the filter's definition over all inputs.</summary>
+    private static double[,] Weights(int from, int to, bool cubic)
+    {
+        var weights = new double[to, from];
+        double step = (double)from / to, stretch = Math.Max(1, step);
+        for (int i = 0; i < to; i++)
+        {
+            double sum = 0;
+            for (int j = 0; j < from; j++) sum += weights[i, j] = Filter(Math.Abs((j + 0.5 - (i + 0.5) * step) / stretch), cubic);
+            for (int j = 0; j < from; j++) weights[i, j] /= sum;
+        }
+        return weights;
+    }
+
+    private static double Filter(double x, bool cubic) => !cubic ? Math.Max(0, 1 - x)
+        : x < 1 ? 1.5 * Math.Pow(x, 3) - 2.5 * x * x + 1
+        : x < 2 ? -0.5 * Math.Pow(x, 3) + 2.5 * x * x - 4 * x + 2 : 0;
+
+    private static DoubleTensor Oracle(DoubleTensor x, int height, int width, bool cubic)
+    {
+        var (shape, rows, columns) = (x.Shape, Weights(x.Shape[1], height, cubic), Weights(x.Shape[2], width, cubic));
+        var y = new DoubleTensor(new Shape(shape[0], height, width, shape[3]));
+        for (int n = 0; n < shape[0]; n++)
+            for (int i = 0; i < height; i++)
+                for (int j = 0; j < width; j++)
+                    for (int c = 0; c < shape[3]; c++)
+                        for (int p = 0; p < shape[1]; p++)
+                            for (int q = 0; q < shape[2]; q++)
+                                y[n, i, j, c] += rows[i, p] * columns[j, q] * x[n, p, q, c];
+        return y;
+    }
+}
