@@ -72,8 +72,6 @@ public partial class BrokenKernelTests
 
     private static void GroupsWriteOneElement(ArrayView<float> output) => output[Group.IdxX] = Grid.IdxX;
 
-    private static void ElementsReadNeighbours(Index1D i, ArrayView<float> data) => data[i] = data[i + 1] + 1;
-
     private static void HalfReachTheBarrier(ArrayView<float> output)
     {
         if (Group.IdxX < Threads / 2)
@@ -98,6 +96,4 @@ public partial class BrokenKernelTests
     }
 
     private static void DividesByZero(ArrayView<int> output, int divisor) => output[Group.IdxX] = 1 / divisor;
-
-    private static void UsesItsGroup(Index1D i, ArrayView<float> output) => output[i] = Group.IdxX;
 }

@@ -13,16 +13,6 @@ public class RightKernelTests
     private const int Threads = 128;
 
     [Test]
-    public void ElementwiseKernel([Values(1, 7, 1000)] int length)
-    {
-        using var device = new EmulatedDevice();
-        var x = device.Upload(Values(length));
-        var y = device.Allocate(length);
-        device.Accelerator.LoadAutoGroupedStreamKernel<Index1D, ArrayView<float>, ArrayView<float>, float>(Scale)(length, x, y, 2);
-        Assert.That(y.GetAsArray(), Is.EqualTo(Values(length).Select(v => 2 * v)));
-    }
-
-    [Test]
     public void Reduction([Values(1, 100, 1000)] int length)
     {
         using var device = new EmulatedDevice();
@@ -76,16 +66,6 @@ public class RightKernelTests
     }
 
     [Test]
-    public void DynamicSharedMemory()
-    {
-        using var device = new EmulatedDevice();
-        var y = device.Allocate(Threads);
-        device.Accelerator.LoadStreamKernel<ArrayView<float>>(ReverseThroughDynamic)(
-            new KernelConfig(1, Threads, SharedMemoryConfig.RequestDynamic<float>(Threads)), y);
-        Assert.That(y.GetAsArray(), Is.EqualTo(Enumerable.Range(0, Threads).Select(i => (float)(Threads - 1 - i))));
-    }
-
-    [Test]
     public void VectorAccessThroughCast()
     {
         using var device = new EmulatedDevice();
@@ -97,8 +77,6 @@ public class RightKernelTests
 
     private static float[] Values(int length) =>
         [.. Enumerable.Range(0, length).Select(i => (((i * 7919) % 1013) - 500) / 256f)];
-
-    private static void Scale(Index1D i, ArrayView<float> x, ArrayView<float> y, float factor) => y[i] = factor * x[i];
 
     private static void RowSums(ArrayView<float> x, ArrayView<float> sums, int length)
     {
@@ -163,14 +141,6 @@ public class RightKernelTests
             total += a[(Group.IdxY * Tile) + i] * b[(i * Tile) + Group.IdxX];
         Group.Barrier();
         total += 0;
-    }
-
-    private static void ReverseThroughDynamic(ArrayView<float> y)
-    {
-        var shared = SharedMemory.GetDynamic<float>();
-        shared[Group.IdxX] = Group.IdxX;
-        Group.Barrier();
-        y[Group.IdxX] = shared[shared.IntLength - 1 - Group.IdxX];
     }
 
     private static void CopyFours(ArrayView<float> x, ArrayView<float> y)

@@ -111,7 +111,7 @@ internal sealed unsafe class AccessTrace(Launch launch)
     {
         string element = shared ? _scheduler!.Shared.Name((byte*)address) : GlobalName(address);
         return new TraceFinding(
-            $"{element} is {what}", launch.IsElementwise ? null : GroupIndex(access.Group), Thread(access.Lane), Bracketed(access.Site));
+            $"{element} is {what}", GroupIndex(access.Group), Thread(access.Lane), Bracketed(access.Site));
     }
 
     private static SourceSite Bracketed(SourceSite site) => site with { Expression = $"[{site.Expression}]" };
@@ -127,9 +127,7 @@ internal sealed unsafe class AccessTrace(Launch launch)
         return "global memory";
     }
 
-    private string Name(Access access) => launch.IsElementwise
-        ? $"element {access.Lane}"
-        : $"group {GroupIndex(access.Group)}, thread {Thread(access.Lane)}";
+    private string Name(Access access) => $"group {GroupIndex(access.Group)}, thread {Thread(access.Lane)}";
 
     private Index3D GroupIndex(int group)
     {
@@ -139,7 +137,7 @@ internal sealed unsafe class AccessTrace(Launch launch)
 
     private Index3D Thread(int lane)
     {
-        var group = launch.IsElementwise ? new Index3D(int.MaxValue, 1, 1) : launch.GroupDim;
+        var group = launch.GroupDim;
         return new Index3D(lane % group.X, lane / group.X % group.Y, lane / (group.X * group.Y));
     }
 

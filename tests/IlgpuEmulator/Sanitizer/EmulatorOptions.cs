@@ -68,7 +68,7 @@ public sealed class FailingDevice
     internal void Allocate(long bytes)
     {
         ThrowIfLost();
-        if (bytes > MemoryBytes) throw new ILGPU.Runtime.Cuda.CudaException("out of memory");
+        if (bytes > MemoryBytes) throw new EmulatedFailure("out of memory");
         MemoryBytes -= bytes;
     }
 
@@ -86,6 +86,8 @@ public sealed class FailingDevice
 
     internal void ThrowIfLost()
     {
-        if (IsLost) throw new ILGPU.Runtime.Cuda.CudaException("unspecified launch failure");
+        if (IsLost) throw new EmulatedFailure("unspecified launch failure");
     }
 }
+
+internal sealed class EmulatedFailure(string message) : ILGPU.Runtime.AcceleratorException(message);

@@ -19,7 +19,7 @@ internal sealed unsafe class GroupScheduler : IDisposable
         _launch = launch;
         _lanes = launch.GroupDim.Size;
         _frames = new LaneFrames(launch, _lanes);
-        _shared = new SharedBlock(launch.SharedLimit, launch.DynamicBytes, _lanes, () => _context!.Lane);
+        _shared = new SharedBlock(launch.SharedLimit, _lanes, () => _context!.Lane);
         _context = new LaneContext { Launch = launch, Shared = _shared, Scheduler = this };
         _order = new int[_lanes];
         _ended = new bool[_lanes];
@@ -45,10 +45,7 @@ internal sealed unsafe class GroupScheduler : IDisposable
         try
         {
             Trace?.Begin(this);
-            if (_launch.IsElementwise)
-                RunElements(order);
-            else
-                RunGroups(order, poison);
+            RunGroups(order, poison);
         }
         catch (Exception e) when (e is not KernelSanitizerException and not NotSupportedException)
         {
@@ -129,32 +126,6 @@ internal sealed unsafe class GroupScheduler : IDisposable
                 SanitizerFinding.DivergentBarrier,
                 $"this thread waits at {own}, thread {first} of the group at another barrier",
                 "Group.Barrier()", file, line);
-        }
-    }
-
-    private void RunElements(LaneOrder order)
-    {
-        var extent = _launch.Extent;
-        int count = checked((int)extent.LongSize);
-        var elements = new int[count];
-        order.Fill(elements, 0);
-        byte* frame = _frames.Of(0);
-        int offset = _launch.Kernel.Frame.Arguments[0].Offset;
-        _frames.Reset();
-        foreach (int element in elements)
-        {
-            _context.SelectElement(element);
-            int x = element % extent.X, y = element / extent.X % extent.Y, z = element / (extent.X * extent.Y);
-            if (_launch.IndexType == IndexType.Index1D)
-                *(Index1D*)(frame + offset) = new Index1D(element);
-            else if (_launch.IndexType == IndexType.Index2D)
-                *(Index2D*)(frame + offset) = new Index2D(x, y);
-            else
-                *(Index3D*)(frame + offset) = new Index3D(x, y, z);
-            if (_launch.Kernel.Entry(frame) != 0)
-                throw LaneContext.Report(SanitizerFinding.Misuse, "a barrier in an element-wise kernel", "", "", 0);
-            // Elements run in no order at all: each is a group of its own to the race detector.
-            Trace?.EndSlice(element, 0, element);
         }
     }
 }

@@ -5,51 +5,12 @@ namespace IlgpuEmulator;
 /// <summary>Copies across the emulated bus; they keep the map of written bytes and refuse what would overrun a view.</summary>
 internal static unsafe class HostCopy
 {
-    internal static void Between<TView>(in TView source, in TView target)
-        where TView : IContiguousArrayView
-    {
-        long bytes = target.LengthInBytes;
-        if (bytes == 0)
-            return;
-        if (source.LengthInBytes != bytes)
-            throw Overrun($"{source.LengthInBytes} bytes copied to a view of {bytes}");
-        var from = source.Buffer.Memory;
-        var to = target.Buffer.Memory;
-        Large.Copy(from.At(source.IndexInBytes), to.At(target.IndexInBytes), bytes);
-        Large.Copy(from.DefinedAt(source.IndexInBytes), to.DefinedAt(target.IndexInBytes), bytes);
-    }
-
-    internal static void FromHost<T, TView>(TView target, ReadOnlySpan<T> data)
-        where TView : IContiguousArrayView
-        where T : unmanaged
-    {
-        fixed (T* pointer = data)
-            Write(target, pointer, (long)data.Length * sizeof(T));
-    }
-
-    /// <summary>A whole array must fill a whole view.</summary>
-    internal static void FromHostAll<T>(ArrayView<T> target, T[] data)
-        where T : unmanaged
-    {
-        if (data.Length != target.Length)
-            throw Overrun($"an array of {data.Length} elements copied to a view of {target.Length}");
-        FromHost<T, ArrayView<T>>(target, data);
-    }
-
     internal static void FromHost<T, TView>(TView target, ref T data, long length)
         where TView : IContiguousArrayView
         where T : unmanaged
     {
         fixed (T* pointer = &data)
             Write(target, pointer, length * sizeof(T));
-    }
-
-    internal static void ToHost<T, TView>(TView source, Span<T> data)
-        where TView : IContiguousArrayView
-        where T : unmanaged
-    {
-        fixed (T* pointer = data)
-            Read(source, pointer, (long)data.Length * sizeof(T));
     }
 
     internal static void ToHost<T, TView>(TView source, ref T data, long length)

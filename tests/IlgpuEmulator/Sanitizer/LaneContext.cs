@@ -30,16 +30,11 @@ internal sealed class LaneContext
 
     internal int Z { get; private set; }
 
-    /// <summary>The lane of a grouped kernel; an element-wise one has no group.</summary>
     internal static LaneContext InGroup
     {
         get
         {
-            var lane = Current;
-            return lane is { Launch.IsElementwise: false }
-                ? lane
-                : throw Report(
-                    SanitizerFinding.Misuse, "Group, Grid, Warp and SharedMemory exist only in explicitly grouped kernels", "", "", 0);
+            return Current ?? throw Report(SanitizerFinding.Misuse, "Group, Grid and SharedMemory exist only in kernels", "", "", 0);
         }
     }
 
@@ -56,12 +51,9 @@ internal sealed class LaneContext
     {
         string source = SourceSite.Describe(expression, file, line);
         var lane = Current;
-        if (lane is null)
-            return new KernelSanitizerException(finding, detail, "host", source: source);
-        return lane.Launch.IsElementwise
-            ? new KernelSanitizerException(finding, detail, lane.Launch.Name, null, new Index3D(lane.Lane, 0, 0), source)
-            : new KernelSanitizerException(
-                finding, detail, lane.Launch.Name, lane.GridIndex, new Index3D(lane.X, lane.Y, lane.Z), source);
+        return lane is null
+            ? new KernelSanitizerException(finding, detail, "host", source: source)
+            : new KernelSanitizerException(finding, detail, lane.Launch.Name, lane.GridIndex, new Index3D(lane.X, lane.Y, lane.Z), source);
     }
 
     /// <summary>Called by compiled kernels when a lane reaches a barrier, before it is suspended.</summary>
@@ -78,8 +70,6 @@ internal sealed class LaneContext
         if (GroupDim.X < GroupDim.Size)
             (X, Y, Z) = (lane % GroupDim.X, lane / GroupDim.X % GroupDim.Y, lane / (GroupDim.X * GroupDim.Y));
     }
-
-    internal void SelectElement(int element) => Lane = element;
 }
 
 /// <summary>Source positions as the caller-info parameters deliver them.</summary>

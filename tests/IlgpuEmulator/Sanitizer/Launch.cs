@@ -20,16 +20,6 @@ internal sealed class Launch
 
     internal required int SharedLimit { get; init; }
 
-    internal int DynamicBytes { get; init; }
-
-    internal bool IsElementwise { get; init; }
-
-    /// <summary>Extent of an element-wise launch.</summary>
-    internal Index3D Extent { get; init; }
-
-    /// <summary>Type of an element-wise kernel's index.</summary>
-    internal IndexType IndexType { get; init; }
-
     /// <summary>Memory reachable through the arguments, overlapping views merged.</summary>
     internal List<ViewRange> Ranges()
     {
@@ -65,9 +55,8 @@ internal sealed unsafe class LaneFrames : IDisposable
         _template = _frames + ((long)_bytes * lanes);
         NativeMemory.Clear(_template, (nuint)_bytes);
         var slots = launch.Kernel.Frame.Arguments;
-        int index = launch.IsElementwise ? 1 : 0;
         for (int i = 0; i < launch.Arguments.Length; i++)
-            launch.Arguments[i].Write(_template + slots[i + index].Offset);
+            launch.Arguments[i].Write(_template + slots[i].Offset);
     }
 
     public void Dispose() => NativeMemory.AlignedFree(_frames);

@@ -13,17 +13,15 @@ internal sealed unsafe class SharedBlock : IDisposable
 
     private readonly byte* _bytes;
     private readonly int _limit;
-    private readonly int _dynamicBytes;
     private readonly int[] _allocated;
     private readonly List<Slot> _slots = [];
     private readonly Func<int> _lane;
-    private int _staticBytes;
+    private int _usedByArrays;
     private byte _poison;
 
-    internal SharedBlock(int limit, int dynamicBytes, int lanes, Func<int> lane)
+    internal SharedBlock(int limit, int lanes, Func<int> lane)
     {
         _limit = limit;
-        _dynamicBytes = dynamicBytes;
         _allocated = new int[lanes];
         _lane = lane;
         // Room for the padding between arrays, which the device's limit does not count.
@@ -33,7 +31,7 @@ internal sealed unsafe class SharedBlock : IDisposable
 
     internal int Capacity { get; }
 
-    /// <summary>Bytes in use, padding included, dynamic memory first.</summary>
+    /// <summary>Bytes in use, padding included.</summary>
     internal int Used { get; private set; }
 
     internal byte* Bytes => _bytes;
@@ -44,15 +42,11 @@ internal sealed unsafe class SharedBlock : IDisposable
     internal void Reset(Poison poison)
     {
         _poison = poison.SharedValue;
-        Large.Fill(_bytes, Padded(_dynamicBytes), _poison);
         _slots.Clear();
-        _staticBytes = 0;
-        Used = Padded(_dynamicBytes);
+        _usedByArrays = 0;
+        Used = 0;
         Array.Clear(_allocated);
     }
-
-    internal ArrayView<T> Dynamic<T>()
-        where T : unmanaged => new(_bytes, 0, _dynamicBytes / sizeof(T), 0);
 
     internal ArrayView<T> Allocate<T>(int extent, string file, int line)
         where T : unmanaged
@@ -68,13 +62,12 @@ internal sealed unsafe class SharedBlock : IDisposable
             return new ArrayView<T>(_bytes + slot.Offset, 0, extent, 0);
         }
         long bytes = (long)extent * sizeof(T);
-        if (_staticBytes + _dynamicBytes + bytes > _limit || Used + bytes > Capacity)
+        if (_usedByArrays + bytes > _limit || Used + bytes > Capacity)
             throw Disagree(
-                $"{typeof(T).Name}[{extent}] takes shared memory from {_staticBytes + _dynamicBytes} to " +
-                $"{_staticBytes + _dynamicBytes + bytes} bytes; a group has {_limit}", file, line);
+                $"{typeof(T).Name}[{extent}] takes shared memory from {_usedByArrays} to {_usedByArrays + bytes} bytes; a group has {_limit}", file, line);
         var added = new Slot(typeof(T), extent, sizeof(T), Used, new SourceSite("", file, line));
         _slots.Add(added);
-        _staticBytes += (int)bytes;
+        _usedByArrays += (int)bytes;
         Used += Padded((int)bytes);
         new Span<byte>(_bytes + added.Offset, Used - added.Offset).Fill(_poison);
         return new ArrayView<T>(_bytes + added.Offset, 0, extent, 0);
@@ -107,7 +100,7 @@ internal sealed unsafe class SharedBlock : IDisposable
                 return $"element {(offset - slot.Offset) / slot.Size} of the shared {slot.Type.Name}[{slot.Extent}] " +
                     $"of {slot.Site}";
         }
-        return $"byte {offset} of dynamic shared memory";
+        return $"byte {offset} of shared memory";
     }
 
     private static int Padded(int bytes) => (bytes + Align - 1) & ~(Align - 1);

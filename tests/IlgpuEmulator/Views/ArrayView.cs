@@ -14,27 +14,10 @@ public readonly unsafe struct ArrayView<T> : IContiguousArrayView<T>
 {
     public static readonly int ElementSize = sizeof(T);
 
-    public static readonly ArrayView<T> Empty;
-
     // Address of the allocation, byte offset of the view in it, and the allocation's number (see MemoryTable).
     private readonly byte* _origin;
     private readonly long _offset;
     private readonly int _memory;
-
-    public ArrayView(MemoryBuffer source, long index, long length)
-    {
-        ArgumentNullException.ThrowIfNull(source);
-        ArgumentOutOfRangeException.ThrowIfNegative(index);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        if ((index + length) * sizeof(T) > source.LengthInBytes)
-            throw new ArgumentOutOfRangeException(
-                nameof(length),
-                $"Elements {index}..{index + length} of {sizeof(T)} bytes exceed a buffer of {source.LengthInBytes} bytes.");
-        _origin = (byte*)source.NativePtr;
-        _offset = index * sizeof(T);
-        _memory = source.Memory.Number;
-        Length = length;
-    }
 
     internal ArrayView(byte* origin, long offset, long length, int memory)
     {
@@ -48,47 +31,17 @@ public readonly unsafe struct ArrayView<T> : IContiguousArrayView<T>
 
     int IArrayView.ElementSize => sizeof(T);
 
-    long IContiguousArrayView.Index => _offset / sizeof(T);
-
     long IContiguousArrayView.IndexInBytes => _offset;
-
-    ArrayView<byte> IContiguousArrayView.AsRawArrayView() => new(_origin, _offset, LengthInBytes, _memory);
 
     public bool IsValid => _origin != null && Length > 0;
 
-    public LongIndex1D Extent => new(Length);
-
-    public Index1D IntExtent => new(IntLength);
-
     public long Length { get; }
-
-    public int IntLength => checked((int)Length);
 
     public long LengthInBytes => Length * sizeof(T);
 
     internal byte* Address => _origin + _offset;
 
     internal ViewRange Range => new(_memory, _offset, LengthInBytes);
-
-    public ref T this[
-        Index1D index,
-        [CallerArgumentExpression(nameof(index))] string expression = "",
-        [CallerFilePath] string file = "",
-        [CallerLineNumber] int line = 0]
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => ref this[(long)index.X, expression, file, line];
-    }
-
-    public ref T this[
-        LongIndex1D index,
-        [CallerArgumentExpression(nameof(index))] string expression = "",
-        [CallerFilePath] string file = "",
-        [CallerLineNumber] int line = 0]
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => ref this[index.X, expression, file, line];
-    }
 
     public ref T this[
         int index,
@@ -113,17 +66,6 @@ public readonly unsafe struct ArrayView<T> : IContiguousArrayView<T>
                 Access(index, expression, file, line);
             return ref ((T*)(_origin + _offset))[index];
         }
-    }
-
-    public ArrayView<T> SubView(
-        long index,
-        [CallerArgumentExpression(nameof(index))] string expression = "",
-        [CallerFilePath] string file = "",
-        [CallerLineNumber] int line = 0)
-    {
-        if (index < 0 || (index >= Length && (index != 0 || Length != 0)))
-            ThrowSubView(index, Length - index, expression, file, line);
-        return new ArrayView<T>(_origin, _offset + (index * sizeof(T)), Length - index, _memory);
     }
 
     public ArrayView<T> SubView(
@@ -162,9 +104,7 @@ public readonly unsafe struct ArrayView<T> : IContiguousArrayView<T>
 
     public override string ToString() => $"{_offset / sizeof(T)} [{Length}]";
 
-    public static implicit operator ArrayView1D<T, Stride1D.Dense>(ArrayView<T> view) => new(view, view.Extent, default);
-
-    public static implicit operator ArrayView<T>(ArrayView1D<T, Stride1D.Dense> view) => view.BaseView.SubView(0, view.Length);
+    public static implicit operator ArrayView<T>(ArrayView1D<T, Stride1D.Dense> view) => view.BaseView;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void Access(long index, string expression, string file, int line)

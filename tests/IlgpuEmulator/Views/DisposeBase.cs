@@ -21,29 +21,20 @@ namespace ILGPU.Util
 
 namespace ILGPU.Runtime
 {
-    public interface IAcceleratorObject : IDisposable
+    public abstract class AcceleratorObject : Util.DisposeBase
     {
-        Accelerator Accelerator { get; }
+        private readonly Accelerator _accelerator;
 
-        AcceleratorType AcceleratorType { get; }
-    }
-
-    public abstract class AcceleratorObject : Util.DisposeBase, IAcceleratorObject
-    {
         protected AcceleratorObject(Accelerator accelerator)
         {
-            Accelerator = accelerator;
+            _accelerator = accelerator;
             accelerator.Own(this);
         }
-
-        public Accelerator Accelerator { get; }
-
-        public AcceleratorType AcceleratorType => Accelerator.AcceleratorType;
 
         protected sealed override void Dispose(bool disposing)
         {
             DisposeAcceleratorObject(disposing);
-            Accelerator.Disown(this);
+            _accelerator.Disown(this);
         }
 
         protected abstract void DisposeAcceleratorObject(bool disposing);

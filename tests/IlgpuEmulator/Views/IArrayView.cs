@@ -17,11 +17,7 @@ public interface IArrayView
 
 public interface IContiguousArrayView : IArrayView
 {
-    long Index { get; }
-
     long IndexInBytes { get; }
-
-    ArrayView<byte> AsRawArrayView();
 }
 
 public interface IArrayView<T> : IArrayView
