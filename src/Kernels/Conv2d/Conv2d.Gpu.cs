@@ -27,8 +27,7 @@ public sealed partial class GpuKernels
     public void Conv2dForward(in Conv2dShape shape, in Conv2dInput input, TensorView packed, in Conv2dEpilogue epilogue, TensorView y)
     {
         int rows = checked(shape.Batch * shape.OutHeight * shape.OutWidth), depth = shape.KernelHeight * shape.KernelWidth * shape.InChannels;
-        var image = ConvInput(shape, input, out int vectors);
-        var window = new WindowOperand { Image = image, Geometry = ConvGeometry.Of(shape), Count = rows, Depth = depth, Vectors = vectors };
+        var window = new WindowRowsOperand<ForwardTaps> { Windows = InputWindows(shape, input), Count = rows, Depth = depth };
         var result = new ConvResult
         {
             Y = View(y),
@@ -52,13 +51,11 @@ public sealed partial class GpuKernels
     public void Conv2dInputGrad(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate)
     {
         int rows = checked(shape.Batch * shape.Height * shape.Width), depth = shape.KernelHeight * shape.KernelWidth * shape.OutChannels;
-        var window = new GradWindowOperand
+        var window = new WindowRowsOperand<GradientTaps>
         {
-            Grad = View(dy),
-            Geometry = ConvGeometry.Of(shape),
+            Windows = new() { Image = View(dy), Taps = GradientTaps.Of(shape), Vectors = InVectors(shape.OutChannels, dy) },
             Count = rows,
             Depth = depth,
-            Vectors = InVectors(shape.OutChannels, dy),
         };
         var weights = new TapsOperand
         {
@@ -84,8 +81,7 @@ public sealed partial class GpuKernels
     public void Conv2dWeightGrad(in Conv2dShape shape, in Conv2dInput input, TensorView dy, TensorView workspace, TensorView dw, bool accumulate)
     {
         var (rows, columns, depth) = WeightGradExtents(shape);
-        var image = ConvInput(shape, input, out int vectors);
-        var window = new WindowColumnsOperand { Image = image, Geometry = ConvGeometry.Of(shape), Count = columns, Depth = depth, Vectors = vectors };
+        var window = new WindowColumnsOperand { Windows = InputWindows(shape, input), Count = columns, Depth = depth };
         int slices = Slices(rows, columns, depth);
         if (slices == 1)
         {
@@ -103,16 +99,13 @@ public sealed partial class GpuKernels
     private static (int Rows, int Columns, int Depth) WeightGradExtents(in Conv2dShape shape) =>
         (shape.OutChannels, shape.KernelHeight * shape.KernelWidth * shape.InChannels, checked(shape.Batch * shape.OutHeight * shape.OutWidth));
 
-    /// <summary>The virtual input as a tensor: the source itself where nothing is done to it.</summary>
-    private ArrayView<float> ConvInput(in Conv2dShape shape, in Conv2dInput input, out int vectors)
+    /// <summary>The windows of the virtual input, which is a tensor: the source itself where nothing is done to it.</summary>
+    private ConvWindows<ForwardTaps> InputWindows(in Conv2dShape shape, in Conv2dInput input)
     {
         bool normalise = !input.NormMean.IsEmpty;
+        var windows = new ConvWindows<ForwardTaps> { Taps = ForwardTaps.Of(shape) };
         if (input.X2.IsEmpty && !input.Upsample && !normalise && !input.Silu)
-        {
-            vectors = InVectors(shape.InChannels, input.X);
-            return View(input.X);
-        }
-        vectors = InVectors(shape.InChannels);
+            return windows with { Image = View(input.X), Vectors = InVectors(shape.InChannels, input.X) };
         var u = Scratch(ConvInputScratch, (long)shape.Batch * shape.Height * shape.Width * shape.InChannels);
         LaunchEach(new ConvInputKernel
         {
@@ -135,7 +128,7 @@ public sealed partial class GpuKernels
             HasScaleShift = input.ScaleShift.IsEmpty ? 0 : 1,
             Silu = input.Silu ? 1 : 0,
         }, u.Length);
-        return u;
+        return windows with { Image = u, Vectors = InVectors(shape.InChannels) };
     }
 
     /// <summary>Writes the virtual input of a convolution: see <see cref="Conv2dInput"/>.</summary>

@@ -2,16 +2,54 @@ using ILGPU;
 
 namespace NativeDiffusion.Kernels;
 
-/// <summary>The extents that a kernel needs to find a tap.</summary>
-internal struct ConvGeometry
+/// <summary>Which pixel of an image a pixel of the other one meets through a tap.</summary>
+internal interface IConvTaps
 {
-    public int Height, Width, Inputs, OutHeight, OutWidth, Outputs, KernelWidth, Stride, Padding;
+    /// <summary>Channels of the image.</summary>
+    int Channels { get; }
 
-    public static ConvGeometry Of(in Conv2dShape s) => new()
+    /// <summary>The image's pixel, or -1 for none.</summary>
+    int Pixel(int pixel, int tap);
+}
+
+/// <summary>The input, as output pixels see it; none in the padding.</summary>
+internal struct ForwardTaps : IConvTaps
+{
+    public int Height, Width, Inputs, OutHeight, OutWidth, KernelWidth, Stride, Padding;
+
+    public readonly int Channels => Inputs;
+
+    public static ForwardTaps Of(in Conv2dShape s) => new()
     {
         Height = s.Height,
         Width = s.Width,
         Inputs = s.InChannels,
+        OutHeight = s.OutHeight,
+        OutWidth = s.OutWidth,
+        KernelWidth = s.KernelWidth,
+        Stride = s.Stride,
+        Padding = s.Padding,
+    };
+
+    public readonly int Pixel(int pixel, int tap)
+    {
+        int row = pixel / OutWidth, j = pixel - row * OutWidth, n = row / OutHeight, i = row - n * OutHeight;
+        int a = tap / KernelWidth, y = i * Stride + a - Padding, x = j * Stride + tap - a * KernelWidth - Padding;
+        return y < 0 || y >= Height || x < 0 || x >= Width ? -1 : (n * Height + y) * Width + x;
+    }
+}
+
+/// <summary>The output's gradient, as input pixels reach it; none where the output ends or the stride steps over.</summary>
+internal struct GradientTaps : IConvTaps
+{
+    public int Height, Width, OutHeight, OutWidth, Outputs, KernelWidth, Stride, Padding;
+
+    public readonly int Channels => Outputs;
+
+    public static GradientTaps Of(in Conv2dShape s) => new()
+    {
+        Height = s.Height,
+        Width = s.Width,
         OutHeight = s.OutHeight,
         OutWidth = s.OutWidth,
         Outputs = s.OutChannels,
@@ -20,16 +58,7 @@ internal struct ConvGeometry
         Padding = s.Padding,
     };
 
-    /// <summary>Input pixel that output pixel <paramref name="pixel"/> sees through a tap, or -1 in the padding.</summary>
-    public readonly int InputPixel(int pixel, int tap)
-    {
-        int row = pixel / OutWidth, j = pixel - row * OutWidth, n = row / OutHeight, i = row - n * OutHeight;
-        int a = tap / KernelWidth, y = i * Stride + a - Padding, x = j * Stride + tap - a * KernelWidth - Padding;
-        return y < 0 || y >= Height || x < 0 || x >= Width ? -1 : (n * Height + y) * Width + x;
-    }
-
-    /// <summary>Output pixel that sees input pixel <paramref name="pixel"/> through a tap, or -1 if none does.</summary>
-    public readonly int OutputPixel(int pixel, int tap)
+    public readonly int Pixel(int pixel, int tap)
     {
         int row = pixel / Width, x = pixel - row * Width, n = row / Height, y = row - n * Height, a = tap / KernelWidth;
         int i = y + Padding - a, j = x + Padding - (tap - a * KernelWidth);
@@ -40,88 +69,57 @@ internal struct ConvGeometry
     }
 }
 
-/// <summary>Rows: output pixels; k: tap and input channel.</summary>
-internal struct WindowOperand : IGemmOperand
+/// <summary>An image as windows: for every pixel of the other one the taps, and for every tap the channels.</summary>
+internal struct ConvWindows<TTaps>
+    where TTaps : struct, IConvTaps
 {
     public ArrayView<float> Image;
-    public ConvGeometry Geometry;
-    public int Count, Depth, Vectors;
+    public TTaps Taps;
+    public int Vectors;
 
-    public static int AlongK => 1;
-
-    public readonly F4 Load(int index, int k)
+    /// <summary>Values position .. position + 3 of a pixel's window, zero from <paramref name="length"/> on.</summary>
+    public readonly F4 Four(int pixel, int position, int length)
     {
-        if (index >= Count || k >= Depth) return default;
-        if (Vectors != 0)
-        {
-            int tap = k / Geometry.Inputs, pixel = Geometry.InputPixel(index, tap);
-            return pixel < 0 ? default : Image.Cast<F4>()[((long)pixel * Geometry.Inputs + k - tap * Geometry.Inputs) / 4];
-        }
-        return new F4 { X = At(index, k), Y = At(index, k + 1), Z = At(index, k + 2), W = At(index, k + 3) };
+        if (Vectors == 0)
+            return new F4 { X = At(pixel, position, length), Y = At(pixel, position + 1, length), Z = At(pixel, position + 2, length), W = At(pixel, position + 3, length) };
+        long at = Find(pixel, position);
+        return at < 0 ? default : Image.Cast<F4>()[at / 4];
     }
 
-    private readonly float At(int index, int k)
+    private readonly float At(int pixel, int position, int length)
     {
-        if (k >= Depth) return 0;
-        int tap = k / Geometry.Inputs, pixel = Geometry.InputPixel(index, tap);
-        return pixel < 0 ? 0 : Image[(long)pixel * Geometry.Inputs + k - tap * Geometry.Inputs];
+        long at = position < length ? Find(pixel, position) : -1;
+        return at < 0 ? 0 : Image[at];
+    }
+
+    private readonly long Find(int pixel, int position)
+    {
+        int channels = Taps.Channels, tap = position / channels, met = Taps.Pixel(pixel, tap);
+        return met < 0 ? -1 : (long)met * channels + position - tap * channels;
     }
 }
 
-/// <summary>Columns: tap and input channel; k: output pixels.</summary>
+/// <summary>Rows: pixels; k: the values of their windows.</summary>
+internal struct WindowRowsOperand<TTaps> : IGemmOperand
+    where TTaps : struct, IConvTaps
+{
+    public ConvWindows<TTaps> Windows;
+    public int Count, Depth;
+
+    public static int AlongK => 1;
+
+    public readonly F4 Load(int index, int k) => index >= Count || k >= Depth ? default : Windows.Four(index, k, Depth);
+}
+
+/// <summary>Columns: the values of the input's windows; k: output pixels.</summary>
 internal struct WindowColumnsOperand : IGemmOperand
 {
-    public ArrayView<float> Image;
-    public ConvGeometry Geometry;
-    public int Count, Depth, Vectors;
+    public ConvWindows<ForwardTaps> Windows;
+    public int Count, Depth;
 
     public static int AlongK => 0;
 
-    public readonly F4 Load(int index, int k)
-    {
-        if (index >= Count || k >= Depth) return default;
-        if (Vectors != 0)
-        {
-            int tap = index / Geometry.Inputs, pixel = Geometry.InputPixel(k, tap);
-            return pixel < 0 ? default : Image.Cast<F4>()[((long)pixel * Geometry.Inputs + index - tap * Geometry.Inputs) / 4];
-        }
-        return new F4 { X = At(index, k), Y = At(index + 1, k), Z = At(index + 2, k), W = At(index + 3, k) };
-    }
-
-    private readonly float At(int index, int k)
-    {
-        if (index >= Count) return 0;
-        int tap = index / Geometry.Inputs, pixel = Geometry.InputPixel(k, tap);
-        return pixel < 0 ? 0 : Image[(long)pixel * Geometry.Inputs + index - tap * Geometry.Inputs];
-    }
-}
-
-/// <summary>Rows: input pixels; k: tap and output channel.</summary>
-internal struct GradWindowOperand : IGemmOperand
-{
-    public ArrayView<float> Grad;
-    public ConvGeometry Geometry;
-    public int Count, Depth, Vectors;
-
-    public static int AlongK => 1;
-
-    public readonly F4 Load(int index, int k)
-    {
-        if (index >= Count || k >= Depth) return default;
-        if (Vectors != 0)
-        {
-            int tap = k / Geometry.Outputs, pixel = Geometry.OutputPixel(index, tap);
-            return pixel < 0 ? default : Grad.Cast<F4>()[((long)pixel * Geometry.Outputs + k - tap * Geometry.Outputs) / 4];
-        }
-        return new F4 { X = At(index, k), Y = At(index, k + 1), Z = At(index, k + 2), W = At(index, k + 3) };
-    }
-
-    private readonly float At(int index, int k)
-    {
-        if (k >= Depth) return 0;
-        int tap = k / Geometry.Outputs, pixel = Geometry.OutputPixel(index, tap);
-        return pixel < 0 ? 0 : Grad[(long)pixel * Geometry.Outputs + k - tap * Geometry.Outputs];
-    }
+    public readonly F4 Load(int index, int k) => index >= Count || k >= Depth ? default : Windows.Four(k, index, Count);
 }
 
 /// <summary>Columns: input channels; k: tap and output channel.</summary>
