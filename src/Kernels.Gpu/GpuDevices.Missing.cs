@@ -11,7 +11,7 @@ public static class GpuDevices
 
     /// <summary>Always fails, and says how to get a build that has GPU support.</summary>
     /// <exception cref="DeviceException">Always.</exception>
-    public static IKernels Open(string id) => throw Missing($"Device '{id}'");
+    public static IKernels Open(string id, MatrixArithmetic arithmetic = MatrixArithmetic.Ieee) => throw Missing($"Device '{id}'");
 
     internal static DeviceException Missing(string what) => new(
         $"{what}: this build has no GPU support, because the package source did not serve ILGPU 1.5.3 when it was made. "

@@ -24,8 +24,9 @@ public static class GpuDevices
 
     /// <summary>Opens a device.</summary>
     /// <param name="id">cuda or opencl, with :n for the n-th of them; or <see cref="GpuDevice.Simulation"/>.</param>
+    /// <param name="arithmetic">How it multiplies matrices; a device without tensor cores rounds the factors and multiplies in float32.</param>
     /// <exception cref="DeviceException">There is no such device, or it cannot be used.</exception>
-    public static IKernels Open(string id)
+    public static IKernels Open(string id, MatrixArithmetic arithmetic = MatrixArithmetic.Ieee)
     {
         var context = CreateContext();
         try
@@ -36,7 +37,11 @@ public static class GpuDevices
             if (device is null) throw new DeviceException(NotFound(id, [.. all.Select(found => found.Description)]));
             if (description.Problem is not null) throw new DeviceException($"Device '{id}' ({description.Name}) cannot be used: {description.Problem}");
             var accelerator = device.CreateAccelerator(context);
-            return new GpuKernels(context, accelerator, accelerator is CudaAccelerator cuda ? cuda.GetFreeMemory : null);
+            return new GpuKernels(context, accelerator, accelerator is CudaAccelerator cuda ? cuda.GetFreeMemory : null)
+            {
+                Arithmetic = arithmetic,
+                HasTensorCores = device is CudaDevice { Architecture: { } architecture } && architecture >= CudaArchitecture.SM_80,
+            };
         }
         catch (Exception e) when (e is AcceleratorException or NotSupportedException or CapabilityNotSupportedException)
         {

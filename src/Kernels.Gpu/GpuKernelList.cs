@@ -10,7 +10,7 @@ namespace NativeDiffusion.Kernels;
 /// <summary>Compiles the kernels to PTX, the assembler language of NVIDIA GPUs, without such a GPU.</summary>
 public static class GpuKernelList
 {
-    /// <summary>Compiles every kernel.</summary>
+    /// <summary>Compiles every kernel that the architecture has the instructions for.</summary>
     /// <param name="architecture">sm_80, sm_90 and the like.</param>
     /// <returns>Name and PTX, one kernel after the other.</returns>
     /// <exception cref="DeviceException">No such architecture.</exception>
@@ -26,7 +26,7 @@ public static class GpuKernelList
         using var context = Context.Create(b => b.Optimize(OptimizationLevel.O2));
         using var backend = new PTXBackend(context, architecture, CudaInstructionSet.ISA_78, null!);
         var entry = typeof(GpuEntry).GetMethod(nameof(GpuEntry.Run), BindingFlags.Public | BindingFlags.Static)!;
-        foreach (var type in GpuKernelTypes.All)
+        foreach (var type in GpuKernelTypes.All.Where(type => architecture >= CudaArchitecture.SM_80 || !GpuKernelTypes.NeedsTensorCores(type)))
         {
             var description = EntryPointDescription.FromExplicitlyGroupedKernel(entry.MakeGenericMethod(type));
             var compiled = (PTXCompiledKernel)backend.Compile(description, new KernelSpecialization(GpuEntry.ThreadsOf(type), 1));

@@ -8,7 +8,7 @@ namespace NativeDiffusion.Kernels;
 /// </summary>
 internal static class GpuKernelTypes
 {
-    private static readonly Type[] Combinations =
+    private static readonly Type[] Products =
     [
         typeof(GemmKernel<RowsOperand, RowsOperand, MatrixResult>),
         typeof(GemmKernel<RowsOperand, ColumnsOperand, MatrixResult>),
@@ -17,6 +17,11 @@ internal static class GpuKernelTypes
         typeof(GemmKernel<WindowRowsOperand<GradientTaps>, TapsOperand, MatrixResult>),
         typeof(GemmKernel<ColumnsOperand, WindowColumnsOperand, MatrixResult>),
         typeof(GemmKernel<ColumnsOperand, WindowColumnsOperand, SlicesResult>),
+    ];
+
+    private static readonly Type[] Combinations =
+    [
+        .. Products.SelectMany(InEveryArithmetic),
         typeof(ColumnSumsKernel<PlainTerm, PlainResult>),
         typeof(ColumnSumsKernel<PairTerm, VectorsResult>),
         typeof(ColumnSumsKernel<PairTerm, GroupNormRowResult>),
@@ -46,10 +51,26 @@ internal static class GpuKernelTypes
         }
     }
 
+    /// <summary>Whether a kernel runs only on CUDA devices of architecture 8.0 and later.</summary>
+    public static bool NeedsTensorCores(Type kernel) => kernel.IsGenericType && kernel.GetGenericTypeDefinition() == typeof(TensorCoreGemmKernel<,,,>);
+
     /// <summary>The type's name, for a generic one followed by its arguments.</summary>
     public static string Name(Type type) => !type.IsGenericType
         ? type.Name
         : string.Join("_", new[] { type.Name[..type.Name.IndexOf('`')] }.Concat(type.GetGenericArguments().Select(Name)));
+
+    /// <summary>A product of factors as they are, and of rounded ones with and without tensor cores.</summary>
+    private static IEnumerable<Type> InEveryArithmetic(Type product)
+    {
+        yield return product;
+        Type[] parts = product.GetGenericArguments();
+        foreach (var format in new[] { typeof(Tf32Format), typeof(Bf16Format) })
+        {
+            Type Rounded(Type operand) => typeof(RoundedOperand<,>).MakeGenericType(operand, format);
+            yield return typeof(GemmKernel<,,>).MakeGenericType(Rounded(parts[0]), Rounded(parts[1]), parts[2]);
+            yield return typeof(TensorCoreGemmKernel<,,,>).MakeGenericType([.. parts, format]);
+        }
+    }
 
     private static Type[] CombinationsOf(Type kernel, Type[] structs)
     {

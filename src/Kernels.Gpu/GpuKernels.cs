@@ -35,7 +35,7 @@ public sealed partial class GpuKernels : IKernels
     }
 
     /// <inheritdoc/>
-    public string DeviceName => $"{_accelerator.AcceleratorType.ToString().ToLowerInvariant()} ({_accelerator.Name})";
+    public string DeviceName => $"{_accelerator.AcceleratorType.ToString().ToLowerInvariant()} ({_accelerator.Name}{ArithmeticName})";
 
     /// <inheritdoc/>
     public DeviceMemory Allocate(long length)

@@ -36,6 +36,8 @@ internal sealed class ErrorTests : CliFixture
     [TestCase("sample --seed -1", "--seed takes a whole number from 0")]
     [TestCase("sample --out x.jpg", ".jpg", "--format")]
     [TestCase("sample --device tpu", "--device takes auto, cpu, cuda[:n], opencl[:n] or ilgpu-cpu; got 'tpu'.")]
+    [TestCase("sample --math bf16", "--math bf16 is of GPUs; the device is cpu, which multiplies in float32.")]
+    [TestCase("sample --math fp8", "--math takes one of ieee, tf32, bf16; got 'fp8'.")]
     [TestCase("sample --threads 5000", "--threads takes a whole number from 0 to 1024")]
     [TestCase("train --preset huge", "--preset takes one of quick, digits")]
     [TestCase("train --images a", "--images and --labels belong together")]

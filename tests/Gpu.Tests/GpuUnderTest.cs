@@ -6,9 +6,15 @@ namespace NativeDiffusion.Tests.Gpu;
 /// <summary>The device that the shared GPU tests run on: the one that ND_GPU_DEVICE names; without it they are ignored, as the simulation takes minutes.</summary>
 internal static class GpuUnderTest
 {
-    public static IKernels Open()
+    /// <summary>On tensor cores where the device has them, unless <paramref name="portable"/>.</summary>
+    public static IKernels Open(MatrixArithmetic arithmetic = MatrixArithmetic.Ieee, bool portable = false)
     {
-        if (Environment.GetEnvironmentVariable("ND_GPU_DEVICE") is { Length: > 0 } device) return GpuDevices.Open(device);
+        if (Environment.GetEnvironmentVariable("ND_GPU_DEVICE") is { Length: > 0 } device)
+        {
+            var kernels = (GpuKernels)GpuDevices.Open(device, arithmetic);
+            kernels.HasTensorCores &= !portable;
+            return kernels;
+        }
         Assert.Ignore("Set ND_GPU_DEVICE to cuda:0, or to ilgpu-cpu for ILGPU's simulation.");
         throw new InvalidOperationException();
     }

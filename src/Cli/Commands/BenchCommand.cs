@@ -45,7 +45,7 @@ internal sealed class BenchCommand
         var bench = new BenchCommand();
         var command = new CliCommand("bench", Description, Details)
         {
-            bench._config, bench._pass, bench._batch, bench._device.Device, bench._device.Threads, bench._runs, bench._profile, bench._json,
+            bench._config, bench._pass, bench._batch, bench._device.Device, bench._device.Threads, bench._device.Math, bench._runs, bench._profile, bench._json,
         };
         command.SetAction(parsed => bench.Run(parsed, context));
         return command;

@@ -38,7 +38,7 @@ internal sealed class ClassifyCommand
         var classify = new ClassifyCommand();
         var command = new CliCommand("classify", Description, Details)
         {
-            classify._input, classify._model, classify._perImage, classify._device.Device, classify._device.Threads, classify._json,
+            classify._input, classify._model, classify._perImage, classify._device.Device, classify._device.Threads, classify._device.Math, classify._json,
         };
         command.SetAction(parsed => classify.Run(parsed, context));
         return command;

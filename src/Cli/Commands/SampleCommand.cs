@@ -108,7 +108,7 @@ internal sealed class SampleCommand
         {
             sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing,
             sample._eta, sample._v, sample._variance, sample._churn, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
-            sample._batch, sample._device.Device, sample._device.Threads, sample._out, sample._format, sample._json,
+            sample._batch, sample._device.Device, sample._device.Threads, sample._device.Math, sample._out, sample._format, sample._json,
         };
         command.SetAction(parsed => sample.Run(parsed, context));
         return command;

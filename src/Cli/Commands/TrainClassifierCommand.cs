@@ -58,7 +58,7 @@ internal sealed class TrainClassifierCommand
         var command = new CliCommand("train-classifier", Description, Details)
         {
             train._images, train._labels, train._folder, train._testImages, train._testLabels, train._out, train._epochs, train._batch,
-            train._rate, train._width, train._levels, train._blocks, train._seed, train._device.Device, train._device.Threads, train._json,
+            train._rate, train._width, train._levels, train._blocks, train._seed, train._device.Device, train._device.Threads, train._device.Math, train._json,
         };
         command.SetAction(parsed => train.Run(parsed, context));
         return command;

@@ -72,7 +72,7 @@ internal sealed class TrainCommand
         var command = new CliCommand("train", Description, Details)
         {
             train._preset, train._images, train._labels, train._folder, train._out, train._steps, train._batch, train._rate, train._warmup,
-            train._nullProbability, train._prediction, train._schedule, train._weighting, train._dropout, train._seed, train._device.Device, train._device.Threads,
+            train._nullProbability, train._prediction, train._schedule, train._weighting, train._dropout, train._seed, train._device.Device, train._device.Threads, train._device.Math,
             train._sampleEvery, train._saveEvery, train._stopAfter, train._resume, train._force, train._json,
         };
         command.SetAction(parsed => train.Run(parsed, context));

@@ -2,10 +2,11 @@ using System.Collections.Concurrent;
 using System.Reflection;
 using System.Reflection.Emit;
 using ILGPU;
+using ILGPU.Runtime.Cuda;
 
 namespace IlgpuEmulator;
 
-/// <summary>Which methods can reach a barrier, directly or through what they call.</summary>
+/// <summary>Which methods can wait: at a barrier, or in an instruction that a whole warp runs, directly or through what they call.</summary>
 internal static class Barriers
 {
     private static readonly ConcurrentDictionary<MethodBase, bool> Known = new();
@@ -13,9 +14,12 @@ internal static class Barriers
     internal static bool IsBarrier(MethodBase method) =>
         method.DeclaringType == typeof(Group) && method.Name == nameof(Group.Barrier);
 
+    /// <summary>An instruction for which the lanes of a warp wait for each other.</summary>
+    internal static bool IsWarpInstruction(MethodBase method) => method.DeclaringType == typeof(CudaAsm);
+
     internal static bool CanReach(MethodBase method)
     {
-        if (IsBarrier(method))
+        if (IsBarrier(method) || IsWarpInstruction(method))
             return true;
         if (Known.TryGetValue(method, out bool known))
             return known;

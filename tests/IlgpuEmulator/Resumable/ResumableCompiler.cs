@@ -4,7 +4,7 @@ using System.Reflection.Emit;
 
 namespace IlgpuEmulator;
 
-/// <summary>Runs a lane from where it stopped; 0 when it has ended, 1 when it waits at a barrier.</summary>
+/// <summary>Runs a lane from where it stopped; 0 when it has ended, 1 when it waits.</summary>
 internal unsafe delegate int LaneEntry(byte* frame);
 
 /// <summary>A method in resumable form, with the bytes a lane needs for it and all it calls.</summary>

@@ -68,9 +68,10 @@ internal sealed partial class ResumableEmitter
     {
         var declared = (MethodBase)instruction.Operand!;
         var target = Barriers.Target(instruction, constraint);
-        if (Barriers.IsBarrier(target))
+        if (Barriers.IsBarrier(target) || Barriers.IsWarpInstruction(target))
         {
-            EmitBarrier(instruction);
+            // The arguments are on the stack: a barrier's are its place in the source, a warp's instruction takes its own.
+            EmitWait(instruction, Barriers.IsBarrier(target) ? Arrive : (MethodInfo)target);
             return;
         }
         if (Barriers.CanReach(target))
@@ -87,10 +88,9 @@ internal sealed partial class ResumableEmitter
             _il.Emit(op, (MethodInfo)target);
     }
 
-    private void EmitBarrier(IlInstruction instruction)
+    private void EmitWait(IlInstruction instruction, MethodInfo arrive)
     {
-        // The barrier's caller-info arguments are on the stack.
-        _il.Emit(OpCodes.Call, Arrive);
+        _il.Emit(OpCodes.Call, arrive);
         var spilled = Spill(instruction);
         int state = Suspend();
         var resume = _il.DefineLabel();

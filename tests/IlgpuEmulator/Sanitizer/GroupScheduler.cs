@@ -11,8 +11,9 @@ internal sealed unsafe class GroupScheduler : IDisposable
     private readonly LaneFrames _frames;
     private readonly LaneContext _context;
     private readonly int[] _order;
-    private readonly bool[] _ended;
+    private readonly LaneState[] _states;
     private readonly (string File, int Line)[] _waiting;
+    private readonly WarpInstructions _warps;
 
     internal GroupScheduler(Launch launch)
     {
@@ -22,8 +23,9 @@ internal sealed unsafe class GroupScheduler : IDisposable
         _shared = new SharedBlock(launch.SharedLimit, _lanes, () => _context!.Lane);
         _context = new LaneContext { Launch = launch, Shared = _shared, Scheduler = this };
         _order = new int[_lanes];
-        _ended = new bool[_lanes];
+        _states = new LaneState[_lanes];
         _waiting = new (string, int)[_lanes];
+        _warps = new WarpInstructions(_context, _states, launch.WarpSize);
     }
 
     /// <summary>Called with group and interval after each interval; null to skip.</summary>
@@ -60,7 +62,17 @@ internal sealed unsafe class GroupScheduler : IDisposable
         }
     }
 
-    internal void Arrive(int lane, string file, int line) => _waiting[lane] = (file, line);
+    internal void Arrive(int lane, string file, int line)
+    {
+        _waiting[lane] = (file, line);
+        _states[lane] = LaneState.AtBarrier;
+    }
+
+    internal void ArriveInWarp(int lane, string instruction, ReadOnlySpan<nint> registers, string file, int line)
+    {
+        _states[lane] = LaneState.InWarp;
+        _warps.Arrive(lane, instruction, registers, file, line);
+    }
 
     private void RunGroups(LaneOrder order, Poison poison)
     {
@@ -72,43 +84,40 @@ internal sealed unsafe class GroupScheduler : IDisposable
             _context.GridIndex = new Index3D(group % grid.X, group / grid.X % grid.Y, group / (grid.X * grid.Y));
             _shared.Reset(poison);
             _frames.Reset();
-            Array.Clear(_ended);
+            Array.Clear(_states);
             RunGroup(group, order);
         }
     }
 
     private void RunGroup(int group, LaneOrder order)
     {
-        int running = _lanes;
-        for (int interval = 0; running > 0; interval++)
+        for (int interval = 0; _states.Contains(LaneState.Running); interval++)
         {
             order.Fill(_order, unchecked((group * 31) + interval));
-            int waiting = 0;
-            foreach (int lane in _order)
+            do
             {
-                _context.Select(lane);
-                if (_launch.Kernel.Entry(_frames.Of(lane)) == 0)
+                foreach (int lane in _order)
                 {
-                    _ended[lane] = true;
-                    running--;
+                    if (_states[lane] != LaneState.Running)
+                        continue;
+                    _context.Select(lane);
+                    if (_launch.Kernel.Entry(_frames.Of(lane)) == 0)
+                        _states[lane] = LaneState.Ended;
+                    Trace?.EndSlice(group, interval, lane);
                 }
-                else
-                {
-                    waiting++;
-                }
-                Trace?.EndSlice(group, interval, lane);
             }
+            while (_warps.Run());
             IntervalEnded?.Invoke(group, interval);
-            if (waiting > 0)
+            if (_states.Contains(LaneState.AtBarrier))
                 CheckBarrier();
         }
     }
 
     private void CheckBarrier()
     {
-        int first = Array.IndexOf(_ended, false);
+        int first = Array.IndexOf(_states, LaneState.AtBarrier);
         var (file, line) = _waiting[first];
-        int ended = Array.IndexOf(_ended, true);
+        int ended = Array.IndexOf(_states, LaneState.Ended);
         if (ended >= 0)
         {
             _context.Select(ended);
@@ -127,5 +136,15 @@ internal sealed unsafe class GroupScheduler : IDisposable
                 $"this thread waits at {own}, thread {first} of the group at another barrier",
                 "Group.Barrier()", file, line);
         }
+        Array.Fill(_states, LaneState.Running);
     }
+}
+
+/// <summary>What a lane of the running group does.</summary>
+internal enum LaneState
+{
+    Running,
+    InWarp,
+    AtBarrier,
+    Ended,
 }

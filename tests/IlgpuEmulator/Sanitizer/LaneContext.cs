@@ -63,6 +63,13 @@ internal sealed class LaneContext
         lane.Scheduler.Arrive(lane.Lane, file, line);
     }
 
+    /// <summary>Called by a warp's instruction, before the lane is suspended.</summary>
+    internal static void ArriveInWarp(string instruction, ReadOnlySpan<nint> registers, string file, int line)
+    {
+        var lane = InGroup;
+        lane.Scheduler.ArriveInWarp(lane.Lane, instruction, registers, file, line);
+    }
+
     internal void Select(int lane)
     {
         Lane = lane;
