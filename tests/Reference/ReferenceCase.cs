@@ -39,6 +39,10 @@ public sealed class ReferenceCase(string path)
     /// <summary>CLIP: images and texts.</summary>
     public static IEnumerable<ReferenceCase> Clips => All.Where(c => c.Has("weights.visual.class_embedding"));
 
+    /// <summary>Autoencoders of latent diffusion: cases whose configuration has latent channels and levels, and which have weights.</summary>
+    public static IEnumerable<ReferenceCase> Autoencoders =>
+        All.Where(c => c.Config.TryGetProperty("z_channels", out _) && c.Config.TryGetProperty("ch_mult", out _) && c.Has("weights.quant_conv.weight"));
+
     /// <summary>Sampling trajectories without a classifier.</summary>
     public static IEnumerable<ReferenceCase> Trajectories => All.Where(c => c.Has("out.trajectory")
         && c.Config.TryGetProperty("schedule", out _) && !c.Name.Contains("elucd", StringComparison.Ordinal)

@@ -26,4 +26,7 @@ public enum RandomStream : uint
 
     /// <summary>Order of the training images.</summary>
     Order,
+
+    /// <summary>Latents that an autoencoder draws for an image.</summary>
+    Posterior,
 }
