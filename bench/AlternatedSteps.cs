@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text;
 using NativeDiffusion.Bench.Arms;
 using NativeDiffusion.Bench.Reports;
-using NativeDiffusion.Kernels;
 
 namespace NativeDiffusion.Bench;
 
@@ -26,7 +25,7 @@ internal static class AlternatedSteps
             rows.Add(Measure(sampled));
             Console.WriteLine(TableRow(rows[^1]));
         }
-        var names = BenchModels.Arms.Select(a => a.Name).ToArray();
+        string[] names = BenchModels.ArmNames;
         var text = new StringBuilder("# GuidedSamplerStep, arms in turns\n\n").Append(ResultFiles.Header("")).Append('\n');
         text.AppendLine("Medians over the rounds: milliseconds of each arm, and its time over that of two passes in the same round.\n");
         text.AppendLine($"| network, batch | rounds | {string.Join(" | ", names.Select(n => n + ", ms"))} | {string.Join(" | ", names[1..].Select(n => n + " / two passes"))} |");
@@ -46,12 +45,12 @@ internal static class AlternatedSteps
 
     private static Row Measure(SamplerCase sampled)
     {
-        using var kernels = new CpuKernels(BenchForm.Threads);
+        using var kernels = BenchForm.Open();
         using var model = sampled.CreateModel(kernels);
         var table = BenchModels.MiddleStep(model);
-        ISamplerArm[] arms = [.. Enumerable.Range(0, BenchModels.Arms.Length).Select(i => BenchModels.Start(i, model, table, sampled.Batch))];
+        ISamplerArm[] arms = [.. Enumerable.Range(0, BenchModels.ArmNames.Length).Select(i => BenchModels.Start(i, model, table, sampled.Batch))];
         List<double>[] times = [.. arms.Select(_ => new List<double>())];
-        double seconds = BenchForm.IsLong ? 12 : 5;
+        double seconds = BenchForm.Size switch { BenchSize.Long => 12, BenchSize.Short => 5, _ => 0 };
         long start = Stopwatch.GetTimestamp();
         for (int round = -WarmupRounds; round < LeastRounds || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds; round++)
             for (int turn = 0; turn < arms.Length; turn++)
@@ -60,6 +59,7 @@ internal static class AlternatedSteps
                 int arm = (turn + round + WarmupRounds) % arms.Length;
                 long begin = Stopwatch.GetTimestamp();
                 arms[arm].Step(0);
+                kernels.Synchronize();
                 if (round >= 0) times[arm].Add(Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
             }
         foreach (var arm in arms) arm.Dispose();

@@ -11,7 +11,7 @@ namespace NativeDiffusion.Bench;
 /// <param name="Batch">Images.</param>
 public sealed record SamplerCase(string Preset, int Batch) : IComparable
 {
-    private static readonly string[] Order = ["digits", "small32", "base64"];
+    private static readonly string[] Order = ["tiny", "digits", "small32", "base64"];
 
     /// <summary>By network and batch, for tables.</summary>
     public int CompareTo(object? obj) => obj is SamplerCase other
@@ -23,6 +23,10 @@ public sealed record SamplerCase(string Preset, int Batch) : IComparable
 
     internal UNetConfig Network => Preset switch
     {
+        "tiny" => new UNetConfig
+        {
+            ImageSize = 8, InChannels = 1, OutChannels = 1, ModelChannels = 32, NumResBlocks = 1, ChannelMult = [1], AttentionResolutions = [], NumClasses = 3,
+        },
         "digits" => Presets.Digits,
         "small32" => Presets.Small32,
         "base64" => Presets.Base64,
@@ -42,16 +46,20 @@ internal static class BenchModels
     /// <summary>Guidance scale of all of them.</summary>
     public const double Scale = 3;
 
-    /// <summary>The three ways, by name.</summary>
-    public static readonly (string Name, Func<DiffusionModel, SamplerTable, int, ISamplerArm> Create)[] Arms =
-    [
-        ("two passes", (model, table, batch) => new ComposedSampler(model, table, batch, Scale, doubled: false)),
-        ("one doubled batch, composed", (model, table, batch) => new ComposedSampler(model, table, batch, Scale, doubled: true)),
-        ("guided sampler", (model, table, batch) => new FusedSampler(model, table, batch, Scale)),
-    ];
+    /// <summary>The three ways.</summary>
+    public static readonly string[] ArmNames = ["two passes", "one doubled batch, composed", "guided sampler"];
 
-    /// <summary>DPM-Solver++(2M).</summary>
-    public static SamplerTable Table(DiffusionModel model, int steps) => new SamplerSettings { Kind = SamplerKind.DpmSolver2M, Steps = steps }.Build(model);
+    /// <summary>One of the ways. On a device other than the CPU the composed ones run its own simple kernels.</summary>
+    public static ISamplerArm Create(int arm, DiffusionModel model, SamplerTable table, int batch) => arm switch
+    {
+        2 => new FusedSampler(model, table, batch, Scale),
+        _ when model.Kernels is CpuKernels => new ComposedSampler(model, table, batch, Scale, doubled: arm == 1),
+        _ => new DeviceComposedSampler(model, table, batch, Scale, doubled: arm == 1),
+    };
+
+    /// <summary>DPM-Solver++(2M); without clipping on a device other than the CPU, for whose composed arms there is no such kernel.</summary>
+    public static SamplerTable Table(DiffusionModel model, int steps) =>
+        new SamplerSettings { Kind = SamplerKind.DpmSolver2M, Steps = steps, Clip = model.Kernels is CpuKernels }.Build(model);
 
     /// <summary>A step in the middle of 20 as a table of its own.</summary>
     public static SamplerTable MiddleStep(DiffusionModel model)
@@ -63,7 +71,7 @@ internal static class BenchModels
     /// <summary>An arm on a step in the middle, with noise as its state.</summary>
     public static ISamplerArm Start(int arm, DiffusionModel model, SamplerTable table, int batch)
     {
-        var started = Arms[arm].Create(model, table, batch);
+        var started = Create(arm, model, table, batch);
         var config = model.Network.Config;
         started.Start(StepData.Noise(batch * config.ImageSize * config.ImageSize * config.InChannels, 1));
         return started;

@@ -12,7 +12,7 @@ namespace NativeDiffusion.Bench;
 public class EndToEndBenchmarks
 {
     private const int Steps = 50;
-    private CpuKernels _kernels = null!;
+    private IKernels _kernels = null!;
     private DiffusionModel _model = null!;
     private GuidedSampler _sampler = null!;
     private ISamplerArm _composed = null!;
@@ -24,18 +24,23 @@ public class EndToEndBenchmarks
     public SamplerCase Case { get; set; } = new("digits", 4);
 
     /// <summary>Values of <see cref="Case"/>.</summary>
-    public static IEnumerable<SamplerCase> Cases => BenchForm.IsLong ? [new("digits", 4), new("small32", 4)] : [new("digits", 4), new("small32", 1)];
+    public static IEnumerable<SamplerCase> Cases => BenchForm.Size switch
+    {
+        BenchSize.Long => [new("digits", 4), new("small32", 4)],
+        BenchSize.Short => [new("digits", 4), new("small32", 1)],
+        _ => [new("tiny", 2)],
+    };
 
     /// <summary>Prepares both arms.</summary>
     [GlobalSetup]
     public void Setup()
     {
-        _kernels = new CpuKernels(BenchForm.Threads);
+        _kernels = BenchForm.Open();
         _model = Case.CreateModel(_kernels);
         var table = BenchModels.Table(_model, Steps);
         _sampler = new GuidedSampler(_model, table);
         _requests = [.. Enumerable.Range(0, Case.Batch).Select(i => new SampleRequest(i % _model.NullLabel, new GuidanceScale(BenchModels.Scale), i))];
-        _composed = BenchModels.Arms[0].Create(_model, table, Case.Batch);
+        _composed = BenchModels.Create(0, _model, table, Case.Batch);
         var config = Case.Network;
         _noise = StepData.Noise(Case.Batch * config.ImageSize * config.ImageSize * config.InChannels, 1);
     }

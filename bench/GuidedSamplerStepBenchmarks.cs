@@ -10,7 +10,7 @@ namespace NativeDiffusion.Bench;
 [MemoryDiagnoser]
 public class GuidedSamplerStepBenchmarks
 {
-    private CpuKernels _kernels = null!;
+    private IKernels _kernels = null!;
     private DiffusionModel _model = null!;
     private ISamplerArm _arm = null!;
 
@@ -19,9 +19,13 @@ public class GuidedSamplerStepBenchmarks
     public SamplerCase Case { get; set; } = new("digits", 1);
 
     /// <summary>Values of <see cref="Case"/>.</summary>
-    public static IEnumerable<SamplerCase> Cases => BenchForm.IsLong
-        ? [new("digits", 1), new("digits", 4), new("digits", 16), new("small32", 1), new("small32", 4), new("small32", 16), new("base64", 1), new("base64", 4)]
-        : [new("digits", 1), new("digits", 16), new("small32", 1), new("small32", 16)];
+    public static IEnumerable<SamplerCase> Cases => BenchForm.Size switch
+    {
+        BenchSize.Long =>
+            [new("digits", 1), new("digits", 4), new("digits", 16), new("small32", 1), new("small32", 4), new("small32", 16), new("base64", 1), new("base64", 4)],
+        BenchSize.Short => [new("digits", 1), new("digits", 16), new("small32", 1), new("small32", 16)],
+        _ => [new("tiny", 2)],
+    };
 
     /// <summary>Prepares the first arm.</summary>
     [GlobalSetup(Target = nameof(TwoPasses))]
@@ -46,19 +50,25 @@ public class GuidedSamplerStepBenchmarks
 
     /// <summary>The network with the labels, the network without, then simple passes.</summary>
     [Benchmark(Baseline = true)]
-    public void TwoPasses() => _arm.Step(0);
+    public void TwoPasses() => Step();
 
     /// <summary>The network once on the doubled batch, then simple passes.</summary>
     [Benchmark]
-    public void DoubledComposed() => _arm.Step(0);
+    public void DoubledComposed() => Step();
 
     /// <summary>One plan for each group of images: shared prefix, doubled batch, fused step.</summary>
     [Benchmark]
-    public void GuidedSampler() => _arm.Step(0);
+    public void GuidedSampler() => Step();
+
+    private void Step()
+    {
+        _arm.Step(0);
+        _kernels.Synchronize();
+    }
 
     private void Setup(int arm)
     {
-        _kernels = new CpuKernels(BenchForm.Threads);
+        _kernels = BenchForm.Open();
         _model = Case.CreateModel(_kernels);
         _arm = BenchModels.Start(arm, _model, BenchModels.MiddleStep(_model), Case.Batch);
     }

@@ -50,10 +50,10 @@ public class GuidedStepBenchmarks
     public static IEnumerable<StepKind> Kinds => BenchForm.IsLong ? Enum.GetValues<StepKind>() : [StepKind.History, StepKind.LearnedVariance];
 
     /// <summary>Values of <see cref="Size"/>.</summary>
-    public static IEnumerable<StepSize> Sizes => [new(8, 4), new(32, 1), new(64, 3), new(256, 3)];
+    public static IEnumerable<StepSize> Sizes => BenchForm.Size == BenchSize.Tiny ? [new(8, 4)] : [new(8, 4), new(32, 1), new(64, 3), new(256, 3)];
 
     /// <summary>Values of <see cref="Batch"/>.</summary>
-    public static IEnumerable<int> Batches => BenchForm.IsLong ? [1, 4, 32] : [1, 32];
+    public static IEnumerable<int> Batches => BenchForm.Size switch { BenchSize.Long => [1, 4, 32], BenchSize.Short => [1, 32], _ => [1] };
 
     /// <summary>Allocates the inputs of all arms.</summary>
     [GlobalSetup]

@@ -8,8 +8,8 @@ using Perfolizer.Horology;
 using NativeDiffusion.Bench;
 using NativeDiffusion.Bench.Reports;
 
-Type[] questions = [typeof(GuidedStepBenchmarks), typeof(GuidedSamplerStepBenchmarks), typeof(EndToEndBenchmarks)];
 string[] rest = BenchForm.Read(args);
+Type[] questions = [BenchForm.IsCpu ? typeof(GuidedStepBenchmarks) : typeof(GuidedStepDeviceBenchmarks), typeof(GuidedSamplerStepBenchmarks), typeof(EndToEndBenchmarks)];
 if (args.Length == 0)
 {
     Console.WriteLine(
@@ -18,7 +18,8 @@ if (args.Length == 0)
         dotnet run -c Release --project bench -- long             every case
         dotnet run -c Release --project bench -- alternate        the arms of a guided sampler step in turns, for steady ratios (long alternate: every case)
         dotnet run -c Release --project bench -- --filter *Step*  chosen benchmarks, with BenchmarkDotNet's own options
-        Before anything else: short or long; anywhere: --threads N.
+        dotnet run -c Release --project bench -- tiny --device ilgpu-cpu   whether they run there
+        Before anything else: short, long or tiny; anywhere: --threads N, or --device NAME as the tool takes it.
         """);
     return 0;
 }

@@ -51,7 +51,12 @@ internal sealed class FusedSampler : ISamplerArm
         foreach (var group in _groups) group.Sampler.Advance(group.Requests, row);
     }
 
-    public float[] Download() => [.. _groups.SelectMany(group => group.State.Span.ToArray())];
+    public float[] Download() => [.. _groups.SelectMany(group =>
+    {
+        float[] state = new float[group.State.Count];
+        _kernels.Download(group.State, state);
+        return state;
+    })];
 
     public void Dispose()
     {

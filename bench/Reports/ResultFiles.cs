@@ -8,7 +8,7 @@ using NativeDiffusion.Kernels;
 
 namespace NativeDiffusion.Bench.Reports;
 
-/// <summary>Writes results to <c>bench/results/PROCESSOR/</c>, with what they depend on at their head.</summary>
+/// <summary>Writes results to <c>bench/results/PROCESSOR/</c>, or that of another device's name, with what they depend on at their head.</summary>
 internal static class ResultFiles
 {
     /// <summary>Writes a summary of BenchmarkDotNet as Markdown and CSV.</summary>
@@ -26,7 +26,7 @@ internal static class ResultFiles
     /// <summary>Writes one file, the form's name in its own.</summary>
     public static void WriteText(string name, string text)
     {
-        string form = BenchForm.IsLong ? "" : ".short";
+        string form = BenchForm.IsLong ? "" : "." + BenchForm.Size.ToString().ToLowerInvariant();
         string path = Path.Combine(Folder(), $"{Path.GetFileNameWithoutExtension(name)}{form}{Path.GetExtension(name)}");
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllText(path, string.Join('\n', text.ReplaceLineEndings("\n").TrimEnd().Split('\n').Select(line => line.TrimEnd())) + "\n");
@@ -37,11 +37,11 @@ internal static class ResultFiles
     /// <param name="prefix">Before every line.</param>
     public static string Header(string prefix)
     {
-        using var kernels = new CpuKernels(BenchForm.Threads);
+        using var kernels = BenchForm.Open();
         string[] lines =
         [
-            $"Processor: {ProcessorName()}, {Environment.ProcessorCount} logical processors, {kernels.Threads} threads used",
-            $"Vectors: {kernels.DeviceName}",
+            $"Processor: {ProcessorName()}, {Environment.ProcessorCount} logical processors{(kernels is CpuKernels cpu ? $", {cpu.Threads} threads used" : "")}",
+            kernels is CpuKernels ? $"Vectors: {kernels.DeviceName}" : $"Device: {kernels.DeviceName}",
             $"Runtime: {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}",
             $"Command: {BenchForm.Command}",
             string.Create(CultureInfo.InvariantCulture, $"Date: {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC"),
@@ -59,9 +59,15 @@ internal static class ResultFiles
             : Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? RuntimeInformation.ProcessArchitecture.ToString();
     }
 
+    private static string DeviceName()
+    {
+        using var kernels = BenchForm.Open();
+        return kernels is CpuKernels ? ProcessorName() : kernels.DeviceName;
+    }
+
     private static string Folder()
     {
-        string folderName = string.Join('-', ProcessorName().Split([' ', '(', ')', '@', '/', ','], StringSplitOptions.RemoveEmptyEntries));
+        string folderName = string.Join('-', DeviceName().Split([' ', '(', ')', '@', '/', ','], StringSplitOptions.RemoveEmptyEntries));
         for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
             if (File.Exists(Path.Combine(folder.FullName, "NativeDiffusion.sln")))
                 return Path.Combine(folder.FullName, "bench", "results", folderName);

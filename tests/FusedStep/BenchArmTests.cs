@@ -3,6 +3,7 @@ using NativeDiffusion.Bench.Arms;
 using FusedArm = NativeDiffusion.Bench.Arms.FusedStep;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Tests.Model;
 using NUnit.Framework;
 
@@ -53,6 +54,42 @@ internal sealed class BenchArmTests
     public void ComposedStepRefusesTermsThatItLeavesOut() => Assert.That(
         () => ComposedStep.CheckRow(new GuidedStepRow { C = 0.1f }), Throws.ArgumentException.With.Message.Contains("C = 0.1"));
 
+    // The arms of other devices run on any kernels, so they are compared here on the CPU, without clipping, as there.
+    [TestCase(1, false)]
+    [TestCase(1, true)]
+    [TestCase(2, true)]
+    public void ArmsOfOtherDevicesAgree(int outChannels, bool doubled)
+    {
+        const int Steps = 3, Batch = 3;
+        using var kernels = new CpuKernels(2);
+        UNetConfig network = TinyModel.Network with { OutChannels = outChannels };
+        using var model = TinyModel.CreateRandom(kernels, network);
+        var table = new SamplerSettings { Kind = SamplerKind.DpmSolver2M, Steps = Steps, Clip = false }.Build(model);
+        float[] noise = StepData.Noise(Batch * network.ImageSize * network.ImageSize, 7);
+        float[] Run(ISamplerArm arm)
+        {
+            using (arm)
+            {
+                // Twice: the second start forgets what the first left.
+                for (int start = 0; start < 2; start++)
+                {
+                    arm.Start(noise);
+                    for (int row = 0; row < Steps; row++) arm.Step(row);
+                }
+                return arm.Download();
+            }
+        }
+        float[] device = Run(new DeviceComposedSampler(model, table, Batch, BenchModels.Scale, doubled));
+        using var composed = new ComposedSampler(model, table, Batch, BenchModels.Scale, doubled);
+        composed.Start(noise);
+        for (int row = 0; row < Steps; row++) composed.Step(row);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(device, Is.EqualTo(composed.Download()).Within(2e-5));
+            Assert.That(device[..64], Is.Not.EqualTo(device[64..128]), "samples differ");
+        }
+    }
+
     // 70 images of this network are more than one group.
     [TestCase(1, 70)]
     [TestCase(2, 3)]
@@ -64,9 +101,9 @@ internal sealed class BenchArmTests
         using var model = TinyModel.CreateRandom(kernels, network);
         var table = BenchModels.Table(model, Steps);
         float[] noise = StepData.Noise(batch * network.ImageSize * network.ImageSize, 7);
-        float[][] states = [.. BenchModels.Arms.Select(entry =>
+        float[][] states = [.. Enumerable.Range(0, BenchModels.ArmNames.Length).Select(number =>
         {
-            using var arm = entry.Create(model, table, batch);
+            using var arm = BenchModels.Create(number, model, table, batch);
             arm.Start(noise);
             for (int row = 0; row < Steps; row++) arm.Step(row);
             return arm.Download();

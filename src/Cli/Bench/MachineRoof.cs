@@ -6,12 +6,12 @@ namespace NativeDiffusion.Cli.Bench;
 
 /// <summary>
 /// What this machine can do at most with a number of threads, measured: multiply-adds in registers, and copying memory that no cache holds.
-/// The best of several tries, as disturbance only ever slows them down.
+/// The best of several tries, as disturbance only ever slows them down. For another device see <see cref="DeviceRoof"/>.
 /// </summary>
-/// <param name="Threads">Threads that were used.</param>
-/// <param name="GflopsPerS">Peak of fused multiply-adds, two operations each.</param>
+/// <param name="Threads">Threads that were used; null for another device.</param>
+/// <param name="GflopsPerS">Peak of fused multiply-adds, two operations each; of a device, what a large product reaches.</param>
 /// <param name="CopyGbPerS">Bytes read and written per second.</param>
-internal sealed record MachineRoof(int Threads, double GflopsPerS, double CopyGbPerS)
+internal sealed record MachineRoof(int? Threads, double GflopsPerS, double CopyGbPerS)
 {
     private const int Tries = 12, ItemsPerThread = 4, Accumulators = 12, Turns = 50_000;
     private const int CopyFloats = 16 << 20;

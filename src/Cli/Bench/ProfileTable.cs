@@ -37,8 +37,10 @@ internal sealed record ProfileTable(
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture,
-            $"Roof with {Roof.Threads} threads: {Roof.GflopsPerS:0} GFLOP/s multiply-adds, {Roof.CopyGbPerS:0.0} GB/s copy. Medians of {Runs} runs.");
+        text.AppendLine(Roof.Threads is { } threads
+            ? FormattableString.Invariant($"Roof with {threads} threads: {Roof.GflopsPerS:0} GFLOP/s multiply-adds, {Roof.CopyGbPerS:0.0} GB/s copy. Medians of {Runs} runs.")
+            : FormattableString.Invariant($"Roof: {Roof.GflopsPerS:0.##} GFLOP/s in a large product, {Roof.CopyGbPerS:0.##} GB/s copy. Medians of {Runs} runs.\n")
+            + "Every step is waited for, so its time includes starting it, and all of them take longer than a run without profile.");
         text.AppendLine("% roof: what the slower of arithmetic and memory would take at the roof, of the time; above 100 where caches or Winograd help.");
         text.AppendLine("Steps under 2 us are left out of the first table.");
         text.AppendLine();
