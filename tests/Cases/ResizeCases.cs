@@ -21,7 +21,37 @@ public sealed class ResizeCases : ICaseList
                     yield return new(name + ", twice", [new("x", shape)], (b, x) => b.Add(record(b, x), record(b, x)),
                         x => new(new Shape(x[0].Shape[0], height, width, shape[3]), [.. Oracle(x[0], height, width, cubic).Data.Select(v => 2 * v)]));
                 }
+            foreach (var (shape, padding) in new (Shape, int)[] { (new(1, 2, 2, 1), 1), (new(2, 4, 6, 3), 1), (new(1, 6, 8, 17), 0) })
+            {
+                yield return new($"Every second pixel of {shape}, padding {padding}", [new("x", shape)],
+                    (b, x) => b.Resize(x[0], ResampleTable.EverySecond(shape[1], Taps, padding), ResampleTable.EverySecond(shape[2], Taps, padding)),
+                    x => Filtered(x[0], new Shape(shape[0], shape[1] / 2 + padding - 1, shape[2] / 2 + padding - 1, shape[3]), padding, down: true));
+                var large = new Shape(shape[0], 2 * shape[1], 2 * shape[2], shape[3]);
+                yield return new($"Zeros between the pixels of {shape}, filtered", [new("x", shape)],
+                    (b, x) => b.Resize(x[0], ResampleTable.EverySecond(large[1], Taps, 1).Transposed, ResampleTable.EverySecond(large[2], Taps, 1).Transposed),
+                    x => Filtered(x[0], large, 1, down: false));
+            }
         }
+    }
+
+    private static readonly double[] Taps = [0.1, 0.4, 0.3, 0.2];
+
+    // All pairs of a small and a large pixel that the filter connects.
+    private static DoubleTensor Filtered(DoubleTensor x, Shape to, int padding, bool down)
+    {
+        var y = new DoubleTensor(to);
+        var (small, large) = down ? (to, x.Shape) : (x.Shape, to);
+        for (int n = 0; n < to[0]; n++)
+            for (int i = 0; i < small[1] * 4; i++)
+                for (int j = 0; j < small[2] * 4; j++)
+                {
+                    int h = i / 4 * 2 + i % 4 - padding, w = j / 4 * 2 + j % 4 - padding;
+                    if (h < 0 || h >= large[1] || w < 0 || w >= large[2]) continue;
+                    for (int c = 0; c < to[3]; c++)
+                        if (down) y[n, i / 4, j / 4, c] += Taps[i % 4] * Taps[j % 4] * x[n, h, w, c];
+                        else y[n, h, w, c] += Taps[i % 4] * Taps[j % 4] * x[n, i / 4, j / 4, c];
+                }
+        return y;
     }
 
     private static ResampleTable Table(bool cubic, int from, int to) => cubic ? ResampleTable.Cubic(from, to) : ResampleTable.Linear(from, to);

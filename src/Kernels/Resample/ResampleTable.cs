@@ -52,6 +52,23 @@ public sealed class ResampleTable
     public static ResampleTable Cubic(int inputs, int outputs) => Of(inputs, outputs, 2,
         x => x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0);
 
+    /// <summary>
+    /// Every second sample of what a filter of an even number of taps makes of them: output i is the sum over a of taps[a] times input
+    /// 2i + a - padding, zero beyond the ends. The opposite, <see cref="Transposed"/>, puts zeros between samples and filters them.
+    /// </summary>
+    /// <param name="inputs">Samples that are read.</param>
+    /// <param name="taps">The filter.</param>
+    /// <param name="padding">Zeros before the first sample and after the last; less than there are taps.</param>
+    public static ResampleTable EverySecond(int inputs, IReadOnlyList<double> taps, int padding)
+    {
+        int outputs = (inputs + 2 * padding - taps.Count) / 2 + 1;
+        if (inputs < 1 || outputs < 1 || padding < 0 || padding >= taps.Count || taps.Count % 2 != 0)
+            throw new ArgumentException($"A filter of {taps.Count} taps and padding {padding} makes nothing of {inputs} samples; the number of taps is even and above the padding.");
+        int[] first = [.. Enumerable.Range(0, outputs).Select(i => Math.Max(0, 2 * i - padding))];
+        return new ResampleTable(inputs, first, [.. first.Select((from, i) =>
+            (double[])[.. Enumerable.Range(from, Math.Min(inputs, 2 * i - padding + taps.Count) - from).Select(j => taps[j - 2 * i + padding])])], null);
+    }
+
     /// <summary>First input and weights of an output, before rounding to float.</summary>
     public (int First, IReadOnlyList<double> Weights) Exact(int output) => (_first[output], _rows[output]);
 
