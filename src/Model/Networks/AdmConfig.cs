@@ -58,6 +58,12 @@ public abstract record AdmConfig
     /// <summary>Groups of every GroupNorm: 32 in the published networks; narrower networks need fewer.</summary>
     public int NormGroups { get; init; } = 32;
 
+    /// <summary>Whether two configurations declare the same tensors in the same blocks.</summary>
+    internal bool HasShapesOf(AdmConfig other) =>
+        (InChannels, ModelChannels, OutChannels, NumResBlocks, UseScaleShiftNorm, ResblockUpdown)
+            == (other.InChannels, other.ModelChannels, other.OutChannels, other.NumResBlocks, other.UseScaleShiftNorm, other.ResblockUpdown)
+        && ChannelMult.SequenceEqual(other.ChannelMult) && AttentionResolutions.Order().SequenceEqual(other.AttentionResolutions.Order());
+
     /// <summary>Checks the values against each other.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
     public virtual void Validate()

@@ -9,33 +9,14 @@ namespace NativeDiffusion.Tests.Model.Networks;
 public sealed class UNetTests
 {
     /// <summary>The published checkpoints: tensors and parameters.</summary>
-    private static IEnumerable<TestCaseData> Published
-    {
-        get
-        {
-            static UNetConfig Adm(int size, int width, double[] mult, int blocks, int? classes, int? heads, bool newOrder = false) => new()
-            {
-                ImageSize = size,
-                InChannels = 3,
-                OutChannels = 6,
-                ModelChannels = width,
-                ChannelMult = [.. mult],
-                NumResBlocks = blocks,
-                AttentionResolutions = [size / 32, size / 16, size / 8],
-                NumClasses = classes,
-                NumHeads = heads ?? 1,
-                NumHeadChannels = heads is null ? 64 : -1,
-                UseScaleShiftNorm = true,
-                ResblockUpdown = true,
-                UseNewAttentionOrder = newOrder,
-            };
-            yield return new TestCaseData(Adm(64, 192, [1, 2, 3, 4], 3, 1000, null, true), 541, 295_904_454).SetName("ADM-64");
-            yield return new TestCaseData(Adm(128, 256, [1, 1, 2, 3, 4], 2, 1000, 4), 493, 421_529_606).SetName("ADM-128");
-            yield return new TestCaseData(Adm(256, 256, [1, 1, 2, 2, 4, 4], 2, 1000, null), 567, 553_838_086).SetName("ADM-256");
-            yield return new TestCaseData(Adm(256, 256, [1, 1, 2, 2, 4, 4], 2, null, null), 566, 552_814_086).SetName("ADM-256 unconditional");
-            yield return new TestCaseData(Adm(512, 256, [0.5, 1, 1, 2, 2, 4, 4], 2, 1000, null), 645, 558_997_638).SetName("ADM-512");
-        }
-    }
+    private static IEnumerable<TestCaseData> Published =>
+    [
+        new TestCaseData(UNetConfig.Adm64, 541, 295_904_454).SetArgDisplayNames("ADM-64"),
+        new TestCaseData(UNetConfig.Adm128, 493, 421_529_606).SetArgDisplayNames("ADM-128"),
+        new TestCaseData(UNetConfig.Adm256, 567, 553_838_086).SetArgDisplayNames("ADM-256"),
+        new TestCaseData(UNetConfig.Adm256Uncond, 566, 552_814_086).SetArgDisplayNames("ADM-256 unconditional"),
+        new TestCaseData(UNetConfig.Adm512, 645, 558_997_638).SetArgDisplayNames("ADM-512"),
+    ];
 
     [TestCaseSource(nameof(Published))]
     public void Published_networks_have_their_tensors_and_parameters(UNetConfig config, int tensors, int count)
@@ -45,6 +26,24 @@ public sealed class UNetTests
         new UNet(config).Declare(parameters);
         Assert.That(parameters.Items, Has.Count.EqualTo(tensors));
         Assert.That(parameters.Count, Is.EqualTo(count));
+        Assert.That(UNetConfig.Infer(PublishedShapes.Of(parameters)), Is.SameAs(config), "known by its extents");
+    }
+
+    // Every way of resampling, levels with and without attention, narrow widths, no labels.
+    [Test]
+    public void A_configuration_is_read_off_the_extents(
+        [Values] bool updown, [Values] bool convolutions, [Values(1, 2)] int blocks, [Values(1, 3)] int levels)
+    {
+        var config = TinyModel.Network with
+        {
+            ImageSize = 16, ModelChannels = 32, NormGroups = 32, NumHeads = 1, NumResBlocks = blocks, ResblockUpdown = updown, ConvResample = convolutions || updown || levels == 1,
+            ChannelMult = levels == 1 ? [2] : [1, 1, 2], AttentionResolutions = levels == 1 ? [] : [2], UseScaleShiftNorm = updown, NumClasses = convolutions ? null : 3,
+        };
+        var expected = config with { ResblockUpdown = updown && levels > 1, ImageSize = levels == 1 ? 8 : 16, NumHeadChannels = levels == 1 ? 64 : null };
+        using var kernels = new CpuKernels(1);
+        using var parameters = new Parameters(kernels);
+        new UNet(config).Declare(parameters);
+        Assert.That(PublishedShapes.Text(UNetConfig.Infer(PublishedShapes.Of(parameters))), Is.EqualTo(PublishedShapes.Text(expected)));
     }
 
     [Test]
