@@ -18,6 +18,15 @@ public enum NoiseScheduleKind
 
     /// <summary>EDM's sigma, with its preconditioning around the network (Karras et al. 2022).</summary>
     Edm,
+
+    /// <summary>The variance-preserving SDE (Song et al. 2021), in continuous time.</summary>
+    VpSde,
+
+    /// <summary>The variance-exploding SDE (Song et al. 2021), in EDM's form.</summary>
+    VeSde,
+
+    /// <summary>The levels of improved DDPM (Nichol and Dhariwal 2021), in EDM's form.</summary>
+    Iddpm,
 }
 
 /// <summary>What a checkpoint has to say besides its network: noise levels, what is predicted, classes, image size.</summary>
@@ -38,7 +47,7 @@ public sealed record DiffusionSettings
     /// <summary>Standard deviation of the data that EDM's preconditioning assumes; unused by the other schedules.</summary>
     public double SigmaData { get; init; } = 0.5;
 
-    /// <summary>What the network predicts; unused by EDM, whose preconditioning says it.</summary>
+    /// <summary>What the network predicts; unused by EDM and the variance-exploding SDE, whose preconditioning says it.</summary>
     public PredictionType Prediction { get; init; } = PredictionType.Eps;
 
     /// <summary>Names of the classes; their indices are the labels. Empty for an unconditional model.</summary>
@@ -63,13 +72,24 @@ public sealed record DiffusionSettings
     public int? DataSize { get; init; }
 
     /// <summary>How the network's output becomes the clean sample.</summary>
-    internal Parameterization Parameterization => Schedule == NoiseScheduleKind.Edm ? new EdmPreconditioning(SigmaData) : Prediction;
+    internal Parameterization Parameterization => Schedule switch
+    {
+        NoiseScheduleKind.Edm => new EdmPreconditioning(SigmaData),
+        NoiseScheduleKind.VeSde => Parameterization.VarianceExploding,
+        _ => Prediction,
+    };
+
+    /// <summary>Whether the levels are EDM's sigmas rather than timesteps or u.</summary>
+    internal bool HasSigmas => Schedule is NoiseScheduleKind.Edm or NoiseScheduleKind.VpSde or NoiseScheduleKind.VeSde or NoiseScheduleKind.Iddpm;
 
     /// <summary>The schedule, of whatever kind.</summary>
     public INoiseSchedule NoiseSchedule() => Schedule switch
     {
         NoiseScheduleKind.Continuous => Continuous(),
         NoiseScheduleKind.Edm => new EdmPreconditioning(SigmaData),
+        NoiseScheduleKind.VpSde => new VpSdeSchedule(),
+        NoiseScheduleKind.VeSde => new VeSdeSchedule(),
+        NoiseScheduleKind.Iddpm => new IddpmSchedule(),
         _ => Discrete(),
     };
 

@@ -40,15 +40,21 @@ internal static class TinyModel
     public static DiffusionModel CreateRandom(IKernels kernels, UNetConfig? network = null, DiffusionSettings? settings = null)
     {
         var model = Create(kernels, network, settings);
-        foreach (var parameter in model.Parameters.Items)
+        FillRandom(model.Parameters, kernels);
+        return model;
+    }
+
+    /// <summary>Overwrites parameters that start with a constant, and leaves the others.</summary>
+    public static void FillRandom(NativeDiffusion.Runtime.Parameters parameters, IKernels kernels)
+    {
+        foreach (var parameter in parameters.Items)
         {
             float[] values = new float[parameter.Shape.Count];
             Philox.Fill(values, 9, (uint)parameter.Offset, 0, RandomStream.Weights, 0.2);
             if (parameter.Initializer.Distribution == NativeDiffusion.Runtime.InitialDistribution.Constant)
-                kernels.Upload(values, model.Parameters.ValueOf(parameter));
+                kernels.Upload(values, parameters.ValueOf(parameter));
         }
-        model.Parameters.MarkChanged();
-        return model;
+        parameters.MarkChanged();
     }
 
     /// <summary>Bright upper half, bright left half, all bright; some brightness noise.</summary>

@@ -27,7 +27,8 @@ public sealed class ReferenceCase(string path)
 
     /// <summary>U-Nets: cases whose configuration is that of the ADM network and which have weights and a label or time input.</summary>
     public static IEnumerable<ReferenceCase> UNets => All.Where(c => c.Config.TryGetProperty("num_res_blocks", out _)
-        && c.Config.TryGetProperty("channel_mult", out _) && c.Config.TryGetProperty("use_new_attention_order", out _) && c.Has("cotangent"));
+        && c.Config.TryGetProperty("channel_mult", out _) && c.Config.TryGetProperty("use_new_attention_order", out _)
+        && !c.Config.TryGetProperty("pool", out _) && c.Has("cotangent"));
 
     /// <summary>ResNets: cases with weights whose configuration names a kind of block and the blocks of each stage.</summary>
     public static IEnumerable<ReferenceCase> ResNets =>
@@ -42,6 +43,15 @@ public sealed class ReferenceCase(string path)
     /// <summary>Autoencoders of latent diffusion: cases whose configuration has latent channels and levels, and which have weights.</summary>
     public static IEnumerable<ReferenceCase> Autoencoders =>
         All.Where(c => c.Config.TryGetProperty("z_channels", out _) && c.Config.TryGetProperty("ch_mult", out _) && c.Has("weights.quant_conv.weight"));
+
+    /// <summary>Noisy classifiers.</summary>
+    public static IEnumerable<ReferenceCase> NoisyClassifiers => All.Where(c => c.Config.TryGetProperty("pool", out _) && c.Has("weights.time_embed.0.weight"));
+
+    /// <summary>EDM's networks inside their preconditioning.</summary>
+    public static IEnumerable<ReferenceCase> EdmNetworks => All.Where(c => c.Config.TryGetProperty("model_type", out _) && c.Has("weights.model.map_layer0.weight"));
+
+    /// <summary>Trajectories of EDM's sampler.</summary>
+    public static IEnumerable<ReferenceCase> EdmTrajectories => All.Where(c => c.Has("out.trajectory") && c.Config.TryGetProperty("rho", out _));
 
     /// <summary>Sampling trajectories without a classifier.</summary>
     public static IEnumerable<ReferenceCase> Trajectories => All.Where(c => c.Has("out.trajectory")
@@ -72,34 +82,39 @@ public sealed class ReferenceCase(string path)
     }
 
     /// <summary>The network's weights copied into parameters of the same names.</summary>
-    public void LoadWeights(NativeDiffusion.Runtime.Parameters parameters, IKernels kernels)
+    /// <param name="parameters">They receive the weights.</param>
+    /// <param name="kernels">Their device.</param>
+    /// <param name="prefix">What the file's keys begin with.</param>
+    /// <param name="isBuffer">Tells keys that are no parameters.</param>
+    public void LoadWeights(NativeDiffusion.Runtime.Parameters parameters, IKernels kernels, string prefix = "", Func<string, bool>? isBuffer = null)
     {
+        prefix = "weights." + prefix;
         using var file = SafetensorsFile.Open(Path);
-        string[] keys = [.. file.Tensors.Select(t => t.Name).Where(n => n.StartsWith("weights.", StringComparison.Ordinal)).Select(n => n["weights.".Length..])];
+        string[] keys = [.. file.Tensors.Select(t => t.Name).Where(n => n.StartsWith(prefix, StringComparison.Ordinal)).Select(n => n[prefix.Length..]).Where(n => isBuffer?.Invoke(n) != true)];
         NUnit.Framework.Assert.That(parameters.Items.Select(p => p.Name), NUnit.Framework.Is.EqualTo(keys), "published key names, in order");
         foreach (var parameter in parameters.Items)
         {
             NUnit.Framework.Assert.That(
-                parameter.PublishedShape.Select(e => (long)e), NUnit.Framework.Is.EqualTo(file.Find("weights." + parameter.Name).Shape), parameter.Name);
-            kernels.Upload(WeightFile.FromPublished(file.ReadFloat("weights." + parameter.Name), parameter.Shape), parameters.ValueOf(parameter));
+                parameter.PublishedShape.Select(e => (long)e), NUnit.Framework.Is.EqualTo(file.Find(prefix + parameter.Name).Shape), parameter.Name);
+            kernels.Upload(WeightFile.FromPublished(file.ReadFloat(prefix + parameter.Name), parameter.Shape), parameters.ValueOf(parameter));
         }
         parameters.MarkChanged();
     }
 
     /// <summary>Checks the gradients of the parameters that the case has any of.</summary>
-    public void AssertParameterGradients(NativeDiffusion.Runtime.Parameters parameters)
+    public void AssertParameterGradients(NativeDiffusion.Runtime.Parameters parameters, string prefix = "")
     {
-        var checkedOnes = parameters.Items.Where(p => Has("grad_norm." + p.Name)).ToArray();
-        double largestNorm = checkedOnes.Max(p => Math.Abs(Read("grad_norm." + p.Name)[0]));
+        var checkedOnes = parameters.Items.Where(p => Has("grad_norm." + prefix + p.Name)).ToArray();
+        double largestNorm = checkedOnes.Max(p => Math.Abs(Read("grad_norm." + prefix + p.Name)[0]));
         // Of gradients that are exactly zero in exact arithmetic the file holds rounding: hence the floor.
         double floor = 1e-5 * largestNorm / 1e-3;
         foreach (var parameter in checkedOnes)
         {
             float[] gradient = parameters.GradientOf(parameter).Span.ToArray();
             double norm = Math.Sqrt(gradient.Sum(v => (double)v * v));
-            AssertClose([(float)norm], Read("grad_norm." + parameter.Name), 1e-3, "gradient norm of " + parameter.Name, floor);
-            if (Has("grad." + parameter.Name))
-                AssertClose(gradient, WeightFile.FromPublished(Read("grad." + parameter.Name), parameter.Shape), 1e-3, "gradient of " + parameter.Name, floor);
+            AssertClose([(float)norm], Read("grad_norm." + prefix + parameter.Name), 1e-3, "gradient norm of " + parameter.Name, floor);
+            if (Has("grad." + prefix + parameter.Name))
+                AssertClose(gradient, WeightFile.FromPublished(Read("grad." + prefix + parameter.Name), parameter.Shape), 1e-3, "gradient of " + parameter.Name, floor);
         }
     }
 

@@ -104,15 +104,13 @@ public sealed record SamplerSettings
 
     private NoiseLevel[] Levels(DiffusionModel model)
     {
-        bool edm = model.Settings.Schedule == NoiseScheduleKind.Edm;
+        bool edm = model.Settings.HasSigmas;
         if (Spacing is SpacingKind.Karras or SpacingKind.LogSnrUniform || (edm && Spacing == SpacingKind.Uniform))
         {
             var schedule = model.Settings.NoiseSchedule();
-            double smallest = SmallestSigma, largest = LargestSigma;
-            if (schedule is DiscreteSchedule d) (smallest, largest) = (Math.Max(smallest, d.SigmaEdm(0)), Math.Min(largest, d.SigmaEdm(d.Timesteps - 1)));
-            return NoiseLevel.FromSigmas(schedule, Spacing == SpacingKind.LogSnrUniform
-                ? Schedules.Spacing.Exponential(Steps, smallest, largest)
-                : Schedules.Spacing.Karras(Steps, smallest, largest));
+            double smallest = Math.Max(SmallestSigma, schedule.SigmaRange.Least), largest = Math.Min(LargestSigma, schedule.SigmaRange.Greatest);
+            double[] sigmas = Spacing == SpacingKind.LogSnrUniform ? Schedules.Spacing.Exponential(Steps, smallest, largest) : Schedules.Spacing.Karras(Steps, smallest, largest);
+            return NoiseLevel.FromSigmas(schedule, [.. sigmas.Select(schedule.RoundSigma).Distinct()]);
         }
         if (edm) throw new ArgumentException($"Spacing {Spacing} places timesteps or u, which a model in EDM's sigma has not; use karras or log-snr.");
         if (model.Settings.Schedule != NoiseScheduleKind.Continuous) return Discrete(model).Levels();
@@ -126,7 +124,7 @@ public sealed record SamplerSettings
 
     private RespacedSchedule Discrete(DiffusionModel model)
     {
-        if (model.Settings.Schedule is NoiseScheduleKind.Continuous or NoiseScheduleKind.Edm)
+        if (model.Settings.HasSigmas || model.Settings.Schedule == NoiseScheduleKind.Continuous)
             throw new ArgumentException(
                 $"Ancestral sampling needs a discrete schedule, and this model has the {model.Settings.Schedule} one; use algorithm2 with v = 0, or euler-a.");
         var schedule = model.Settings.Discrete();

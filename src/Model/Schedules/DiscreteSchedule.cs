@@ -156,6 +156,9 @@ public sealed class DiscreteSchedule : INoiseSchedule
     public RespacedSchedule Respace(IReadOnlyList<int> kept) => new(this, kept);
 
     /// <inheritdoc/>
+    public (double Least, double Greatest) SigmaRange => (SigmaEdm(0), SigmaEdm(Timesteps - 1));
+
+    /// <inheritdoc/>
     /// <remarks>Piecewise linear in log noise between timesteps; see <see cref="Conversions.LogSnrToTimestep"/>.</remarks>
     public double TimestepAt(double logSnr) => Conversions.LogSnrToTimestep(LogSnr.AsSpan(), logSnr);
 

@@ -12,15 +12,23 @@ namespace NativeDiffusion.Model.Schedules;
 public readonly record struct OutputCoefficients(double InputScale, double XFromZ, double XFromG, double EpsFromZ, double EpsFromG);
 
 /// <summary>
-/// The form of a network: one of the three VP predictions, or an EDM-preconditioned network.
+/// The form of a network: one of the three VP predictions, an EDM-preconditioned network, or one of the variance-exploding kind.
 /// Any form can be run by samplers whose state is in VP or in EDM scale.
 /// </summary>
 public readonly record struct Parameterization
 {
     private readonly PredictionType _type;
     private readonly double _sigmaData;
+    private readonly bool _isExploding;
 
-    private Parameterization(PredictionType type, double sigmaData) => (_type, _sigmaData) = (type, sigmaData);
+    private Parameterization(PredictionType type, double sigmaData, bool isExploding = false) =>
+        (_type, _sigmaData, _isExploding) = (type, sigmaData, isExploding);
+
+    /// <summary>
+    /// A network of the variance-exploding kind in EDM's form (Karras et al. 2022, table 1): it reads <c>xE</c> as it is and predicts minus the
+    /// noise, <c>x0 = xE + sE g</c>.
+    /// </summary>
+    public static Parameterization VarianceExploding { get; } = new(PredictionType.Eps, 0, isExploding: true);
 
     /// <summary>A network that reads <c>z</c> in VP scale and predicts noise, clean sample or v.</summary>
     /// <param name="type">What it predicts.</param>
@@ -40,7 +48,7 @@ public readonly record struct Parameterization
     public OutputCoefficients InVpScale(NoiseLevel level)
     {
         (double alpha, double sigma) = (level.Alpha, level.Sigma);
-        if (_sigmaData > 0)
+        if (_sigmaData > 0 || _isExploding)
         {
             OutputCoefficients e = InEdmScale(level);
             return e with { InputScale = e.InputScale / alpha, XFromZ = e.XFromZ / alpha, EpsFromZ = e.EpsFromZ / alpha };
@@ -66,6 +74,7 @@ public readonly record struct Parameterization
     {
         RequireSignal(level);
         double s = level.SigmaEdm;
+        if (_isExploding) return new(1, 1, s, 0, -1);
         if (_sigmaData > 0)
         {
             var edm = new EdmPreconditioning(_sigmaData);
@@ -85,7 +94,7 @@ public readonly record struct Parameterization
     }
 
     /// <inheritdoc/>
-    public override string ToString() => _sigmaData > 0 ? $"EDM (sigmaData {_sigmaData})" : _type.ToString();
+    public override string ToString() => _sigmaData > 0 ? $"EDM (sigmaData {_sigmaData})" : _isExploding ? "variance exploding" : _type.ToString();
 
     private void RequireSignal(NoiseLevel level)
     {

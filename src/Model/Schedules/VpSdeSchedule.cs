@@ -49,6 +49,16 @@ public sealed class VpSdeSchedule : INoiseSchedule
         return 2 * q / (BetaMin + Math.Sqrt(BetaMin * BetaMin + 2 * (BetaMax - BetaMin) * q));
     }
 
+    /// <summary>Least u of the training; at 0 there is no noise.</summary>
+    public double LeastU { get; init; } = 1e-5;
+
+    /// <inheritdoc/>
+    public (double Least, double Greatest) SigmaRange => (SigmaEdm(LeastU), SigmaEdm(1));
+
+    /// <summary>EDM noise level at u.</summary>
+    /// <param name="u">Above 0.</param>
+    public double SigmaEdm(double u) => Conversions.LogSnrToSigmaEdm(LogSnr(u));
+
     /// <inheritdoc/>
     public double TimestepAt(double logSnr) => TimeScale * U(logSnr);
 

@@ -27,6 +27,9 @@ internal sealed record ResBlockOptions
     /// <summary>Whether the residual of a block that resamples has a convolution even when the width stays.</summary>
     public bool ProjectResampled { get; init; }
 
+    /// <summary>Filter of the resampling along either axis, sum 1; null for the mean of 2 x 2 pixels and its opposite.</summary>
+    public double[]? Filter { get; init; }
+
     /// <summary>Start of every layer but the second convolution.</summary>
     public LayerInit Init { get; init; }
 
@@ -87,8 +90,8 @@ internal sealed class ResBlock : Block
         var scaleShift = _options.ScaleShift ? embedding : null;
         var h = _resampling == Resampling.None
             ? _conv1.Record(b, x, added, norm: _norm1.OnTheWayIn(b, silu: true))
-            : _conv1.Record(b, _resampling.Record(b, _norm1.Record(b, x, silu: true)), added);
-        var residual = _resampling.Record(b, x);
+            : _conv1.Record(b, _resampling.Record(b, _norm1.Record(b, x, silu: true), _options.Filter), added);
+        var residual = _resampling.Record(b, x, _options.Filter);
         if (_skip is not null) residual = _skip.Record(b, residual);
         h = _options.Dropout > 0 && b.Training
             ? _conv2.Record(b, RecordDropout(context, _norm2.Record(b, h, scaleShift, silu: true)), residual: residual)

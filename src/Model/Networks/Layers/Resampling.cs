@@ -1,27 +1,31 @@
+using NativeDiffusion.Kernels;
 using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Networks.Layers;
 
-/// <summary>What a block does to the resolution.</summary>
+/// <summary>What a block does to the resolution. A filter, along either axis and of sum 1, makes every pixel of a smaller or larger image; without one it is the mean of 2 x 2 pixels, or every pixel 2 x 2 times.</summary>
 internal enum Resampling
 {
     None,
-
-    /// <summary>The mean of 2 x 2 pixels.</summary>
     Down,
-
-    /// <summary>Every pixel 2 x 2 times.</summary>
     Up,
 }
 
 internal static class ResamplingRecord
 {
-    public static Tensor Record(this Resampling resampling, PlanBuilder b, Tensor x) => resampling switch
+    public static Tensor Record(this Resampling resampling, PlanBuilder b, Tensor x, double[]? filter = null) => resampling switch
     {
-        Resampling.Down => b.AveragePool2x(x),
-        Resampling.Up => b.UpsampleNearest2x(x),
-        _ => x,
+        Resampling.None => x,
+        Resampling.Down => filter is null ? b.AveragePool2x(x) : Smaller(b, x, filter, (filter.Length - 1) / 2),
+        _ => filter is null ? b.UpsampleNearest2x(x) : Resized(b, x, size => Table(2 * size, [.. filter.Select(tap => 2 * tap)], (filter.Length - 1) / 2).Transposed),
     };
+
+    /// <summary>Every second pixel of the filtered image, which has a number of zero pixels around it.</summary>
+    public static Tensor Smaller(PlanBuilder b, Tensor x, double[] filter, int padding) => Resized(b, x, size => Table(size, filter, padding));
+
+    private static ResampleTable Table(int size, double[] filter, int padding) => ResampleTable.EverySecond(size, filter, padding);
+
+    private static Tensor Resized(PlanBuilder b, Tensor x, Func<int, ResampleTable> table) => b.Resize(x, table(x.Shape[1]), table(x.Shape[2]));
 }
 
 /// <summary>A convolution as a block: the first one of a network, or one that follows or does the resampling.</summary>

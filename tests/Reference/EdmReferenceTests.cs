@@ -1,0 +1,72 @@
+using System.Text.Json;
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model;
+using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Model.Sampling;
+using NativeDiffusion.Runtime;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.Reference;
+
+/// <summary>EDM's networks inside their preconditioning, and its sampler, against the published implementation.</summary>
+[TestFixture]
+[Category("Reference")]
+public sealed class EdmReferenceTests
+{
+    private static IEnumerable<ReferenceCase> Networks => ReferenceCase.EdmNetworks;
+
+    [TestCaseSource(nameof(Networks))]
+    public void Output_and_gradients_agree(ReferenceCase reference)
+    {
+        var settings = Settings(reference);
+        var config = Config(reference);
+        // Under iDDPM's preconditioning the network learns a variance too.
+        if (settings.Schedule == NoiseScheduleKind.Iddpm) config = config with { OutChannels = 2 * config.ImgChannels };
+        using var kernels = new CpuKernels(2);
+        using var parameters = new Parameters(kernels);
+        var network = config.CreateNetwork();
+        network.Declare(parameters);
+        reference.LoadWeights(parameters, kernels, EdmConfig.Prefixes[0], EdmConfig.IsBuffer);
+
+        double[] sigmas = [.. reference.Read("in.sigma").Select(s => (double)s)];
+        int n = sigmas.Length, size = config.ImgResolution, channels = config.ImgChannels;
+        float[] Image(string name) => ReferenceCase.ToNhwc(reference.Read(name), n, channels, size, size);
+        var b = new PlanBuilder(kernels, parameters);
+        var x = b.Input("x", new Shape(n, size, size, channels));
+        var classes = config.LabelDim == 0 ? null : b.Input("classes", new Shape(n, config.LabelDim));
+        var augmentation = reference.Has("in.augment_labels") ? b.Input("augmentation", new Shape(n, config.AugmentDim)) : null;
+        var denoiser = new Denoiser(b, n);
+        var output = b.Output("out", denoiser.Record(b, x, (scaled, noise) => network.RecordVectors(b, scaled, noise, classes, augmentation)));
+        var cotangent = b.Input("cotangent", output.Shape);
+        b.Backward(output, cotangent, parameters: true, x);
+        var dx = b.Output("dx", b.GradientOf(x));
+        using var plan = b.Build();
+        kernels.Upload(Image("in.x"), x.View);
+        if (classes is not null) kernels.Upload(reference.Has("in.class_labels") ? reference.Read("in.class_labels") : new float[n * config.LabelDim], classes.View);
+        if (augmentation is not null) kernels.Upload(reference.Read("in.augment_labels"), augmentation.View);
+        kernels.Upload(Image("cotangent"), cotangent.View);
+        denoiser.Upload(kernels, settings.NoiseSchedule(), settings.Parameterization, sigmas);
+        plan.Run();
+
+        ReferenceCase.AssertClose(output.View.Span.ToArray(), Image("out"), 2e-4, "output");
+        ReferenceCase.AssertClose(dx.View.Span.ToArray(), Image("grad_in.x"), 2e-4, "input gradient");
+        reference.AssertParameterGradients(parameters, EdmConfig.Prefixes[0]);
+    }
+
+    private static EdmConfig Config(ReferenceCase reference) => reference.Config.GetProperty("model_type").GetString() == "SongUNet"
+        ? reference.Config.Deserialize<SongUNetConfig>(ModelMetadata.Json)!
+        : reference.Config.Deserialize<DhariwalUNetConfig>(ModelMetadata.Json)!;
+
+    // The cases are EDM-preconditioned; others say so in "precond", by the names of EDM's training options or of its classes.
+    private static DiffusionSettings Settings(ReferenceCase reference) => new()
+    {
+        Schedule = (reference.Config.TryGetProperty("precond", out var kind) ? kind.GetString()!.ToUpperInvariant() : "EDM").Replace("PRECOND", "", StringComparison.Ordinal) switch
+        {
+            "VP" => NoiseScheduleKind.VpSde,
+            "VE" => NoiseScheduleKind.VeSde,
+            "IDDPM" => NoiseScheduleKind.Iddpm,
+            _ => NoiseScheduleKind.Edm,
+        },
+        SigmaData = reference.Config.TryGetProperty("sigma_data", out var sigmaData) ? sigmaData.GetDouble() : 0.5,
+    };
+}
