@@ -26,9 +26,12 @@ public abstract class CheckpointFile : IDisposable
     private Dictionary<string, TensorInfo> ByName => _byName ??= Tensors.ToDictionary(t => t.Name, StringComparer.Ordinal);
 
     /// <summary>Opens a file; the container is recognised by its content, not by its name.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">
+    /// Safetensors; PyTorch (zip, TorchScript, the format before 1.6, a plain pickle such as EDM's); NumPy (npz, npy); an index file
+    /// (<c>*.index.json</c>) of a checkpoint in parts, or the folder with one.
+    /// </param>
     /// <exception cref="CheckpointException">The file cannot be opened, is of no known kind, or is damaged.</exception>
-    public static CheckpointFile Open(string path) => SafetensorsFile.Open(path);
+    public static CheckpointFile Open(string path) => CheckpointContainer.Open(path);
 
     /// <summary>Whether the file holds a tensor of this name.</summary>
     /// <param name="name">The key.</param>
@@ -44,6 +47,19 @@ public abstract class CheckpointFile : IDisposable
         string held = Tensors.Count == 0 ? "it holds none" : $"it holds {Tensors.Count}, the first being {Tensors[0]}";
         throw new CheckpointException($"{Name}: there is no tensor {CheckpointException.Quote(name)}; {held}");
     }
+
+    /// <summary>
+    /// Some of the tensors under other names: without a prefix, or translated from another library's names. The result is a view that needs
+    /// this file open and need not be disposed of itself.
+    /// </summary>
+    /// <param name="rename">The new name of a tensor, or null to leave it out.</param>
+    /// <exception cref="CheckpointException">Two tensors would have one name.</exception>
+    public CheckpointFile Renamed(Func<string, string?> rename) => new RenamedCheckpoint(this, rename);
+
+    /// <summary>The tensors whose names begin with a prefix, without it; see <see cref="Renamed"/>.</summary>
+    /// <param name="prefix">As in <c>ema.</c>; the empty prefix gives all tensors.</param>
+    public CheckpointFile Within(string prefix) =>
+        Renamed(name => name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : null);
 
     /// <summary>Begins to read a tensor in pieces.</summary>
     /// <param name="name">The key.</param>

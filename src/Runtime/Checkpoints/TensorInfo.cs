@@ -34,6 +34,8 @@ public sealed class TensorInfo
     /// <summary>First byte inside <see cref="Storage"/>.</summary>
     internal long Begin { get; }
 
+    internal TensorInfo Renamed(string name) => new(name, DType, Shape, ByteLength, Storage, Begin);
+
     /// <summary>Name, dtype and shape, as in <c>'a.b' F32 [10,9]</c>.</summary>
     public override string ToString() => $"{CheckpointException.Quote(Name)} {DType} {ShapeText(Shape)}";
 

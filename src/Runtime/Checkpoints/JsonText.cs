@@ -1,0 +1,29 @@
+using System.Text.Json;
+
+namespace NativeDiffusion.Runtime.Checkpoints;
+
+/// <summary>Metadata as a JSON object of strings, in a tensor of bytes.</summary>
+internal static class JsonText
+{
+    private const int Longest = 1 << 24;
+
+    /// <summary>The strings; null where the bytes are something else.</summary>
+    public static IReadOnlyDictionary<string, string>? ReadStrings(TensorInfo tensor)
+    {
+        if (tensor.ByteLength > Longest)
+            return null;
+        byte[] bytes = new byte[tensor.ByteLength];
+        using (TensorReader reader = new(tensor.Name, tensor))
+            reader.ReadBytes(bytes);
+        try
+        {
+            return JsonSerializer.Deserialize<Dictionary<string, string>>(bytes);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    public static byte[] WriteStrings(IEnumerable<KeyValuePair<string, string>> texts) => JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>(texts));
+}
