@@ -27,6 +27,7 @@ public static class CliApplication
         SampleCommand.Create,
         TrainCommand.Create,
         InfoCommand.Create,
+        ConvertCommand.Create,
         BenchCommand.Create,
         TrainClassifierCommand.Create,
         ClassifyCommand.Create,

@@ -5,34 +5,39 @@ using NativeDiffusion.Runtime.Checkpoints;
 namespace NativeDiffusion.Model;
 
 /// <summary>
-/// Parameters to and from safetensors, under their published names and extents: a convolution's weight is [Cout, Cin, Kh, Kw] in files and
-/// [Cout, Kh, Kw, Cin] in memory.
+/// Parameters to and from checkpoints, under their published names and extents: a convolution's weight is [Cout, Cin, Kh, Kw] in files and
+/// [Cout, Kh, Kw, Cin] in memory. Both ways through a small window: a checkpoint is never held beside the parameters.
 /// </summary>
 internal static class WeightFile
 {
     /// <summary>Prefix of the exponential moving average in training checkpoints.</summary>
     public const string AveragePrefix = "ema.";
 
+    // Small enough for the cache, so that the permutation costs no pass through memory.
+    private const int WindowElements = 1 << 16;
+    private const int ShownDifferences = 5;
+
     public static IEnumerable<TensorEntry> Entries(Parameters parameters, IKernels kernels, string prefix, DType type) =>
         Entries(parameters, parameters.Values, kernels, prefix, type);
 
-    /// <summary>One entry per parameter from a flat buffer laid out as its values (the values themselves, or a moment).</summary>
-    public static IEnumerable<TensorEntry> Entries(Parameters parameters, TensorView flat, IKernels kernels, string prefix, DType type)
-    {
-        foreach (var parameter in parameters.Items)
-        {
-            float[] values = new float[parameter.Shape.Count];
-            kernels.Download(new TensorView(flat.Memory!, parameter.Offset, parameter.Shape), values);
-            yield return TensorEntry.Of(prefix + parameter.Name, [.. parameter.PublishedShape.Select(e => (long)e)], ToPublished(values, parameter.Shape), type);
-        }
-    }
+    /// <summary>One entry per parameter from a flat buffer laid out as its values (the values themselves, or a moment), read when the file is written.</summary>
+    public static IEnumerable<TensorEntry> Entries(Parameters parameters, TensorView flat, IKernels kernels, string prefix, DType type) =>
+        parameters.Items.Select(p => new TensorEntry(prefix + p.Name, type, [.. p.PublishedShape.Select(e => (long)e)], stream => Write(stream, p, flat, kernels, type)));
 
     /// <summary>Reads every parameter from the file's tensors with a prefix; other prefixes are left alone.</summary>
-    public static void Read(CheckpointFile file, string prefix, Parameters parameters, IKernels kernels)
+    /// <param name="file">The checkpoint.</param>
+    /// <param name="prefix">What stands before every key.</param>
+    /// <param name="parameters">Where to.</param>
+    /// <param name="kernels">Their device.</param>
+    /// <param name="isBuffer">Keys (without the prefix) that the file may hold although they are no parameters.</param>
+    /// <param name="closest">Says, where the file does not fit, what it may be instead.</param>
+    /// <exception cref="CheckpointException">Keys or extents do not fit; the message names the first five differences.</exception>
+    public static void Read(
+        CheckpointFile file, string prefix, Parameters parameters, IKernels kernels, Predicate<string>? isBuffer = null, Func<string?>? closest = null)
     {
         // Before the values are first touched: what a hostile configuration asks for is allocated only if the file really has it.
-        Check(file, prefix, parameters);
-        Read(file, prefix, parameters, parameters.Values, kernels);
+        Check(file, prefix, parameters, isBuffer, closest);
+        ReadChecked(file, prefix, parameters, parameters.Values, kernels);
         parameters.MarkChanged();
     }
 
@@ -40,54 +45,146 @@ internal static class WeightFile
     public static void Read(CheckpointFile file, string prefix, Parameters parameters, TensorView flat, IKernels kernels)
     {
         Check(file, prefix, parameters);
-        foreach (var parameter in parameters.Items)
-            kernels.Upload(FromPublished(file.ReadFloat(prefix + parameter.Name), parameter.Shape), new TensorView(flat.Memory!, parameter.Offset, parameter.Shape));
+        ReadChecked(file, prefix, parameters, flat, kernels);
     }
 
-    private static void Check(CheckpointFile file, string prefix, Parameters parameters)
+    /// <summary>Compares names and extents, reading no tensor. Trailing extents of 1 do not matter: a 1x1 convolution is a linear layer.</summary>
+    /// <exception cref="CheckpointException">They differ; the message names the first five differences.</exception>
+    public static void Check(CheckpointFile file, string prefix, Parameters parameters, Predicate<string>? isBuffer = null, Func<string?>? closest = null)
     {
-        var known = parameters.Items.Select(p => prefix + p.Name).ToHashSet();
-        string[] missing = [.. known.Where(k => !file.Contains(k)).Order(StringComparer.Ordinal)];
-        if (missing.Length > 0)
-            throw new CheckpointException($"{file.Name}: {missing.Length} of {known.Count} tensors of this architecture are missing, the first '{missing[0]}'.");
-        string[] surplus = [.. file.Tensors.Select(t => t.Name).Where(n => !known.Contains(n) && !IsOther(n, prefix))];
-        if (surplus.Length > 0)
-            throw new CheckpointException($"{file.Name}: {surplus.Length} tensors do not belong to this architecture, the first '{surplus[0]}'.");
+        List<string> differences = [];
+        int count = 0;
+        void Add(string difference)
+        {
+            if (count++ < ShownDifferences) differences.Add(difference);
+        }
         foreach (var parameter in parameters.Items)
         {
-            string name = prefix + parameter.Name;
-            var found = file.Find(name);
-            if (!found.Shape.SequenceEqual(parameter.PublishedShape.Select(e => (long)e)))
-                throw new CheckpointException(
-                    $"{file.Name}: tensor '{name}' is [{string.Join(",", found.Shape)}] but this architecture has [{string.Join(",", parameter.PublishedShape)}].");
+            string name = prefix + parameter.Name, needed = string.Join(",", parameter.PublishedShape);
+            if (!file.Contains(name)) Add($"'{name}' [{needed}] is missing");
+            else if (!SameExtents(file.Find(name).Shape, parameter.PublishedShape)) Add($"'{name}' is [{string.Join(",", file.Find(name).Shape)}] instead of [{needed}]");
         }
+        foreach (var tensor in file.Tensors)
+        {
+            if (!tensor.Name.StartsWith(prefix, StringComparison.Ordinal) || prefix.Length == 0 && IsOther(tensor.Name)) continue;
+            string name = tensor.Name[prefix.Length..];
+            if (!parameters.Contains(name) && isBuffer?.Invoke(name) != true) Add($"{tensor} is superfluous");
+        }
+        if (count == 0) return;
+        string more = count > ShownDifferences ? $"; and {count - ShownDifferences} more differences" : "";
+        string hint = closest?.Invoke() is { } text ? " " + text : "";
+        throw new CheckpointException($"{file.Name}: its tensors are not those of this architecture: {string.Join("; ", differences)}{more}.{hint}");
     }
 
     /// <summary>[Cout, Kh, Kw, Cin] to [Cout, Cin, Kh, Kw]; anything else unchanged.</summary>
-    internal static float[] ToPublished(float[] values, Shape shape) => Transpose(values, shape, inverse: false);
+    internal static float[] ToPublished(float[] values, Shape shape)
+    {
+        if (!IsPermuted(shape)) return values;
+        float[] result = new float[values.Length];
+        ToPublished(values, result, shape);
+        return result;
+    }
 
     /// <summary>[Cout, Cin, Kh, Kw] to [Cout, Kh, Kw, Cin]; anything else unchanged.</summary>
-    internal static float[] FromPublished(float[] values, Shape shape) => Transpose(values, shape, inverse: true);
-
-    // Tensors of a training checkpoint that are not the ones being read.
-    private static bool IsOther(string name, string prefix) =>
-        prefix.Length > 0 ? !name.StartsWith(prefix, StringComparison.Ordinal)
-            : name.StartsWith(AveragePrefix, StringComparison.Ordinal) || name.StartsWith("adam.", StringComparison.Ordinal)
-                || name.StartsWith("training.", StringComparison.Ordinal);
-
-    private static float[] Transpose(float[] values, Shape shape, bool inverse)
+    internal static float[] FromPublished(float[] values, Shape shape)
     {
-        if (shape.Rank != 4 || shape[1] * shape[2] == 1) return values;
+        if (!IsPermuted(shape)) return values;
         float[] result = new float[values.Length];
-        int cin = shape[3], taps = shape[1] * shape[2];
-        for (int o = 0; o < shape[0]; o++)
-            for (int tap = 0; tap < taps; tap++)
-                for (int c = 0; c < cin; c++)
-                {
-                    int here = (o * taps + tap) * cin + c, published = (o * cin + c) * taps + tap;
-                    if (inverse) result[here] = values[published];
-                    else result[published] = values[here];
-                }
+        FromPublished(values, result, shape);
         return result;
+    }
+
+    private static void ReadChecked(CheckpointFile file, string prefix, Parameters parameters, TensorView flat, IKernels kernels)
+    {
+        foreach (var parameter in parameters.Items)
+        {
+            using var reader = file.OpenTensor(prefix + parameter.Name);
+            Read(reader, parameter.Shape, new TensorView(flat.Memory!, parameter.Offset, parameter.Shape), kernels);
+        }
+    }
+
+    private static void Read(TensorReader reader, Shape shape, TensorView target, IKernels kernels)
+    {
+        bool onHost = target.Memory is CpuMemory, permuted = IsPermuted(shape);
+        if (onHost && !permuted)
+        {
+            reader.Read(target.Span);
+            return;
+        }
+        float[] published = new float[WindowLength(shape)];
+        float[] here = onHost || !permuted ? published : new float[published.Length];
+        foreach (var (first, length) in Windows(shape, published.Length))
+        {
+            reader.Read(published.AsSpan(0, length));
+            TensorView window = new(target.Memory!, target.Offset + first, new Shape(length));
+            Span<float> result = onHost ? window.Span : here.AsSpan(0, length);
+            if (permuted) FromPublished(published.AsSpan(0, length), result, shape);
+            if (!onHost) kernels.Upload(result, window);
+        }
+    }
+
+    private static void Write(Stream stream, Parameter parameter, TensorView flat, IKernels kernels, DType type)
+    {
+        bool permuted = IsPermuted(parameter.Shape);
+        float[] here = new float[WindowLength(parameter.Shape)], published = permuted ? new float[here.Length] : here;
+        byte[] bytes = new byte[here.Length * TensorEntry.SizeOf(type)];
+        foreach (var (first, length) in Windows(parameter.Shape, here.Length))
+        {
+            kernels.Download(new TensorView(flat.Memory!, parameter.Offset + first, new Shape(length)), here.AsSpan(0, length));
+            if (permuted) ToPublished(here.AsSpan(0, length), published, parameter.Shape);
+            stream.Write(TensorEntry.Convert(published.AsSpan(0, length), type, bytes));
+        }
+    }
+
+    // Whole output channels where they are permuted, so that a window is the same elements on both sides.
+    private static int WindowLength(Shape shape)
+    {
+        int row = IsPermuted(shape) ? (int)(shape.Count / shape[0]) : 1;
+        return (int)Math.Min(shape.Count, Math.Max(1, WindowElements / row) * (long)row);
+    }
+
+    private static IEnumerable<(long First, int Length)> Windows(Shape shape, int most)
+    {
+        for (long first = 0; first < shape.Count; first += most)
+            yield return (first, (int)Math.Min(most, shape.Count - first));
+    }
+
+    private static bool IsPermuted(Shape shape) => shape.Rank == 4 && shape[1] * shape[2] > 1;
+
+    private static void FromPublished(ReadOnlySpan<float> published, Span<float> here, Shape shape)
+    {
+        int cin = shape[3], taps = shape[1] * shape[2], row = cin * taps;
+        for (int first = 0; first < published.Length; first += row)
+        {
+            var source = published.Slice(first, row);
+            var target = here.Slice(first, row);
+            for (int c = 0; c < cin; c++)
+                for (int tap = 0; tap < taps; tap++)
+                    target[tap * cin + c] = source[c * taps + tap];
+        }
+    }
+
+    private static void ToPublished(ReadOnlySpan<float> here, Span<float> published, Shape shape)
+    {
+        int cin = shape[3], taps = shape[1] * shape[2], row = cin * taps;
+        for (int first = 0; first < here.Length; first += row)
+        {
+            var source = here.Slice(first, row);
+            var target = published.Slice(first, row);
+            for (int c = 0; c < cin; c++)
+                for (int tap = 0; tap < taps; tap++)
+                    target[c * taps + tap] = source[tap * cin + c];
+        }
+    }
+
+    // Tensors of a training checkpoint that are not the weights.
+    private static bool IsOther(string name) => name.StartsWith(AveragePrefix, StringComparison.Ordinal)
+        || name.StartsWith("adam.", StringComparison.Ordinal) || name.StartsWith("training.", StringComparison.Ordinal);
+
+    private static bool SameExtents(long[] found, IReadOnlyList<int> needed)
+    {
+        for (int i = 0; i < Math.Max(found.Length, needed.Count); i++)
+            if ((i < found.Length ? found[i] : 1) != (i < needed.Count ? needed[i] : 1)) return false;
+        return true;
     }
 }

@@ -9,6 +9,7 @@ namespace NativeDiffusion.Runtime;
 public sealed class Parameters : IDisposable
 {
     private const int AlignmentFloats = 16;
+    private const int CopyWindow = 1 << 20;
 
     private readonly IKernels _kernels;
     private readonly List<Parameter> _items = [];
@@ -100,9 +101,14 @@ public sealed class Parameters : IDisposable
         foreach (var (theirs, ours) in other._items.Zip(_items))
             if (theirs.Name != ours.Name || theirs.Shape != ours.Shape)
                 throw new ArgumentException($"Layouts differ: '{theirs.Name}' {theirs.Shape} stands where '{ours.Name}' {ours.Shape} is.", nameof(other));
-        float[] copy = new float[_length];
-        other._kernels.Download(other.Values, copy);
-        _kernels.Upload(copy, Values);
+        float[] window = new float[Math.Min(_length, CopyWindow)];
+        for (long first = 0; first < _length; first += window.Length)
+        {
+            Span<float> piece = window.AsSpan(0, (int)Math.Min(window.Length, _length - first));
+            var shape = new Shape(piece.Length);
+            other._kernels.Download(new TensorView(other.Values.Memory!, first, shape), piece);
+            _kernels.Upload(piece, new TensorView(Values.Memory!, first, shape));
+        }
         MarkChanged();
     }
 

@@ -37,6 +37,18 @@ public sealed class ElementConversionTests
     }
 
     [Test]
+    public void AllPatternsTogetherWidenAsEachDoes([Values(DType.F16, DType.BF16)] DType dtype)
+    {
+        ushort[] patterns = [.. Enumerable.Range(0, 65536).Select(i => (ushort)i), 0x3C01];
+        float[] together = new float[patterns.Length];
+        double[] wide = new double[patterns.Length];
+        ElementConversion.ToFloat(dtype, System.Runtime.InteropServices.MemoryMarshal.AsBytes(patterns), together);
+        ElementConversion.ToDouble(dtype, System.Runtime.InteropServices.MemoryMarshal.AsBytes(patterns), wide);
+        Assert.That(together.Select(v => (double)v), Is.EqualTo(wide));
+        Assert.That(float.IsNegative(together[0x8000]), Is.True);
+    }
+
+    [Test]
     public void EveryPatternWidensExactlyAndNarrowsBack([Values(DType.F16, DType.BF16)] DType dtype)
     {
         (int mantissaBits, int bias) = FormatOf(dtype);

@@ -23,7 +23,9 @@ internal static class ElementConversion
     public static void ToFloat(DType dtype, ReadOnlySpan<byte> source, Span<float> destination)
     {
         if (dtype == DType.BF16)
-            FromBFloat16(source, destination);
+            HalfPrecision.WidenBFloat16(MemoryMarshal.Cast<byte, ushort>(source), destination);
+        else if (dtype == DType.F16)
+            HalfPrecision.WidenHalf(MemoryMarshal.Cast<byte, ushort>(source), destination);
         else
             ToNumber(dtype, source, destination);
     }

@@ -25,5 +25,9 @@ internal static class JsonText
         }
     }
 
-    public static byte[] WriteStrings(IEnumerable<KeyValuePair<string, string>> texts) => JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>(texts));
+    public static TensorEntry Entry(string name, IEnumerable<KeyValuePair<string, string>> texts)
+    {
+        byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>(texts));
+        return TensorEntry.Of(name, [bytes.Length], bytes);
+    }
 }

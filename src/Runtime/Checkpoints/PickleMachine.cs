@@ -159,7 +159,7 @@ internal sealed class PickleMachine(string file, PickleInput input)
     private object ReadLong(int bytes)
     {
         BigInteger value = new(bytes == 0 ? [] : input.Take(bytes));
-        return value >= long.MinValue && value <= long.MaxValue ? (long)value : value;
+        return value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value;
     }
 
     private void PushTuple(long position, int count) => Push(PopMany(position, count));

@@ -31,16 +31,7 @@ public static class SafetensorsWriter
         stream.Write(prefix);
         stream.Write(header);
         foreach (TensorEntry entry in entries)
-        {
-            long begin = stream.Position;
-            entry.Write(stream);
-            long written = stream.Position - begin;
-            if (written != entry.ByteLength)
-            {
-                throw new InvalidOperationException($"Tensor '{entry.Name}': {written} bytes were written for {entry.DType} "
-                    + $"{TensorInfo.ShapeText(entry.Shape)} which needs {entry.ByteLength}.");
-            }
-        }
+            entry.WriteChecked(stream);
     }
 
     private static byte[] Header(TensorEntry[] entries, IEnumerable<KeyValuePair<string, string>>? metadata)

@@ -43,6 +43,56 @@ public sealed class TensorEntry
 
     internal Action<Stream> Write { get; }
 
+    /// <summary>The same tensor, with something to do before it is written.</summary>
+    /// <param name="action">Reports progress, or throws to stop.</param>
+    public TensorEntry Before(Action action) => new(Name, DType, Shape, stream =>
+    {
+        action();
+        Write(stream);
+    });
+
+    /// <summary>Writes the elements.</summary>
+    /// <exception cref="InvalidOperationException">The delegate wrote another number of bytes than the shape needs.</exception>
+    internal void WriteChecked(Stream stream)
+    {
+        using CountingStream counted = new(stream);
+        Write(counted);
+        if (counted.Count != ByteLength)
+        {
+            throw new InvalidOperationException(
+                $"Tensor '{Name}': {counted.Count} bytes were written for {DType} {TensorInfo.ShapeText(Shape)} which needs {ByteLength}.");
+        }
+    }
+
+    /// <summary>Bytes of an element.</summary>
+    /// <param name="dtype">How it is stored.</param>
+    public static int SizeOf(DType dtype) => ElementConversion.SizeOf(dtype);
+
+    /// <summary>Floats as the bytes that a floating-point type stores, rounded to nearest even.</summary>
+    /// <param name="values">The elements.</param>
+    /// <param name="dtype">F64, F32, F16 or BF16.</param>
+    /// <param name="bytes">Takes them; at least as long as they are.</param>
+    /// <returns>The part of <paramref name="bytes"/> that was written.</returns>
+    public static ReadOnlySpan<byte> Convert(ReadOnlySpan<float> values, DType dtype, Span<byte> bytes)
+    {
+        Span<byte> written = bytes[..(values.Length * SizeOf(dtype))];
+        ElementConversion.FromFloat(dtype, values, written);
+        return written;
+    }
+
+    /// <summary>A tensor of another checkpoint, which must stay open until the file is written.</summary>
+    /// <param name="file">The other checkpoint.</param>
+    /// <param name="name">The key there and here.</param>
+    /// <param name="dtype">F64, F32, F16 or BF16 to convert a floating-point tensor; null, and for every other tensor, to keep its type.</param>
+    /// <exception cref="CheckpointException">There is no such tensor.</exception>
+    public static TensorEntry From(CheckpointFile file, string name, DType? dtype = null)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        TensorInfo tensor = file.Find(name);
+        DType stored = dtype is { } wanted && ElementConversion.IsFloatingPoint(tensor.DType) ? wanted : tensor.DType;
+        return new TensorEntry(name, stored, tensor.Shape, stream => Copy(file, tensor, stored, stream));
+    }
+
     /// <summary>Floats, stored as F64, F32, F16 or BF16, rounded to nearest even, and read when the file is written.</summary>
     /// <param name="name">The key in the file.</param>
     /// <param name="shape">Extents, outermost first.</param>
@@ -108,6 +158,31 @@ public sealed class TensorEntry
             convert(dtype, values[..count], bytes);
             stream.Write(bytes);
             values = values[count..];
+        }
+    }
+
+    private static void Copy(CheckpointFile file, TensorInfo tensor, DType stored, Stream stream)
+    {
+        using TensorReader reader = file.OpenTensor(tensor.Name);
+        int size = SizeOf(stored);
+        byte[] bytes = new byte[Math.Min(tensor.ElementCount, ChunkElements) * size];
+        double[] wide = stored == tensor.DType ? [] : new double[bytes.Length / size];
+        for (long left = tensor.ElementCount; left > 0;)
+        {
+            int count = (int)Math.Min(left, ChunkElements);
+            Span<byte> chunk = bytes.AsSpan(0, count * size);
+            if (stored == tensor.DType)
+            {
+                reader.ReadBytes(chunk);
+            }
+            else
+            {
+                // Through double, so that F64 is rounded once.
+                reader.Read(wide.AsSpan(0, count));
+                ElementConversion.FromDouble(stored, wide.AsSpan(0, count), chunk);
+            }
+            stream.Write(chunk);
+            left -= count;
         }
     }
 

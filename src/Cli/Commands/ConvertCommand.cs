@@ -1,0 +1,93 @@
+using System.CommandLine;
+using NativeDiffusion.Runtime.Checkpoints;
+
+namespace NativeDiffusion.Cli.Commands;
+
+/// <summary><c>nativediffusion convert</c>: writes a checkpoint in another container.</summary>
+internal sealed class ConvertCommand
+{
+    private const string Description = "Write a checkpoint in another container, under the same names, with its metadata.";
+
+    private const string Details =
+        """
+        IN is read whatever its name: safetensors, PyTorch (zip, TorchScript, before 1.6, plain pickles such as EDM's), NumPy, an index file of a
+        checkpoint in parts or the folder with one. Nothing inside it is executed. OUT's ending says what is written:
+          .safetensors            safetensors
+          .pt .pth .bin .ckpt     a state dict for torch.load
+          .npz                    NumPy
+
+        Examples:
+          nativediffusion convert 64x64_diffusion.pt 64x64_diffusion.safetensors
+          nativediffusion convert edm-imagenet-64x64-cond-adm.pkl edm.safetensors --dtype f16 --prefix ema.
+          nativediffusion convert models/digits.safetensors digits.pt
+        """;
+
+    private readonly Argument<string> _in = new("IN") { Description = "The checkpoint." };
+    private readonly Argument<string> _out = new("OUT") { Description = "File to create or replace." };
+    private readonly Option<Precision> _dtype = CliOptions.Choice(
+        "--dtype", "How to store real numbers; integers keep their type.",
+        [("keep", Precision.Keep), ("f32", Precision.F32), ("f16", Precision.F16), ("bf16", Precision.BF16)]);
+    private readonly Option<string?> _prefix = CliOptions.Text("--prefix", "TEXT", "Write only the tensors whose names begin so, without it; 'ema.' for example.");
+    private readonly Option<bool> _json = CliOptions.Json();
+
+    private enum Precision
+    {
+        Keep,
+        F32,
+        F16,
+        BF16,
+    }
+
+    public static Command Create(CliContext context)
+    {
+        var convert = new ConvertCommand();
+        var command = new CliCommand("convert", Description, Details) { convert._in, convert._out, convert._dtype, convert._prefix, convert._json };
+        command.SetAction(parsed => convert.Run(parsed, context));
+        return command;
+    }
+
+    private int Run(ParseResult parsed, CliContext context)
+    {
+        string input = parsed.GetValue(_in)!, output = parsed.GetValue(_out)!;
+        Action<string, IEnumerable<TensorEntry>, IEnumerable<KeyValuePair<string, string>>?> write = Writer(output);
+        using var opened = CheckpointFile.Open(input);
+        string prefix = parsed.GetValue(_prefix) ?? "";
+        CheckpointFile file = prefix.Length > 0 ? opened.Within(prefix) : opened;
+        if (file.Tensors.Count == 0)
+            throw new CheckpointException($"{input}: holds no tensors{(prefix.Length > 0 ? $" whose names begin with '{prefix}'" : "")}.");
+        DType? dtype = parsed.GetValue(_dtype) switch
+        {
+            Precision.F32 => DType.F32,
+            Precision.F16 => DType.F16,
+            Precision.BF16 => DType.BF16,
+            _ => null,
+        };
+        long total = file.Tensors.Sum(t => t.ByteLength);
+        long megabytes = (total + 999_999) / 1_000_000;
+        ConsoleProgress.Run(context, "MB", 0, megabytes, progress =>
+        {
+            long done = 0;
+            write(output, file.Tensors.Select(t => TensorEntry.From(file, t.Name, dtype).Before(() =>
+            {
+                context.Cancellation.ThrowIfCancellationRequested();
+                progress.Report(done / 1_000_000, t.Name);
+                done += t.ByteLength;
+            })), file.Metadata);
+            progress.Report(megabytes);
+        });
+        if (parsed.GetValue(_json))
+            JsonReport.Write(context.Out, new { Input = input, Container = opened.Container, Output = output, Tensors = file.Tensors.Count, Bytes = new FileInfo(output).Length });
+        else
+            context.Out.WriteLine(FormattableString.Invariant($"{output}: {file.Tensors.Count} tensors, {new FileInfo(output).Length / 1e6:0.00} MB"));
+        return ExitCode.Success;
+    }
+
+    private static Action<string, IEnumerable<TensorEntry>, IEnumerable<KeyValuePair<string, string>>?> Writer(string path) =>
+        Path.GetExtension(path).ToLowerInvariant() switch
+        {
+            ".safetensors" => SafetensorsWriter.Write,
+            ".npz" => NpzCheckpointWriter.Write,
+            ".pt" or ".pth" or ".bin" or ".ckpt" => TorchWriter.Write,
+            var other => throw new UsageException($"OUT ends with .safetensors, .pt, .pth, .bin, .ckpt or .npz, which says what to write; got '{other}'."),
+        };
+}
