@@ -58,21 +58,22 @@ public static class ClipPreprocessing
         if (from == to) return source.ToArray();
         byte[] result = new byte[height * to * 3];
         var table = ResampleTable.Cubic(from, to);
-        for (int i = 0; i < to; i++)
-        {
-            var (first, weights) = FixedPoint(table, i);
-            for (int y = 0; y < height; y++)
-                for (int c = 0; c < 3; c++)
+        var outputs = Enumerable.Range(0, to).Select(i => FixedPoint(table, i)).ToArray();
+        for (int y = 0; y < height; y++)
+            for (int i = 0; i < to; i++)
+            {
+                var (first, weights) = outputs[i];
+                int red = 1 << (FractionBits - 1), green = red, blue = red, at = (y * from + first) * 3;
+                foreach (int weight in weights)
                 {
-                    int sum = 1 << (FractionBits - 1), at = (y * from + first) * 3 + c;
-                    foreach (int weight in weights)
-                    {
-                        sum += weight * source[at];
-                        at += 3;
-                    }
-                    result[(y * to + i) * 3 + c] = ToByte(sum);
+                    red += weight * source[at];
+                    green += weight * source[at + 1];
+                    blue += weight * source[at + 2];
+                    at += 3;
                 }
-        }
+                int target = (y * to + i) * 3;
+                (result[target], result[target + 1], result[target + 2]) = (ToByte(red), ToByte(green), ToByte(blue));
+            }
         return result;
     }
 

@@ -16,29 +16,30 @@ public sealed class ClipTokenizer
     // A word takes time that grows with the square of its length.
     private const int MostBytes = 10_000;
     private const int MostCachedWords = 100_000;
+    private const int Space = 0, Letter = 1, Digit = 2, Other = 3;
     private const string StartText = "<|startoftext|>", EndText = "<|endoftext|>";
 
     private static readonly string[] Suffixes = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
     private readonly Dictionary<(int Left, int Right), (int Rank, int Id)> _merges;
-    private readonly string[] _symbols;
+    private readonly int _symbols;
     private readonly int[] _byteIds = new int[256];
     private readonly ConcurrentDictionary<string, int[]> _words = new();
 
     private ClipTokenizer(MergesFile file)
     {
-        (_merges, _symbols) = (file.Merges, file.Symbols);
+        (_merges, _symbols) = (file.Merges, file.SymbolCount);
         for (int i = 0; i < 256; i++) _byteIds[MergesFile.ByteOrder[i]] = i;
     }
 
     /// <summary>Number of tokens: 49408 for the published vocabulary.</summary>
-    public int VocabularySize => _symbols.Length + 2;
+    public int VocabularySize => _symbols + 2;
 
     /// <summary>Id of the token before a text.</summary>
-    public int Start => _symbols.Length;
+    public int Start => _symbols;
 
     /// <summary>Id of the token after a text, the largest.</summary>
-    public int End => _symbols.Length + 1;
+    public int End => _symbols + 1;
 
     /// <summary>Reads a file of merges: a header, then a pair of symbols per line, those to be merged first first. Plain text or gzip.</summary>
     /// <exception cref="FormatException">A line is no pair of known symbols; the message names file and line.</exception>
@@ -74,30 +75,6 @@ public sealed class ClipTokenizer
         }
         result[length] = End;
         return result;
-    }
-
-    /// <summary>The text of tokens, as far as they have any; start, end and padding after the end are left out.</summary>
-    public string Decode(ReadOnlySpan<int> ids)
-    {
-        var text = new StringBuilder();
-        foreach (int id in ids)
-        {
-            if (id == End) break;
-            if (id == Start) continue;
-            if (id < 0 || id >= _symbols.Length) throw new ArgumentOutOfRangeException(nameof(ids), id, $"A token is 0 to {End}.");
-            text.Append(_symbols[id]);
-        }
-        var bytes = new List<byte>();
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (string.CompareOrdinal(text.ToString(i, Math.Min(MergesFile.WordEnd.Length, text.Length - i)), MergesFile.WordEnd) == 0)
-            {
-                bytes.Add((byte)' ');
-                i += MergesFile.WordEnd.Length - 1;
-            }
-            else bytes.Add(MergesFile.ByteOf(text[i]));
-        }
-        return Encoding.UTF8.GetString([.. bytes]).TrimEnd(' ');
     }
 
     private static string Excerpt(string text) => text.Length <= 60 ? text : text[..60] + "...";
@@ -154,7 +131,7 @@ public sealed class ClipTokenizer
         int at = 0;
         while (at < text.Length)
         {
-            if (IsSpace(text[at]))
+            if (char.IsWhiteSpace(text[at]))
             {
                 at++;
                 continue;
@@ -177,8 +154,6 @@ public sealed class ClipTokenizer
         return end;
     }
 
-    private const int Space = 0, Letter = 1, Digit = 2, Other = 3;
-
     /// <summary>Kind of the character at a place, which may be a pair of code units, and where the next one is.</summary>
     private static int Kind(string text, int at, out int next)
     {
@@ -186,8 +161,6 @@ public sealed class ClipTokenizer
         next = at + rune.Utf16SequenceLength;
         if (Rune.IsLetter(rune)) return Letter;
         if (Rune.GetUnicodeCategory(rune) is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber) return Digit;
-        return rune.IsBmp && IsSpace((char)rune.Value) ? Space : Other;
+        return rune.IsBmp && char.IsWhiteSpace((char)rune.Value) ? Space : Other;
     }
-
-    private static bool IsSpace(char c) => char.IsWhiteSpace(c);
 }

@@ -14,7 +14,7 @@ internal sealed class MergesFile
     // Bytes stand as printable characters: these as themselves, the others as those from 256 on.
     private static readonly (int First, int Last)[] Printable = [(33, 126), (161, 172), (174, 255)];
 
-    private MergesFile(Dictionary<(int, int), (int, int)> merges, string[] symbols) => (Merges, Symbols) = (merges, symbols);
+    private MergesFile(Dictionary<(int, int), (int, int)> merges, int symbols) => (Merges, SymbolCount) = (merges, symbols);
 
     /// <summary>The bytes in the order of their symbols: the printable ones, then the others.</summary>
     public static byte[] ByteOrder { get; } =
@@ -23,16 +23,11 @@ internal sealed class MergesFile
     private static readonly char[] Characters =
         [.. ByteOrder.Select((b, i) => IsPrintable(b) ? (char)b : (char)(256 + i - Enumerable.Range(0, 256).Count(IsPrintable)))];
 
-    private static readonly Dictionary<char, byte> Bytes = Characters.Select((c, i) => (c, ByteOrder[i])).ToDictionary();
-
     /// <summary>Rank and result of a pair of symbols.</summary>
     public Dictionary<(int Left, int Right), (int Rank, int Id)> Merges { get; }
 
-    /// <summary>Texts of the symbols; their places are the ids.</summary>
-    public string[] Symbols { get; }
-
-    /// <summary>The byte that a character of a symbol stands for.</summary>
-    public static byte ByteOf(char character) => Bytes[character];
+    /// <summary>Number of symbols: bytes, bytes that end a word, merges.</summary>
+    public int SymbolCount { get; }
 
     public static MergesFile Read(string path)
     {
@@ -78,7 +73,7 @@ internal sealed class MergesFile
                 throw new FormatException($"{path}: merge {rank + 1}, of '{left}' and '{right}', names a symbol that is neither a byte nor the result of a merge.");
             merges[(first, second)] = (rank, ids[left + right]);
         }
-        return new MergesFile(merges, [.. symbols]);
+        return new MergesFile(merges, symbols.Count);
     }
 
     /// <summary>The next line, or null at the end; no more than a few kilobytes are taken for one.</summary>
