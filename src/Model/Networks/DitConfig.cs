@@ -54,7 +54,7 @@ public sealed record DitConfig : INetworkConfig
     internal int Grid => InputSize / PatchSize;
 
     /// <summary>Channels of a hidden layer.</summary>
-    internal int HiddenWidth => (int)(HiddenSize * MlpRatio);
+    internal int HiddenWidth => (int)(HiddenSize * MlpRatio + 1e-6);
 
     /// <summary>A published size, S, B, L or XL, with patches of 2, 4 or 8.</summary>
     /// <param name="name">For example <c>DiT-XL/2</c>.</param>
