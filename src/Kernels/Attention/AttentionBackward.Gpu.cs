@@ -65,10 +65,15 @@ internal struct AttentionDeltaKernel : IGpuKernel
         float sum = 0;
         if (row < Rows)
             for (int c = thread; c < Channels; c += ThreadsPerRow) sum = Y[row * Channels + c] * Dy[row * Channels + c] + sum;
-        sum = Reduction.Sum(partials, sum, ThreadsPerRow);
+        partials[Group.IdxX] = sum;
+        for (int step = ThreadsPerRow / 2; step > 0; step /= 2)
+        {
+            Group.Barrier();
+            if (thread < step) partials[Group.IdxX] += partials[Group.IdxX + step];
+        }
         if (thread != 0 || row >= Rows) return;
         long token = row / Heads, head = row - token * Heads, n = token / Tokens;
-        Delta[(n * Heads + head) * Tokens + (token - n * Tokens)] = sum;
+        Delta[(n * Heads + head) * Tokens + (token - n * Tokens)] = partials[Group.IdxX];
     }
 }
 
@@ -106,7 +111,9 @@ internal struct AttentionQueryGradKernel<TWidth> : IGpuKernel
         var weights = SharedMemory.Allocate<float>(AttentionBlocks.BlockLength);
         var statistics = SharedMemory.Allocate<float>(AttentionBlocks.StatisticsLength);
         GpuHeads q = Inputs.Q, k = Inputs.K, v = Inputs.V, dy = Inputs.Dy;
-        AttentionBlocks.Place<TWidth>(q.Tokens, Inputs.Heads, out int n, out int head, out int query, out int channel);
+        int blocks = (q.Tokens + AttentionBlocks.Tokens - 1) / AttentionBlocks.Tokens;
+        int block = Grid.IdxX % blocks, head = Grid.IdxX / blocks % Inputs.Heads, n = Grid.IdxX / blocks / Inputs.Heads;
+        int query = block * AttentionBlocks.Tokens, channel = Grid.IdxY * TWidth.Parts * AttentionBlocks.Width;
         Inputs.StageStatistics(n, head, query, statistics);
         var result = default(AttentionRows);
         int end = Inputs.Causal != 0 ? IntrinsicMath.Min(k.Tokens, query + AttentionBlocks.Tokens) : k.Tokens;
@@ -147,7 +154,9 @@ internal struct AttentionKeyGradKernel<TWidth> : IGpuKernel
         var weights = SharedMemory.Allocate<float>(AttentionBlocks.BlockLength);
         var statistics = SharedMemory.Allocate<float>(AttentionBlocks.StatisticsLength);
         GpuHeads q = Inputs.Q, k = Inputs.K, v = Inputs.V, dy = Inputs.Dy;
-        AttentionBlocks.Place<TWidth>(k.Tokens, Inputs.Heads, out int n, out int head, out int key, out int channel);
+        int blocks = (k.Tokens + AttentionBlocks.Tokens - 1) / AttentionBlocks.Tokens;
+        int block = Grid.IdxX % blocks, head = Grid.IdxX / blocks % Inputs.Heads, n = Grid.IdxX / blocks / Inputs.Heads;
+        int key = block * AttentionBlocks.Tokens, channel = Grid.IdxY * TWidth.Parts * AttentionBlocks.Width;
         AttentionRows keyGrad = default, valueGrad = default;
         for (int query = Inputs.Causal != 0 ? key : 0; query < q.Tokens; query += AttentionBlocks.Tokens)
         {
