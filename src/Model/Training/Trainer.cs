@@ -35,9 +35,9 @@ public sealed partial class Trainer : IDisposable
     private readonly Slot<ulong> _seed = new();
     private readonly Slot<uint> _step = new();
     private readonly Slot<AdamWStep> _optimiser = new();
-    private readonly float[] _pixels, _alpha, _sigma, _timesteps, _rowWeight, _scalar = new float[1];
+    private readonly float[] _pixels, _alpha, _sigma, _targetAlpha, _targetSigma, _timesteps, _rowWeight, _scalar = new float[1];
     private readonly int[] _labels, _rows;
-    private readonly Func<double, NoiseLevel> _levelAt;
+    private readonly Func<uint, uint, NoiseLevel> _levelAt;
     private readonly List<(long Step, double Loss)> _history = [];
     private readonly string _fingerprint;
     private double _lossSum;
@@ -59,8 +59,8 @@ public sealed partial class Trainer : IDisposable
             throw new ArgumentException($"The data have {data.ClassCount} classes, the model {model.Settings.ClassNames.Length}.");
         if (model.IsConditional && !model.Settings.NullClass && settings.NullProbability > 0)
             throw new ArgumentException($"The model has no null class to drop labels to; make null_probability 0 instead of {settings.NullProbability}.");
-        if (model.Settings.Schedule == NoiseScheduleKind.Edm)
-            throw new ArgumentException("A model with the Edm schedule can be sampled but not trained here; use linear, cosine or continuous.");
+        if (model.Settings.HasSigmas && settings.Weighting != LossWeighting.Simple)
+            throw new ArgumentException($"A model with the {model.Settings.Schedule} schedule has its own weighting of the levels; leave it at simple instead of {settings.Weighting}.");
         if (model.LearnsVariance)
             throw new ArgumentException("A network that learns its variance can be sampled but not trained here; make out_channels equal to in_channels.");
 
@@ -69,9 +69,10 @@ public sealed partial class Trainer : IDisposable
         _seed.Value = settings.Seed;
         int batch = settings.BatchSize;
         _pixels = new float[batch * data.RowLength];
-        (_alpha, _sigma, _timesteps, _rowWeight) = (new float[batch], new float[batch], new float[batch], new float[batch]);
+        (_alpha, _sigma, _targetAlpha, _targetSigma) = (new float[batch], new float[batch], new float[batch], new float[batch]);
+        (_timesteps, _rowWeight) = (new float[batch], new float[batch]);
         _labels = new int[batch];
-        _levelAt = LevelSource(model.Settings);
+        _levelAt = LevelSource(model.Settings, settings.Seed);
         Average = model.Parameters.Clone();
         Arena = new Arena(model.Kernels);
         _rows = [.. Enumerable.Range(0, batch)];
@@ -139,16 +140,33 @@ public sealed partial class Trainer : IDisposable
         Average.Dispose();
     }
 
-    private static Func<double, NoiseLevel> LevelSource(DiffusionSettings settings)
+    /// <summary>The noise level of a row and a step.</summary>
+    private static Func<uint, uint, NoiseLevel> LevelSource(DiffusionSettings settings, ulong seed)
     {
-        if (settings.Schedule == NoiseScheduleKind.Continuous)
+        double Uniform(uint row, uint step) => Philox.Uniform(seed, row, step, RandomStream.Timestep, 0);
+        Func<uint, uint, NoiseLevel> OfSigma(Func<uint, uint, double> sigma)
         {
-            var continuous = settings.Continuous();
-            return continuous.Level;
+            var schedule = settings.NoiseSchedule();
+            return (row, step) => NoiseLevel.FromSigmaEdm(schedule, sigma(row, step));
         }
-        var levels = settings.Discrete().Respace([.. Enumerable.Range(0, settings.Timesteps)]).Levels();
-        // Levels come noisiest first; which way round a uniform draw picks them does not matter.
-        return u => levels[Math.Min((int)(u * levels.Length), levels.Length - 1)];
+
+        switch (settings.NoiseSchedule())
+        {
+            case ContinuousSchedule continuous:
+                return (row, step) => continuous.Level(Uniform(row, step));
+            case EdmPreconditioning:
+                return OfSigma((row, step) => EdmPreconditioning.TrainingSigma(Philox.Normal(seed, row, step, RandomStream.Timestep, 0)));
+            case VpSdeSchedule vp:
+                return OfSigma((row, step) => vp.SigmaEdm(1 + Uniform(row, step) * (vp.LeastU - 1)));
+            case VeSdeSchedule ve:
+                return OfSigma((row, step) => ve.SigmaRange.Least * Math.Pow(ve.SigmaRange.Greatest / ve.SigmaRange.Least, Uniform(row, step)));
+            case IddpmSchedule iddpm:
+                return OfSigma((row, step) => iddpm.Sigmas[(int)(Uniform(row, step) * (iddpm.Sigmas.Count - 1))]);
+            default:
+                var levels = settings.Discrete().Respace([.. Enumerable.Range(0, settings.Timesteps)]).Levels();
+                // Levels come noisiest first; which way round a uniform draw picks them does not matter.
+                return (row, step) => levels[Math.Min((int)(Uniform(row, step) * levels.Length), levels.Length - 1)];
+        }
     }
 
     private Plan Record(int batch)
@@ -159,11 +177,15 @@ public sealed partial class Trainer : IDisposable
         var sampleIndex = b.Input("sample_index", new Shape(batch));
         var target = Model.Settings.Prediction switch
         {
+            _ when Model.Settings.HasSigmas => PredictionTarget.X0,
             PredictionType.X0 => PredictionTarget.X0,
             PredictionType.V => PredictionTarget.V,
             _ => PredictionTarget.Eps,
         };
         var (z, wanted) = b.AddNoise(x, b.Input("alpha", new Shape(batch)), b.Input("sigma", new Shape(batch)), sampleIndex, _seed, _step, target);
+        // What a preconditioned network has to predict is another mixture of the image and the same noise.
+        if (Model.Settings.HasSigmas)
+            wanted = b.AddNoise(x, b.Input("target_alpha", new Shape(batch)), b.Input("target_sigma", new Shape(batch)), sampleIndex, _seed, _step, target).Z;
         var labels = !Model.IsConditional ? null : b.Input("labels", new Shape(batch));
         var prediction = Model.Network.Record(b, z, b.Input("timesteps", new Shape(batch)), labels, new DropoutSource(_seed, _step, sampleIndex));
         var loss = b.Output("loss", b.MseLoss(prediction, wanted, b.Input("row_weight", new Shape(batch))).Loss);
@@ -181,9 +203,14 @@ public sealed partial class Trainer : IDisposable
         _source.Fill(Step, batch, _pixels, _labels);
         for (int b = 0; b < batch; b++)
         {
-            var level = _levelAt(Philox.Uniform(Settings.Seed, (uint)b, step, RandomStream.Timestep, 0));
-            (_alpha[b], _sigma[b], _timesteps[b]) = ((float)level.Alpha, (float)level.Sigma, (float)level.Timestep);
-            _rowWeight[b] = (float)Settings.LossWeight.At(Math.Exp(level.LogSnr), Model.Settings.Prediction);
+            var level = _levelAt((uint)b, step);
+            _timesteps[b] = (float)level.Timestep;
+            if (Model.Settings.HasSigmas) SetPreconditioned(b, level);
+            else
+            {
+                (_alpha[b], _sigma[b]) = ((float)level.Alpha, (float)level.Sigma);
+                _rowWeight[b] = (float)Settings.LossWeight.At(Math.Exp(level.LogSnr), Model.Settings.Prediction);
+            }
             if (Philox.Uniform(Settings.Seed, (uint)b, step, RandomStream.LabelDrop, 0) < Settings.NullProbability) _labels[b] = Model.NullLabel;
         }
         // The arena may have served a sampler since the last step, so every input is written again.
@@ -191,11 +218,28 @@ public sealed partial class Trainer : IDisposable
         kernels.Upload(_pixels, _plan.Input("x"));
         kernels.Upload(_alpha, _plan.Input("alpha"));
         kernels.Upload(_sigma, _plan.Input("sigma"));
+        if (Model.Settings.HasSigmas)
+        {
+            kernels.Upload(_targetAlpha, _plan.Input("target_alpha"));
+            kernels.Upload(_targetSigma, _plan.Input("target_sigma"));
+        }
         kernels.Upload(_timesteps, _plan.Input("timesteps"));
         kernels.Upload(_rowWeight, _plan.Input("row_weight"));
         kernels.Upload(_rows, _plan.Input("sample_index"));
         if (Model.IsConditional) kernels.Upload(_labels, _plan.Input("labels"));
         kernels.Upload([1f], _plan.Input("d_loss"));
+    }
+
+    /// <summary>
+    /// The loss of Karras et al. 2022 (arXiv 2206.00364, eq. 8) on the raw network F: D = cSkip xE + cOut F should be x, so F should be
+    /// (x - cSkip xE) / cOut, whose published weight is 1 at every level.
+    /// </summary>
+    private void SetPreconditioned(int row, NoiseLevel level)
+    {
+        var c = Model.Settings.Parameterization.InEdmScale(level);
+        (_alpha[row], _sigma[row]) = ((float)c.InputScale, (float)(c.InputScale * level.SigmaEdm));
+        (_targetAlpha[row], _targetSigma[row]) = ((float)(c.EpsFromZ * level.SigmaEdm / c.XFromG), (float)(-c.XFromZ * level.SigmaEdm / c.XFromG));
+        _rowWeight[row] = 1;
     }
 
     private void Note(double loss)

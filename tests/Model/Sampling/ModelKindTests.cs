@@ -48,7 +48,8 @@ internal sealed class ModelKindTests
         using var model = TinyModel.Create(kernels, settings: Edm);
         Assert.That(() => new SamplerSettings { Kind = SamplerKind.Ancestral }.Build(model), Throws.ArgumentException.With.Message.Contains("Edm"));
         Assert.That(() => new SamplerSettings { Spacing = SpacingKind.DdimN }.Build(model), Throws.ArgumentException.With.Message.Contains("karras"));
-        Assert.That(() => new Trainer(model, TinyModel.Data(), new TrainingSettings { BatchSize = 2, Steps = 1 }), Throws.Exception.With.Message.Contains("Edm"));
+        var weighted = new TrainingSettings { BatchSize = 2, Steps = 1, Weighting = LossWeighting.MinSnr };
+        Assert.That(() => new Trainer(model, TinyModel.Data(), weighted), Throws.ArgumentException.With.Message.Contains("Edm"));
     }
 
     [Test]
