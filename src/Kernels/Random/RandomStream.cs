@@ -27,6 +27,9 @@ public enum RandomStream : uint
     /// <summary>Order of the training images.</summary>
     Order,
 
+    /// <summary>The class of a sample that was asked for without one.</summary>
+    Label,
+
     /// <summary>Latents that an autoencoder draws for an image.</summary>
     Posterior,
 }

@@ -19,8 +19,7 @@ public sealed class CheckpointException : Exception
     }
 
     /// <summary>Quotes text from a file for a message; names in a hostile file may be huge or hold terminal control characters.</summary>
-    /// <param name="text">A name or a value.</param>
-    public static string Quote(string text)
+    internal static string Quote(string text)
     {
         string shown = text.Length <= LongestQuote ? text : text[..LongestQuote] + "…";
         return "'" + string.Create(shown.Length, shown, static (span, source) =>

@@ -50,8 +50,8 @@ public sealed class SongUNet : EdmUNet
     /// <inheritdoc/>
     public override void Declare(Parameters parameters)
     {
-        // A constant of training, but not of the architecture: files have it.
-        if (_config.EmbeddingType == SongEmbedding.Fourier) parameters.Add(Frequencies, new Shape(_config.NoiseWidth / 2), Initializer.Normal(FrequencyDeviation));
+        if (_config.EmbeddingType == SongEmbedding.Fourier)
+            parameters.Add(Frequencies, new Shape(_config.NoiseWidth / 2), Initializer.Table(i => FrequencyDeviation * Philox.Normal(0, 0, 0, RandomStream.Weights, i)));
         _mapLabel?.Declare(parameters);
         _mapAugment?.Declare(parameters);
         _map0.Declare(parameters);
