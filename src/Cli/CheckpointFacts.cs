@@ -1,9 +1,10 @@
 using System.Text.Json;
+using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Cli;
 
-/// <summary>What can be said of a safetensors file from its header alone.</summary>
+/// <summary>What can be said of a checkpoint from its header alone.</summary>
 internal sealed record CheckpointFacts
 {
     // Beside the weights, a training checkpoint holds their average, the optimiser's moments and the loss so far.
@@ -11,6 +12,9 @@ internal sealed record CheckpointFacts
 
     /// <summary>In words.</summary>
     public required string Kind { get; init; }
+
+    /// <summary>The published architecture that it is recognised as; null for files of this tool and of unknown ones.</summary>
+    public required PublishedCheckpoint? Published { get; init; }
 
     /// <summary>Elements of the weights.</summary>
     public required long Parameters { get; init; }
@@ -28,9 +32,10 @@ internal sealed record CheckpointFacts
     {
         bool training = file.Metadata.ContainsKey("state");
         string? architecture = file.Metadata.GetValueOrDefault("architecture");
+        var published = architecture is null ? PublishedCheckpoint.Recognise(file) : null;
         string kind = architecture switch
         {
-            null => "safetensors file of another tool",
+            null => published is null ? "tensors of no known architecture" : published.Preset is { } preset ? $"{published.Title}, {preset}" : published.Title,
             "adm_unet" => training ? "training checkpoint of a diffusion model" : "diffusion model",
             _ => architecture.Contains("classifier", StringComparison.Ordinal) ? "classifier" : $"model of the architecture '{architecture}'",
         };
@@ -38,11 +43,23 @@ internal sealed record CheckpointFacts
         return new CheckpointFacts
         {
             Kind = kind,
-            Parameters = weights.Sum(t => t.ElementCount),
+            Published = published,
+            Parameters = published?.ParameterCount ?? weights.Sum(t => t.ElementCount),
             Bytes = file.Tensors.Sum(t => t.ByteLength),
             DTypes = file.Tensors.GroupBy(t => t.DType.ToString()).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count()),
-            Metadata = [.. file.Metadata.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, Parse(m.Value)))],
+            Metadata =
+            [
+                .. published is null ? [] : Describe(published),
+                .. file.Metadata.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, Parse(m.Value))),
+            ],
         };
+    }
+
+    private static IEnumerable<KeyValuePair<string, object>> Describe(PublishedCheckpoint published)
+    {
+        yield return new("architecture", published.Architecture);
+        if (published.Prefix.Length > 0) yield return new("prefix", published.Prefix);
+        yield return new("config", Parse(published.ConfigJson));
     }
 
     private static object Parse(string text)

@@ -1,5 +1,6 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
 
@@ -57,15 +58,18 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>Whether the network also predicts the variance.</summary>
     public bool LearnsVariance => Network.Config.OutChannels == 2 * Network.Config.InChannels;
 
-    /// <summary>Reads a model or training checkpoint.</summary>
-    /// <param name="path">A safetensors file that this library wrote, or one with published key names and our metadata.</param>
+    /// <summary>Reads a model: a checkpoint that this library wrote, or a published one of a known architecture.</summary>
+    /// <param name="path">The file, in any container that <see cref="CheckpointFile.Open"/> reads.</param>
     /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
     /// <param name="weights">Which weights of the file.</param>
     /// <exception cref="CheckpointException">The file is damaged or does not hold such a model; the message names file, key and values.</exception>
     public static DiffusionModel Load(string path, IKernels? kernels = null, WeightChoice weights = WeightChoice.Average)
     {
-        using var file = SafetensorsFile.Open(path);
-        var (network, settings) = ModelMetadata.Read(file);
+        using var file = CheckpointFile.Open(path);
+        var published = ModelMetadata.IsIn(file) ? null : PublishedCheckpoint.Require(file);
+        if (published is not null && weights == WeightChoice.Raw)
+            throw new CheckpointException($"{path}: is a published checkpoint, whose weights are used as they are; raw weights are those of a training checkpoint.");
+        var (network, settings) = published is null ? ModelMetadata.Read(file) : published.DiffusionModel(path);
         DiffusionModel model;
         try
         {
@@ -77,7 +81,8 @@ public sealed class DiffusionModel : IDisposable
         }
         try
         {
-            model.LoadWeights(file, weights);
+            if (published is null) model.LoadWeights(file, weights);
+            else WeightFile.Read(file, published.Prefix, model.Parameters, model.Kernels, published.Family.IsBuffer);
             return model;
         }
         catch

@@ -62,6 +62,9 @@ public sealed record DiffusionSettings
     /// <summary>Guidance scale s unless told otherwise; null for the general default. 1 is the plain conditional model.</summary>
     public double? GuidanceScale { get; init; }
 
+    /// <summary>How many channels, from the first, are guided; null for all. DiT's released sampler guides 3 of the 4 channels of its latents.</summary>
+    public int? GuidedChannels { get; init; }
+
     /// <summary>What is added to 127.5 x before it is truncated to a byte: 127.5 as in ADM's sampler, 128, which rounds, as in EDM's and DiT's.</summary>
     public double PixelOffset { get; init; } = 127.5;
 

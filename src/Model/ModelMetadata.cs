@@ -16,7 +16,7 @@ internal static class ModelMetadata
     public const string WeightsKey = "weights";
     public const string AveragedWeights = "average";
 
-    private static readonly Dictionary<string, Type> Architectures = new() { ["adm_unet"] = typeof(UNetConfig), ["dit"] = typeof(DitConfig) };
+    private static readonly Dictionary<string, Type> Architectures = new() { ["adm_unet"] = typeof(UNetConfig), ["dit"] = typeof(DitConfig), ["edm_dhariwal"] = typeof(DhariwalUNetConfig), ["edm_song"] = typeof(SongUNetConfig) };
 
     public static readonly JsonSerializerOptions Json = new()
     {
@@ -60,6 +60,9 @@ internal static class ModelMetadata
             throw new CheckpointException($"{file.Name}: metadata '{key}' is not usable: {e.Message}", e);
         }
     }
+
+    /// <summary>Whether a file says what it is.</summary>
+    public static bool IsIn(CheckpointFile file) => file.Metadata.ContainsKey(ArchitectureKey);
 
     private static string Require(CheckpointFile file, string key) => file.Metadata.TryGetValue(key, out string? value)
         ? value

@@ -30,13 +30,11 @@ internal static class WeightFile
     /// <param name="parameters">Where to.</param>
     /// <param name="kernels">Their device.</param>
     /// <param name="isBuffer">Keys (without the prefix) that the file may hold although they are no parameters.</param>
-    /// <param name="closest">Says, where the file does not fit, what it may be instead.</param>
     /// <exception cref="CheckpointException">Keys or extents do not fit; the message names the first five differences.</exception>
-    public static void Read(
-        CheckpointFile file, string prefix, Parameters parameters, IKernels kernels, Predicate<string>? isBuffer = null, Func<string?>? closest = null)
+    public static void Read(CheckpointFile file, string prefix, Parameters parameters, IKernels kernels, Predicate<string>? isBuffer = null)
     {
         // Before the values are first touched: what a hostile configuration asks for is allocated only if the file really has it.
-        Check(file, prefix, parameters, isBuffer, closest);
+        Check(file, prefix, parameters, isBuffer);
         ReadChecked(file, prefix, parameters, parameters.Values, kernels);
         parameters.MarkChanged();
     }
@@ -50,7 +48,7 @@ internal static class WeightFile
 
     /// <summary>Compares names and extents, reading no tensor. Trailing extents of 1 do not matter: a 1x1 convolution is a linear layer.</summary>
     /// <exception cref="CheckpointException">They differ; the message names the first five differences.</exception>
-    public static void Check(CheckpointFile file, string prefix, Parameters parameters, Predicate<string>? isBuffer = null, Func<string?>? closest = null)
+    public static void Check(CheckpointFile file, string prefix, Parameters parameters, Predicate<string>? isBuffer = null)
     {
         List<string> differences = [];
         int count = 0;
@@ -62,7 +60,7 @@ internal static class WeightFile
         {
             string name = prefix + parameter.Name, needed = string.Join(",", parameter.PublishedShape);
             if (!file.Contains(name)) Add($"'{name}' [{needed}] is missing");
-            else if (!SameExtents(file.Find(name).Shape, parameter.PublishedShape)) Add($"'{name}' is [{string.Join(",", file.Find(name).Shape)}] instead of [{needed}]");
+            else if (!SameExtents(file.Find(name).Shape, [.. parameter.PublishedShape.Select(e => (long)e)])) Add($"'{name}' is [{string.Join(",", file.Find(name).Shape)}] instead of [{needed}]");
         }
         foreach (var tensor in file.Tensors)
         {
@@ -72,8 +70,7 @@ internal static class WeightFile
         }
         if (count == 0) return;
         string more = count > ShownDifferences ? $"; and {count - ShownDifferences} more differences" : "";
-        string hint = closest?.Invoke() is { } text ? " " + text : "";
-        throw new CheckpointException($"{file.Name}: its tensors are not those of this architecture: {string.Join("; ", differences)}{more}.{hint}");
+        throw new CheckpointException($"{file.Name}: its tensors are not those of this architecture: {string.Join("; ", differences)}{more}.");
     }
 
     /// <summary>[Cout, Kh, Kw, Cin] to [Cout, Cin, Kh, Kw]; anything else unchanged.</summary>
@@ -181,10 +178,6 @@ internal static class WeightFile
     private static bool IsOther(string name) => name.StartsWith(AveragePrefix, StringComparison.Ordinal)
         || name.StartsWith("adam.", StringComparison.Ordinal) || name.StartsWith("training.", StringComparison.Ordinal);
 
-    private static bool SameExtents(long[] found, IReadOnlyList<int> needed)
-    {
-        for (int i = 0; i < Math.Max(found.Length, needed.Count); i++)
-            if ((i < found.Length ? found[i] : 1) != (i < needed.Count ? needed[i] : 1)) return false;
-        return true;
-    }
+    /// <summary>Whether extents agree but for trailing ones.</summary>
+    internal static bool SameExtents(ReadOnlySpan<long> found, ReadOnlySpan<long> needed) => found.TrimEnd(1).SequenceEqual(needed.TrimEnd(1));
 }

@@ -9,18 +9,20 @@ namespace NativeDiffusion.Cli.Commands;
 /// <summary><c>nativediffusion info</c>: describes a checkpoint.</summary>
 internal sealed class InfoCommand
 {
-    private const string Description = "Describe a .safetensors file: what it holds, its architecture and its settings.";
+    private const string Description = "Describe a checkpoint: what it holds, its architecture and its settings.";
 
     private const string Details =
         """
         Examples:
           nativediffusion info models/digits.safetensors
           nativediffusion info runs/quick/checkpoint.safetensors --tensors
+          nativediffusion info 64x64_diffusion.pt
+              the architecture of a published checkpoint; only its header is read
           nativediffusion info models/digits.safetensors --plan 16
               every kernel call of one evaluation for 16 images, with memory and operations
         """;
 
-    private readonly Argument<string> _file = new("FILE") { Description = "A model, a training checkpoint, or any other safetensors file." };
+    private readonly Argument<string> _file = new("FILE") { Description = "A model, a training checkpoint, or a published checkpoint (safetensors, PyTorch, EDM pickle, TorchScript, npz)." };
     private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor with its type and shape." };
     private readonly Option<int?> _plan = CliOptions.OptionalInteger("--plan", "BATCH", "Show the plan of one evaluation for a batch of images.", 1, 65536);
     private readonly Option<bool> _json = CliOptions.Json();
@@ -36,7 +38,7 @@ internal sealed class InfoCommand
     private int Run(ParseResult parsed, CliContext context)
     {
         string path = parsed.GetValue(_file)!;
-        using var file = SafetensorsFile.Open(path);
+        using var file = CheckpointFile.Open(path);
         var facts = CheckpointFacts.Read(file);
         string? plan = parsed.GetValue(_plan) is { } batch ? DescribePlan(path, batch) : null;
         if (parsed.GetValue(_json)) WriteJson(context, file, facts, parsed.GetValue(_tensors), plan);
@@ -51,11 +53,12 @@ internal sealed class InfoCommand
         return pass.Plan.Describe();
     }
 
-    private static void WriteJson(CliContext context, SafetensorsFile file, CheckpointFacts facts, bool tensors, string? plan)
+    private static void WriteJson(CliContext context, CheckpointFile file, CheckpointFacts facts, bool tensors, string? plan)
     {
         var report = new Dictionary<string, object?>
         {
             ["file"] = file.Name,
+            ["container"] = file.Container,
             ["kind"] = facts.Kind,
             ["parameters"] = facts.Parameters,
             ["tensor_count"] = file.Tensors.Count,
@@ -68,13 +71,14 @@ internal sealed class InfoCommand
         JsonReport.Write(context.Out, report);
     }
 
-    private static void WriteTables(CliContext context, SafetensorsFile file, CheckpointFacts facts, bool tensors, string? plan)
+    private static void WriteTables(CliContext context, CheckpointFile file, CheckpointFacts facts, bool tensors, string? plan)
     {
         var console = context.OutConsole();
         var summary = NewTable("", "");
         summary.HideHeaders();
         void Add(string name, string value) => summary.AddRow(Markup.Escape(name), Markup.Escape(value));
         Add("file", file.Name);
+        Add("container", file.Container);
         Add("kind", facts.Kind);
         Add("parameters", FormattableString.Invariant($"{facts.Parameters:#,0}"));
         Add("tensors", FormattableString.Invariant($"{file.Tensors.Count} ({string.Join(", ", facts.DTypes.Select(d => $"{d.Value} {d.Key}"))}), {facts.Bytes / 1e6:0.00} MB"));

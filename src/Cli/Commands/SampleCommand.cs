@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.Diagnostics;
 using NativeDiffusion.Model;
+using NativeDiffusion.Model.Autoencoders;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Sampling;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Cli.Commands;
 
@@ -23,6 +25,8 @@ internal sealed class SampleCommand
               1,000 images and their labels as NumPy arrays
           nativediffusion sample --model runs/quick/model.safetensors --sampler ddim --steps 50 --out images/
               one PNG file per image, with a model of your own
+          nativediffusion sample --model DiT-XL-2-256x256.pt --autoencoder vae.safetensors --classes 207,360 --out dogs.png
+              a published model, sampled as its authors do; for latent diffusion with its autoencoder
         """;
 
     private static readonly (string, SamplerKind)[] SamplerNames =
@@ -44,7 +48,7 @@ internal sealed class SampleCommand
     ];
 
     private readonly Option<string?> _model = CliOptions.Text(
-        "--model", "FILE", "The model: a .safetensors file that train wrote. Left out: the digits that come with the tool.");
+        "--model", "FILE", "The model: a file that train wrote, or a published checkpoint (ADM, EDM, DiT). Left out: the digits that come with the tool.");
 
     private readonly Option<string?> _classes = CliOptions.Text(
         "--classes", "LIST", "Classes to draw, by name or number, separated by commas (0,1,7); or all. [default: all, or eight of them if there are more than 40]");
@@ -87,6 +91,9 @@ internal sealed class SampleCommand
     private readonly Option<int?> _batch = CliOptions.OptionalInteger(
         "--batch", "N", "Most images at once: less memory, or another speed. Does not change the images. [default: as many as are fastest for the model]", 1, 65536);
 
+    private readonly Option<string?> _autoencoder = CliOptions.Text(
+        "--autoencoder", "FILE", "For a model of latents (DiT), the autoencoder that makes them pictures: a published checkpoint.");
+
     private readonly DeviceOption _device = new();
 
     private readonly Option<string> _out = new("--out")
@@ -108,7 +115,7 @@ internal sealed class SampleCommand
         {
             sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing,
             sample._eta, sample._v, sample._variance, sample._churn, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
-            sample._batch, sample._device.Device, sample._device.Threads, sample._device.Math, sample._out, sample._format, sample._json,
+            sample._batch, sample._autoencoder, sample._device.Device, sample._device.Threads, sample._device.Math, sample._out, sample._format, sample._json,
         };
         command.SetAction(parsed => sample.Run(parsed, context));
         return command;
@@ -128,21 +135,23 @@ internal sealed class SampleCommand
             model, parsed.GetValue(_classes), parsed.GetValue(_count), ListFrom(parsed, _strengths), ListFrom(parsed, _scales),
             format == SampleFormat.Grid);
         var settings = SettingsFrom(parsed, model);
+        using var arena = new Arena(kernels);
+        using var decoder = DecoderFrom(parsed, model, arena);
         using var sampler = new GuidedSampler(model, settings, new GuidedSamplerOptions
         {
             Batch = parsed.GetValue(_batch) is { } most ? Math.Min(most, selection.Requests.Count) : null,
             Seed = parsed.GetValue(_seed),
             Interval = IntervalFrom(parsed),
-        });
+        }, arena);
         var output = new SampleOutput(path, format, selection);
-        output.RequireWritable(Blank(model));
+        output.RequireWritable(Blank(model, decoder));
 
         long start = Stopwatch.GetTimestamp();
         int evaluations = 0;
         ConsoleProgress.Run(context, "pass", 0, sampler.Evaluations(selection.Requests.Count), progress =>
         {
             var report = new ImmediateProgress<SamplingProgress>(p => progress.Report(evaluations = p.Evaluation, $"{p.Images} of {selection.Requests.Count} images"));
-            output.Images = sampler.Sample(selection.Requests, report, context.Cancellation);
+            output.Images = Sample(sampler, model, decoder, selection.Requests, report, context.Cancellation);
         });
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         output.Write();
@@ -159,6 +168,26 @@ internal sealed class SampleCommand
             context.Out.WriteLine(FormattableString.Invariant(
                 $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {sampler.Table.Name}, {settings.Steps} steps: {path}"));
         return ExitCode.Success;
+    }
+
+    private LatentDecoder? DecoderFrom(ParseResult parsed, DiffusionModel model, Arena arena)
+    {
+        string? path = parsed.GetValue(_autoencoder);
+        if (model.Settings.LatentScale is null)
+            return path is null ? null : throw new UsageException("--autoencoder is for models of latents (DiT); this one makes images.");
+        return path is null
+            ? throw new UsageException("This model makes latents, not images: give the autoencoder that it was trained with by --autoencoder FILE.")
+            : LatentDecoder.Load(path, model, arena);
+    }
+
+    private static IReadOnlyList<Image> Sample(
+        GuidedSampler sampler, DiffusionModel model, LatentDecoder? decoder, IReadOnlyList<SampleRequest> requests, IProgress<SamplingProgress> progress,
+        CancellationToken cancellation)
+    {
+        if (decoder is null) return sampler.Sample(requests, progress, cancellation);
+        var images = new Image[requests.Count];
+        sampler.Sample(requests, (i, latents) => images[i] = decoder.Decode(latents, model.Settings.PixelOffset), progress, cancellation);
+        return images;
     }
 
     private static void RequireSampler(ParseResult parsed, Option option, bool fits, string samplers)
@@ -197,8 +226,9 @@ internal sealed class SampleCommand
         return parsed.GetValue(_intervalSigma) is { } sigmas ? GuidanceInterval.Sigmas(sigmas.First, sigmas.Last) : GuidanceInterval.Everywhere;
     }
 
-    private static Image Blank(DiffusionModel model)
+    private static Image Blank(DiffusionModel model, LatentDecoder? decoder)
     {
+        if (decoder is not null) return new Image(decoder.ImageSize, decoder.ImageSize, decoder.Channels, new byte[decoder.ImageSize * decoder.ImageSize * decoder.Channels]);
         var network = model.Network.Config;
         int size = model.Settings.DataSize ?? network.ImageSize;
         return new Image(size, size, network.InChannels, new byte[size * size * network.InChannels]);

@@ -159,7 +159,7 @@ public sealed class GuidedSampler : IDisposable
         var row = _table.Rows[rowIndex];
         int rows = _buffers.SetRow(batch, row, Options.Interval);
         if (Options.Noise is { } noise) _model.Kernels.Upload(noise(rowIndex), _buffers.Noise);
-        _row.Value = ToKernelRow(row) with { GuidedChannels = Options.GuidedChannels ?? 0 };
+        _row.Value = ToKernelRow(row) with { GuidedChannels = Options.GuidedChannels ?? _model.Settings.GuidedChannels ?? 0 };
         _inputScale.Value = (float)row.InputScale;
         PlanFor(batch.Length, rows).Run();
         Options.AfterEvaluation?.Invoke(rowIndex, _buffers.State);
@@ -248,7 +248,7 @@ public sealed record GuidedSamplerOptions
     public GuidanceInterval Interval { get; init; }
 
     /// <summary>
-    /// How many channels, from the first, are guided: the others have the conditional prediction. Null guides all; DiT's released code guides 3 of
+    /// How many channels, from the first, are guided: the others have the conditional prediction. Null guides as many as the model's settings say, all by default; DiT's released code guides 3 of
     /// the 4 channels of its latents.
     /// </summary>
     public int? GuidedChannels { get; init; }

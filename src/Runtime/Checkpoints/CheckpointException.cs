@@ -19,7 +19,8 @@ public sealed class CheckpointException : Exception
     }
 
     /// <summary>Quotes text from a file for a message; names in a hostile file may be huge or hold terminal control characters.</summary>
-    internal static string Quote(string text)
+    /// <param name="text">A name or a value.</param>
+    public static string Quote(string text)
     {
         string shown = text.Length <= LongestQuote ? text : text[..LongestQuote] + "…";
         return "'" + string.Create(shown.Length, shown, static (span, source) =>

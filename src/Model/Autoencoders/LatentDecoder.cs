@@ -1,0 +1,82 @@
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Images;
+using NativeDiffusion.Model.Published;
+using NativeDiffusion.Runtime;
+using NativeDiffusion.Runtime.Checkpoints;
+
+namespace NativeDiffusion.Model.Autoencoders;
+
+/// <summary>Makes pictures of what a diffusion model of latents sampled, one at a time, so that memory does not grow with their number.</summary>
+public sealed class LatentDecoder : IDisposable
+{
+    private readonly IKernels _kernels;
+    private readonly Parameters _parameters;
+    private readonly Plan _plan;
+    private readonly Tensor _latents, _images;
+    private readonly float[] _scaled, _pixels;
+    private readonly double _scale;
+
+    private LatentDecoder(KlAutoencoder network, Parameters parameters, IKernels kernels, int size, double scale, Arena? arena)
+    {
+        (_kernels, _parameters, _scale) = (kernels, parameters, scale);
+        var b = new PlanBuilder(kernels, parameters);
+        _latents = b.Input("latents", new Shape(1, size, size, network.Config.ZChannels));
+        _images = b.Output("images", network.RecordDecoder(b, _latents));
+        _plan = b.Build(arena);
+        (_scaled, _pixels) = (new float[_latents.Count], new float[_images.Count]);
+    }
+
+    /// <summary>Height and width of the pictures.</summary>
+    public int ImageSize => _images.Shape[1];
+
+    /// <summary>Channels of the pictures.</summary>
+    public int Channels => _images.Shape.Channels;
+
+    /// <summary>Reads the autoencoder that a diffusion model of latents was trained with.</summary>
+    /// <param name="path">A published checkpoint of it, in any container, or of a whole latent-diffusion model.</param>
+    /// <param name="model">The diffusion model.</param>
+    /// <param name="arena">Memory to share with other plans of the model's device.</param>
+    /// <exception cref="CheckpointException">The file is damaged or is no such autoencoder.</exception>
+    /// <exception cref="ArgumentException">It makes latents of other channels than the model's, or the model is one of images.</exception>
+    public static LatentDecoder Load(string path, DiffusionModel model, Arena? arena = null)
+    {
+        double scale = model.Settings.LatentScale ?? throw new ArgumentException("The model makes images, not latents; it needs no autoencoder.");
+        using var file = CheckpointFile.Open(path);
+        var published = PublishedCheckpoint.Require(file, c => c is KlAutoencoderConfig, "an autoencoder");
+        var network = new KlAutoencoder((KlAutoencoderConfig)published.Config);
+        var config = model.Network.Config;
+        if (network.Config.ZChannels != config.InChannels)
+            throw new ArgumentException($"{path}: decodes latents of {network.Config.ZChannels} channels, and those of the model have {config.InChannels}.");
+        var parameters = new Parameters(model.Kernels);
+        try
+        {
+            network.Declare(parameters);
+            WeightFile.Read(file, published.Prefix, parameters, model.Kernels, KlAutoencoder.IsBuffer);
+            return new LatentDecoder(network, parameters, model.Kernels, config.ImageSize, scale, arena);
+        }
+        catch
+        {
+            parameters.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The picture of latents as the diffusion model has them.</summary>
+    /// <param name="latents">[h, w, C].</param>
+    /// <param name="offset">See <see cref="PixelConversion.ToByte"/>.</param>
+    public Image Decode(ReadOnlySpan<float> latents, double offset = 128)
+    {
+        for (int i = 0; i < _scaled.Length; i++) _scaled[i] = (float)(latents[i] / _scale);
+        _kernels.Upload(_scaled, _latents.View);
+        _plan.Run();
+        _kernels.Download(_images.View, _pixels);
+        return PixelConversion.ToImage(_pixels, ImageSize, Channels, ImageSize, offset);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _plan.Dispose();
+        _parameters.Dispose();
+    }
+}
