@@ -78,6 +78,35 @@ public sealed class EdmNetworkTests
     }
 
     [Test]
+    public void A_new_network_of_adms_kind_predicts_zero()
+    {
+        var config = Tiny.First();
+        using var kernels = new CpuKernels(2);
+        using var model = new DiffusionModel(config, new DiffusionSettings { Schedule = NoiseScheduleKind.Edm, ClassNames = ["a", "b", "c"], NullClass = false }, kernels);
+        var b = new PlanBuilder(kernels, model.Parameters);
+        var x = b.Input("x", new Shape(1, 16, 16, 3));
+        var y = b.Output("y", model.Network.Record(b, x, b.Constant("noise", [0.5f]), b.Constant("label", [0])));
+        using var plan = b.Build();
+        float[] pixels = new float[x.Count];
+        Array.Fill(pixels, 0.3f);
+        kernels.Upload(pixels, x.View);
+        plan.Run();
+        Assert.That(y.View.Span.ToArray(), Has.All.Zero);
+    }
+
+    // What training changes leaves the frequencies of the embedding alone.
+    [Test]
+    public void Fourier_frequencies_are_not_trained()
+    {
+        using var kernels = new CpuKernels(1);
+        using var parameters = new Parameters(kernels);
+        SongUNetConfig.NcsnPlusPlus.CreateNetwork().Declare(parameters);
+        Assert.That(parameters.Items.Where(p => p.Initializer.Distribution == InitialDistribution.Table).Select(p => p.Name), Is.EqualTo(new[] { "map_noise.freqs" }));
+        double[] frequencies = [.. Enumerable.Range(0, 128).Select(i => parameters.Items[0].Initializer.Element!(i))];
+        Assert.That(Math.Sqrt(frequencies.Average(f => f * f)), Is.EqualTo(16).Within(3));
+    }
+
+    [Test]
     public void A_label_is_its_vector_and_the_null_class_zeros()
     {
         var config = (DhariwalUNetConfig)Tiny.First() with { LabelDropout = 0.1 };
