@@ -106,6 +106,7 @@ public static class GpuDevices
 
     private static string? ProblemOf(CLDevice device) =>
         device.CLStdVersion < CLBackend.MinimumVersion ? $"it has OpenCL {device.CLStdVersion}, and ILGPU needs {CLBackend.MinimumVersion}: update its driver."
-        : device.Capabilities.GenericAddressSpace ? null
-        : "its driver lacks OpenCL's generic address space, which ILGPU needs: update it.";
+        : !device.Capabilities.GenericAddressSpace ? "its driver lacks OpenCL's generic address space, which ILGPU needs: update it."
+        : device.Capabilities.Float64 ? null
+        : "it has no 64-bit floats, which timesteps, norms and losses need.";
 }

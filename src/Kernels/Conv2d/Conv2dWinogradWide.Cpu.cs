@@ -36,12 +36,11 @@ public sealed unsafe partial class CpuKernels
         job.SplitTiles = ((tiles + splits - 1) / splits + tile - 1) / tile * tile;
         job.SumPlane = (nint)job.SplitTiles * panel + 16;
         job.BufferOffset = source.CoefficientFloats;
-        job.BandOffset = job.BufferOffset + 40 * V.Count;
-        job.SumOffset = job.BandOffset;
-        job.TapOffset = job.SumOffset + Winograd.Planes * job.SumPlane;
+        job.WorkOffset = job.BufferOffset + 40 * V.Count;
+        job.TapOffset = job.WorkOffset + Winograd.Planes * job.SumPlane;
         job.PlaneOffset = job.TapOffset + 9 * WideJob<V>.Chunk * panel;
         long band = 6L * (columns * 4 + 2) * c + 64;
-        EnsureScratch(Math.Max(job.BandOffset + band, job.PlaneOffset + Winograd.Planes * WideJob<V>.WeightPlane));
+        EnsureScratch(Math.Max(job.WorkOffset + band, job.PlaneOffset + Winograd.Planes * WideJob<V>.WeightPlane));
         EnsureCommonScratch(chunks * (long)job.InChunk);
         float** scratch = stackalloc float*[Threads];
         for (int i = 0; i < Threads; i++) scratch[i] = Scratch(i);
@@ -69,7 +68,9 @@ public sealed unsafe partial class CpuKernels
         public bool Forward, Multiplying;
         public int Panels, FirstRow, Rows, SplitTiles;
         public nint InPlane, InChunk, SumPlane;
-        public long BufferOffset, BandOffset, SumOffset, TapOffset, PlaneOffset;
+
+        // At WorkOffset a worker has the band of rows that it transforms, and later the sums.
+        public long BufferOffset, WorkOffset, TapOffset, PlaneOffset;
 
         public static nint WeightPlane => Chunk * 2 * V.Count + 16;
 
@@ -84,7 +85,7 @@ public sealed unsafe partial class CpuKernels
         private readonly void TransformRow(int row, float* scratch)
         {
             int n = (FirstRow + row) / Output.TileRows, ty = (FirstRow + row) % Output.TileRows, c = Source.Channels, columns = Output.TileColumns * 4 + 2;
-            float* band = scratch + BandOffset, buffer = scratch + BufferOffset;
+            float* band = scratch + WorkOffset, buffer = scratch + BufferOffset;
             Source.Stage<V>(n, ty * 4 - 1, 6, -1, columns, band, scratch);
             for (int tx = 0; tx < Output.TileColumns; tx++)
             {
@@ -101,7 +102,7 @@ public sealed unsafe partial class CpuKernels
         {
             int c = Source.Channels, panel = 2 * V.Count, k0 = panelIndex * panel;
             int tiles = Math.Min(SplitTiles, Rows * Output.TileColumns - firstTile);
-            float* sums = scratch + SumOffset, planes = scratch + PlaneOffset;
+            float* sums = scratch + WorkOffset, planes = scratch + PlaneOffset;
             nint* offsets = stackalloc nint[8];
             for (int i = 0; i < 8; i++) offsets[i] = (nint)i * Chunk;
             float* transformed = Transformed + (nint)firstTile * Chunk;

@@ -8,6 +8,9 @@ namespace IlgpuEmulator;
 /// <summary>One kernel argument, by value.</summary>
 internal abstract class Argument
 {
+    /// <summary>The value, boxed.</summary>
+    internal abstract object Value { get; }
+
     /// <summary>Copies the value into a lane's frame.</summary>
     internal abstract unsafe void Write(byte* target);
 
@@ -18,6 +21,8 @@ internal abstract class Argument
 internal sealed class Argument<T>(T value) : Argument
     where T : struct
 {
+    internal override object Value => value;
+
     internal override unsafe void Write(byte* target)
     {
         if (RuntimeHelpers.IsReferenceOrContainsReferences<T>())

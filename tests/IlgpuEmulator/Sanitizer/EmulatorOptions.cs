@@ -19,6 +19,7 @@ public static class EmulatorOptions
     private static readonly AsyncLocal<Thoroughness?> Chosen = new();
     private static readonly AsyncLocal<bool> IgnoreDownloads = new();
     private static readonly AsyncLocal<FailingDevice?> Failure = new();
+    private static readonly AsyncLocal<Action<RecordedLaunch>?> Record = new();
     private static readonly Thoroughness FromEnvironment = Read();
 
     /// <summary>How much launches check: what was last set in this flow of execution, else the environment variable
@@ -43,6 +44,13 @@ public static class EmulatorOptions
         set => Failure.Value = value;
     }
 
+    /// <summary>Takes the launches of this flow of execution, which the device then leaves out; null to run them.</summary>
+    public static Action<RecordedLaunch>? Recorder
+    {
+        get => Record.Value;
+        set => Record.Value = value;
+    }
+
     private static Thoroughness Read()
     {
         string? text = Environment.GetEnvironmentVariable("ND_EMULATOR");
@@ -53,6 +61,11 @@ public static class EmulatorOptions
             : throw new InvalidOperationException($"ND_EMULATOR is '{text}'; it takes fast, thorough or exhaustive.");
     }
 }
+
+/// <summary>A launch that was recorded instead of run.</summary>
+/// <param name="Kernel">The first argument: here, the kernel with all its arguments.</param>
+/// <param name="Groups">Groups of the grid.</param>
+public readonly record struct RecordedLaunch(object Kernel, long Groups);
 
 /// <summary>How an emulated device fails, as drivers report it: by exceptions of allocations, launches, copies and waits.</summary>
 public sealed class FailingDevice

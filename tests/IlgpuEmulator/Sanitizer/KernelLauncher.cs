@@ -30,6 +30,11 @@ internal sealed class KernelLauncher
                 $"{_device.MaxNumThreadsPerGroup}, at most {limit} by dimension");
         if (!Fits(config.GridDim, _device.MaxGridSize))
             throw Bad(SanitizerFinding.GroupSize, $"a grid of {config.GridDim}; the device allows {_device.MaxGridSize}");
+        if (EmulatorOptions.Recorder is { } record)
+        {
+            record(new RecordedLaunch(arguments[0].Value, config.GridDim.LongSize));
+            return;
+        }
         Run(new Launch
         {
             Name = _name,
