@@ -83,10 +83,9 @@ internal struct ColumnSumsKernel<TTerm, TResult> : IGpuKernel
 
     public readonly void Run()
     {
-        var firsts = SharedMemory.Allocate<float>(GpuKernels.GroupSize);
-        var seconds = SharedMemory.Allocate<float>(GpuKernels.GroupSize);
+        var shared = SharedMemory.Allocate<FloatPair>(GpuKernels.GroupSize);
         int thread = Group.IdxX, channel = Tile.Channel;
-        float first = 0, second = 0;
+        var sums = default(FloatPair);
         if (channel < Tile.Channels)
         {
             var term = Term;
@@ -96,27 +95,24 @@ internal struct ColumnSumsKernel<TTerm, TResult> : IGpuKernel
             // Four at a time, so that the loads of all four are under way at once.
             for (; p < end - 3 * lanes; p += 4 * lanes, at += 4 * step)
             {
-                term.Add(p, at, ref first, ref second);
-                term.Add(p + lanes, at + step, ref first, ref second);
-                term.Add(p + 2 * lanes, at + 2 * step, ref first, ref second);
-                term.Add(p + 3 * lanes, at + 3 * step, ref first, ref second);
+                term.Add(p, at, ref sums.First, ref sums.Second);
+                term.Add(p + lanes, at + step, ref sums.First, ref sums.Second);
+                term.Add(p + 2 * lanes, at + 2 * step, ref sums.First, ref sums.Second);
+                term.Add(p + 3 * lanes, at + 3 * step, ref sums.First, ref sums.Second);
             }
-            for (; p < end; p += lanes, at += step) term.Add(p, at, ref first, ref second);
+            for (; p < end; p += lanes, at += step) term.Add(p, at, ref sums.First, ref sums.Second);
         }
-        firsts[thread] = first;
-        seconds[thread] = second;
-        Group.Barrier();
-        for (int half = GpuKernels.GroupSize / 2; half >= Tile.Width; half /= 2)
-        {
-            if (thread < half)
-            {
-                firsts[thread] += firsts[thread + half];
-                seconds[thread] += seconds[thread + half];
-            }
-            Group.Barrier();
-        }
-        if (thread < Tile.Width && channel < Tile.Channels) Result.Store(Grid.IdxX, channel, firsts[thread], seconds[thread]);
+        Reduction.Tree<FloatPair, FloatPair>(shared, sums, thread, GpuKernels.GroupSize / 2, Tile.Width);
+        if (thread < Tile.Width && channel < Tile.Channels) Result.Store(Grid.IdxX, channel, shared[thread].First, shared[thread].Second);
     }
+}
+
+/// <summary>Two sums at once.</summary>
+internal struct FloatPair : IJoin<FloatPair>
+{
+    public float First, Second;
+
+    public static FloatPair Join(FloatPair a, FloatPair b) => new() { First = a.First + b.First, Second = a.Second + b.Second };
 }
 
 /// <summary>An element of a result from its index; a copy for each thread, which may keep in its fields what belongs to a channel.</summary>

@@ -31,6 +31,10 @@ internal static class GpuKernelTypes
         typeof(ColumnSumsKernel<LayerNormGradientTerm, PairResult>),
         typeof(ColumnSumsKernel<GatedAddTerm, VectorsResult>),
         typeof(ColumnSumsKernel<LayerNormGradientTerm, VectorsResult>),
+        typeof(PartSumsKernel<SquareTerm>),
+        typeof(PartSumsKernel<MsePair>),
+        typeof(TotalKernel<PartTerm>),
+        typeof(TotalKernel<WeightedTerm>),
         // Not for heads of 256: two results of that width have no room in a thread's registers.
         typeof(AttentionKeyGradKernel<AttentionWidth64>),
         typeof(AttentionKeyGradKernel<AttentionWidth128>),

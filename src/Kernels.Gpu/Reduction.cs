@@ -2,54 +2,66 @@ using ILGPU;
 
 namespace NativeDiffusion.Kernels;
 
-/// <summary>
-/// Sums and maxima over neighbouring threads, as trees in shared memory. All threads of the group call them together; all that share a result
-/// receive it. Their number is a power of two.
-/// </summary>
+/// <summary>How two partial results become one.</summary>
+internal interface IJoin<T>
+    where T : unmanaged
+{
+    static abstract T Join(T a, T b);
+}
+
+/// <summary>Joins the threads' partial results as trees in shared memory. All threads of the group call these methods together.</summary>
 internal static class Reduction
 {
-    public static float Sum(ArrayView<float> shared, float value, int lanes)
+    /// <summary>
+    /// Thread t joins its result with that of thread t + half, if its <paramref name="lane"/> is below half; then again with half of that, until that was
+    /// <paramref name="last"/>. What is left then stands in <paramref name="shared"/>.
+    /// </summary>
+    public static void Tree<T, TJoin>(ArrayView<T> shared, T value, int lane, int half, int last)
+        where T : unmanaged
+        where TJoin : struct, IJoin<T>
     {
-        int thread = Group.IdxX, lane = thread % lanes;
+        int thread = Group.IdxX;
         // Someone may still be reading the result of the call before.
         Group.Barrier();
         shared[thread] = value;
         Group.Barrier();
-        for (int half = lanes / 2; half > 0; half /= 2)
+        for (; half >= last; half /= 2)
         {
-            if (lane < half) shared[thread] += shared[thread + half];
+            if (lane < half) shared[thread] = TJoin.Join(shared[thread], shared[thread + half]);
             Group.Barrier();
         }
-        return shared[thread - lane];
     }
 
-    public static float Max(ArrayView<float> shared, float value, int lanes)
+    /// <summary>The joined results of <paramref name="lanes"/> neighbouring threads, a power of two; each receives them.</summary>
+    public static T Neighbours<T, TJoin>(ArrayView<T> shared, T value, int lanes)
+        where T : unmanaged
+        where TJoin : struct, IJoin<T>
     {
-        int thread = Group.IdxX, lane = thread % lanes;
-        Group.Barrier();
-        shared[thread] = value;
-        Group.Barrier();
-        for (int half = lanes / 2; half > 0; half /= 2)
-        {
-            if (lane < half) shared[thread] = LanesScalar.Max(new(shared[thread]), new(shared[thread + half])).Value;
-            Group.Barrier();
-        }
-        return shared[thread - lane];
+        int lane = Group.IdxX % lanes;
+        Tree<T, TJoin>(shared, value, lane, lanes / 2, 1);
+        return shared[Group.IdxX - lane];
     }
+
+    public static float Sum(ArrayView<float> shared, float value, int lanes) => Neighbours<float, FloatSum>(shared, value, lanes);
+
+    public static float Max(ArrayView<float> shared, float value, int lanes) => Neighbours<float, FloatMax>(shared, value, lanes);
 
     /// <summary>The sum over the whole group.</summary>
-    public static double Sum(ArrayView<double> shared, double value)
+    public static double Sum(ArrayView<double> shared, double value) => Neighbours<double, DoubleSum>(shared, value, GpuKernels.GroupSize);
+
+    private struct FloatSum : IJoin<float>
     {
-        int thread = Group.IdxX;
-        Group.Barrier();
-        shared[thread] = value;
-        Group.Barrier();
-        for (int half = GpuKernels.GroupSize / 2; half > 0; half /= 2)
-        {
-            if (thread < half) shared[thread] += shared[thread + half];
-            Group.Barrier();
-        }
-        return shared[0];
+        public static float Join(float a, float b) => a + b;
+    }
+
+    private struct FloatMax : IJoin<float>
+    {
+        public static float Join(float a, float b) => LanesScalar.Max(new(a), new(b)).Value;
+    }
+
+    private struct DoubleSum : IJoin<double>
+    {
+        public static double Join(double a, double b) => a + b;
     }
 }
 

@@ -34,8 +34,8 @@ public sealed partial class PlanBuilder
         if (output.Shape != cotangent.Shape) throw new ArgumentException($"The cotangent {cotangent} does not have the shape of {output}.");
         foreach (var input in inputs) input.NeedsGradient = true;
         if (parameters)
-            foreach (var tensor in _parameterTensors.Values)
-                tensor.NeedsGradient = true;
+            foreach (var (parameter, tensor) in _parameterTensors)
+                tensor.NeedsGradient = parameter.Initializer.Distribution != InitialDistribution.Table;
         foreach (var entry in _backward)
             if (entry.Inputs.Any(i => i.NeedsGradient))
                 entry.Output.NeedsGradient = true;

@@ -36,7 +36,7 @@ public readonly record struct Initializer
     public static Initializer Zero => default;
 
     /// <summary>All one: scales of normalisations.</summary>
-    public static Initializer One => new(InitialDistribution.Constant, 1);
+    public static Initializer One => Constant(1);
 
     /// <summary>Uniform in (-1/sqrt(fanIn), 1/sqrt(fanIn)): weights and biases of linear layers and convolutions (LeCun et al. 1998).</summary>
     public static Initializer FanIn(int fanIn) => Uniform(1 / Math.Sqrt(fanIn));
@@ -47,7 +47,13 @@ public readonly record struct Initializer
     /// <summary>Normal with this standard deviation: embedding tables.</summary>
     public static Initializer Normal(double standardDeviation = 1) => new(InitialDistribution.Normal, standardDeviation);
 
-    /// <summary>Every element given by its index: a table that training does not change, such as the places of tokens.</summary>
+    /// <summary>All elements equal.</summary>
+    public static Initializer Constant(double value) => new(InitialDistribution.Constant, value);
+
+    /// <summary>
+    /// Every element given by its index: a table that training does not change, such as the places of tokens. Tables are declared before other
+    /// parameters.
+    /// </summary>
     public static Initializer Table(Func<int, double> element) => new(InitialDistribution.Table, 1) { Element = element };
 
     /// <summary>Kind of distribution.</summary>
@@ -72,6 +78,6 @@ public enum InitialDistribution
     /// <summary>Normal with the scale as standard deviation.</summary>
     Normal,
 
-    /// <summary>Given by a table.</summary>
+    /// <summary>Given by a table, which gets no gradient and is not trained.</summary>
     Table,
 }

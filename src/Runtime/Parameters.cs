@@ -30,6 +30,9 @@ public sealed class Parameters : IDisposable
     /// <summary>Bytes of device memory that values, gradients, moments and packed weights take so far.</summary>
     internal long Bytes => sizeof(float) * (new[] { _values, _gradients, _firstMoment, _secondMoment }.Sum(m => m?.Length ?? 0) + _packs.Values.Sum(p => p.Memory.Length));
 
+    /// <summary>Elements of the flat buffers, from the first, that training leaves alone: tables.</summary>
+    internal long FixedLength { get; private set; }
+
     /// <summary>Grows by one each time values may have changed; packed weights are redone when it differs.</summary>
     public long Version { get; private set; } = 1;
 
@@ -64,6 +67,8 @@ public sealed class Parameters : IDisposable
     public Parameter Add(string name, Shape shape, Initializer initializer = default, params int[] publishedShape)
     {
         if (_values is not null) throw new InvalidOperationException($"Parameter '{name}' was declared after the values were allocated.");
+        bool isFixed = initializer.Distribution == InitialDistribution.Table;
+        if (isFixed && FixedLength < _length) throw new InvalidOperationException($"Table '{name}' was declared after parameters that are trained.");
         if (publishedShape.Length == 0)
             publishedShape = shape.Rank == 4
                 ? [shape[0], shape[3], shape[1], shape[2]]
@@ -72,6 +77,7 @@ public sealed class Parameters : IDisposable
         if (!_byName.TryAdd(name, parameter)) throw new ArgumentException($"Parameter '{name}' is declared twice.", nameof(name));
         _items.Add(parameter);
         _length += (shape.Count + AlignmentFloats - 1) / AlignmentFloats * AlignmentFloats;
+        if (isFixed) FixedLength = _length;
         return parameter;
     }
 

@@ -48,7 +48,7 @@ public sealed class GpuOpSuite
         if (_cases.Count < All.Count()) Assert.Inconclusive("Only some of the cases ran.");
         string[] others =
         [
-            "GuidedStepKernel", "AdamWKernel", "SumOfSquaresKernel", "RootKernel", "BinaryKernel_MoveTowardsFormula", "FillKernel",
+            "GuidedStepKernel", "AdamWKernel", "PartSumsKernel_SquareTerm", "BinaryKernel_MoveTowardsFormula", "FillKernel",
             "AttentionForwardKernel_AttentionWidth128", "AttentionForwardKernel_AttentionWidth256", "AttentionQueryGradKernel_AttentionWidth128",
             "AttentionQueryGradKernel_AttentionWidth256", "AttentionKeyGradKernel_AttentionWidth128",
         ];

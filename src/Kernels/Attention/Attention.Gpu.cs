@@ -35,7 +35,7 @@ public sealed partial class GpuKernels
         where TKernel : struct, IGpuKernel
         where TWidth : struct, IAttentionWidth
     {
-        int blocks = (y.Shape[1] + AttentionBlocks.Tokens - 1) / AttentionBlocks.Tokens;
+        int blocks = AttentionBlocks.Count(y.Shape[1]);
         int width = TWidth.Parts * AttentionBlocks.Width, parts = (y.Shape[2] / heads + width - 1) / width;
         Launch(kernel, (long)y.Shape[0] * heads * blocks, parts);
     }
@@ -90,9 +90,7 @@ internal struct AttentionForwardKernel<TWidth> : IGpuKernel
         var staging = SharedMemory.Allocate<float>(AttentionBlocks.BlockLength);
         var weights = SharedMemory.Allocate<float>(AttentionBlocks.BlockLength);
         var statistics = SharedMemory.Allocate<float>(AttentionBlocks.StatisticsLength);
-        int blocks = (Q.Tokens + AttentionBlocks.Tokens - 1) / AttentionBlocks.Tokens;
-        int block = Grid.IdxX % blocks, head = Grid.IdxX / blocks % Heads, n = Grid.IdxX / blocks / Heads;
-        int query = block * AttentionBlocks.Tokens, channel = Grid.IdxY * TWidth.Parts * AttentionBlocks.Width;
+        AttentionBlocks.Place<TWidth>(Q.Tokens, Heads, out int n, out int head, out int query, out int channel);
         var result = default(AttentionRows);
         // Sums of the weights of a thread's columns; for threads below 64, the highest product of query t.
         F4 sumLow = default, sumHigh = default;

@@ -65,15 +65,10 @@ internal struct AttentionDeltaKernel : IGpuKernel
         float sum = 0;
         if (row < Rows)
             for (int c = thread; c < Channels; c += ThreadsPerRow) sum = Y[row * Channels + c] * Dy[row * Channels + c] + sum;
-        partials[Group.IdxX] = sum;
-        for (int step = ThreadsPerRow / 2; step > 0; step /= 2)
-        {
-            Group.Barrier();
-            if (thread < step) partials[Group.IdxX] += partials[Group.IdxX + step];
-        }
+        sum = Reduction.Sum(partials, sum, ThreadsPerRow);
         if (thread != 0 || row >= Rows) return;
         long token = row / Heads, head = row - token * Heads, n = token / Tokens;
-        Delta[(n * Heads + head) * Tokens + (token - n * Tokens)] = partials[Group.IdxX];
+        Delta[(n * Heads + head) * Tokens + (token - n * Tokens)] = sum;
     }
 }
 
@@ -111,9 +106,7 @@ internal struct AttentionQueryGradKernel<TWidth> : IGpuKernel
         var weights = SharedMemory.Allocate<float>(AttentionBlocks.BlockLength);
         var statistics = SharedMemory.Allocate<float>(AttentionBlocks.StatisticsLength);
         GpuHeads q = Inputs.Q, k = Inputs.K, v = Inputs.V, dy = Inputs.Dy;
-        int blocks = (q.Tokens + AttentionBlocks.Tokens - 1) / AttentionBlocks.Tokens;
-        int block = Grid.IdxX % blocks, head = Grid.IdxX / blocks % Inputs.Heads, n = Grid.IdxX / blocks / Inputs.Heads;
-        int query = block * AttentionBlocks.Tokens, channel = Grid.IdxY * TWidth.Parts * AttentionBlocks.Width;
+        AttentionBlocks.Place<TWidth>(q.Tokens, Inputs.Heads, out int n, out int head, out int query, out int channel);
         Inputs.StageStatistics(n, head, query, statistics);
         var result = default(AttentionRows);
         int end = Inputs.Causal != 0 ? IntrinsicMath.Min(k.Tokens, query + AttentionBlocks.Tokens) : k.Tokens;
@@ -154,9 +147,7 @@ internal struct AttentionKeyGradKernel<TWidth> : IGpuKernel
         var weights = SharedMemory.Allocate<float>(AttentionBlocks.BlockLength);
         var statistics = SharedMemory.Allocate<float>(AttentionBlocks.StatisticsLength);
         GpuHeads q = Inputs.Q, k = Inputs.K, v = Inputs.V, dy = Inputs.Dy;
-        int blocks = (k.Tokens + AttentionBlocks.Tokens - 1) / AttentionBlocks.Tokens;
-        int block = Grid.IdxX % blocks, head = Grid.IdxX / blocks % Inputs.Heads, n = Grid.IdxX / blocks / Inputs.Heads;
-        int key = block * AttentionBlocks.Tokens, channel = Grid.IdxY * TWidth.Parts * AttentionBlocks.Width;
+        AttentionBlocks.Place<TWidth>(k.Tokens, Inputs.Heads, out int n, out int head, out int key, out int channel);
         AttentionRows keyGrad = default, valueGrad = default;
         for (int query = Inputs.Causal != 0 ? key : 0; query < q.Tokens; query += AttentionBlocks.Tokens)
         {

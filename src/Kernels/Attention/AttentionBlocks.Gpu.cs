@@ -31,6 +31,20 @@ internal static class AttentionBlocks
     /// <summary>The first of a thread's columns, in steps of four.</summary>
     public static int Column => Group.IdxX % 16;
 
+    /// <summary>Blocks of a sequence.</summary>
+    public static int Count(int tokens) => (tokens + Tokens - 1) / Tokens;
+
+    /// <summary>What the group computes: sample, head, the first token of its block, and the first channel of its part of the result.</summary>
+    public static void Place<TWidth>(int tokens, int heads, out int n, out int head, out int token, out int channel)
+        where TWidth : struct, IAttentionWidth
+    {
+        int blocks = Count(tokens), row = Grid.IdxX / blocks;
+        n = row / heads;
+        head = row - n * heads;
+        token = (Grid.IdxX - row * blocks) * Tokens;
+        channel = Grid.IdxY * TWidth.Parts * Width;
+    }
+
     /// <summary>
     /// result[i][j] = left token i . right token j, over all channels of the head. On return <paramref name="staging"/> is free.
     /// </summary>

@@ -10,7 +10,7 @@ public sealed partial class GpuKernels
         var tile = RowTile.Of(logits.Shape.Batch, logits.Shape.Channels);
         var rowLoss = Scratch(0, tile.Rows);
         Launch(new CrossEntropyKernel { Logits = View(logits), Labels = Indices(labels), RowLoss = rowLoss, Tile = tile }, tile.Groups);
-        Launch(new RowMeanKernel { Values = rowLoss, Weights = View(default), Result = View(loss) }, 1);
+        MeanOfRows(rowLoss, default, loss);
     }
 
     /// <inheritdoc/>

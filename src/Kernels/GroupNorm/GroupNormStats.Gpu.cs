@@ -31,7 +31,7 @@ public sealed partial class GpuKernels
 /// Number, mean and sum of squared distances from the mean. Means are kept relative to an element of the group, so that they are small numbers,
 /// and exact, also where all elements are large.
 /// </summary>
-internal struct GroupMoments
+internal struct GroupMoments : IJoin<GroupMoments>
 {
     public float Count, Mean, Deviation;
 
@@ -61,29 +61,13 @@ internal struct GroupNormMomentsKernel : IGpuKernel
 
     public readonly void Run()
     {
-        var counts = SharedMemory.Allocate<float>(GpuKernels.GroupSize);
-        var means = SharedMemory.Allocate<float>(GpuKernels.GroupSize);
-        var deviations = SharedMemory.Allocate<float>(GpuKernels.GroupSize);
+        var shared = SharedMemory.Allocate<GroupMoments>(GpuKernels.GroupSize);
         int thread = Group.IdxX, channel = Tile.Channel;
         var own = default(GroupMoments);
         if (channel < Tile.Channels && Tile.First < Tile.End) own = Sum(channel);
-        counts[thread] = own.Count;
-        means[thread] = own.Mean;
-        deviations[thread] = own.Deviation;
-        Group.Barrier();
-        for (int half = GpuKernels.GroupSize / 2; half >= Tile.Width; half /= 2)
-        {
-            if (thread < half)
-            {
-                int other = thread + half;
-                own = GroupMoments.Join(own, new GroupMoments { Count = counts[other], Mean = means[other], Deviation = deviations[other] });
-                counts[thread] = own.Count;
-                means[thread] = own.Mean;
-                deviations[thread] = own.Deviation;
-            }
-            Group.Barrier();
-        }
+        Reduction.Tree<GroupMoments, GroupMoments>(shared, own, thread, GpuKernels.GroupSize / 2, Tile.Width);
         if (thread >= Tile.Width || channel >= Tile.Channels) return;
+        own = shared[thread];
         long at = 2L * Grid.IdxX * Tile.Channels + channel;
         Moments[at] = own.Mean;
         Moments[at + Tile.Channels] = own.Deviation;
@@ -123,10 +107,8 @@ internal struct GroupNormJoinKernel : IGpuKernel
 
     public readonly void Run()
     {
-        var counts = SharedMemory.Allocate<float>(GpuKernels.GroupSize);
-        var means = SharedMemory.Allocate<float>(GpuKernels.GroupSize);
-        var deviations = SharedMemory.Allocate<float>(GpuKernels.GroupSize);
-        int thread = Group.IdxX, lane = Lines.Lane, size = Tile.Channels / Groups;
+        var shared = SharedMemory.Allocate<GroupMoments>(GpuKernels.GroupSize);
+        int lane = Lines.Lane, size = Tile.Channels / Groups;
         long row = Lines.Row / Groups;
         int channel = (int)(Lines.Row - row * Groups) * size;
         var own = default(GroupMoments);
@@ -137,22 +119,7 @@ internal struct GroupNormJoinKernel : IGpuKernel
             int count = IntrinsicMath.Min(Tile.BandLength, Tile.Positions - band * Tile.BandLength);
             own = GroupMoments.Join(own, new GroupMoments { Count = count, Mean = Moments[at], Deviation = Moments[at + Tile.Channels] });
         }
-        counts[thread] = own.Count;
-        means[thread] = own.Mean;
-        deviations[thread] = own.Deviation;
-        Group.Barrier();
-        for (int half = Lines.Lanes / 2; half > 0; half /= 2)
-        {
-            if (lane < half)
-            {
-                int other = thread + half;
-                own = GroupMoments.Join(own, new GroupMoments { Count = counts[other], Mean = means[other], Deviation = deviations[other] });
-                counts[thread] = own.Count;
-                means[thread] = own.Mean;
-                deviations[thread] = own.Deviation;
-            }
-            Group.Barrier();
-        }
+        own = Reduction.Neighbours<GroupMoments, GroupMoments>(shared, own, Lines.Lanes);
         if (lane > 0 || Lines.Length == 0) return;
         Mean[Lines.Row] = X[row * Tile.Positions * Tile.Channels + channel] + own.Mean;
         // Rounding may leave a tiny negative sum where all elements are equal.

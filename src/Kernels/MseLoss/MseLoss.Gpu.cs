@@ -7,14 +7,8 @@ public sealed partial class GpuKernels
     /// <inheritdoc/>
     public void MseLossForward(TensorView prediction, TensorView target, TensorView rowWeight, TensorView rowLoss, TensorView loss)
     {
-        int rows = target.Shape.Batch;
-        var blocks = SumBlocks.Of(target.Shape.RowCount);
-        var partials = Scratch(0, 2 * rows * blocks.Blocks).Cast<double>();
-        var squares = new MseSumKernel { Pair = Pair(prediction, target), Partials = partials, Blocks = blocks };
-        Launch(squares, rows * blocks.Blocks);
-        var means = new MseRowKernel { Partials = partials, RowLoss = View(rowLoss), Blocks = (int)blocks.Blocks, Elements = target.Shape.RowCount };
-        Launch(means, rows);
-        MeanOfRows(rowLoss, rowWeight, loss);
+        Sum(Pair(prediction, target), target.Shape.Batch, target.Shape.RowCount, target.Shape.RowCount, false, rowLoss);
+        MeanOfRows(View(rowLoss), rowWeight, loss);
     }
 
     /// <inheritdoc/>
@@ -34,10 +28,6 @@ public sealed partial class GpuKernels
         LaunchEach(kernel, prediction.Count);
     }
 
-    /// <summary>result[0] = mean over the rows of weight[n] * values[n]; the weights may be left out. By one group, in double.</summary>
-    private void MeanOfRows(TensorView values, TensorView weights, TensorView result) =>
-        Launch(new RowMeanKernel { Values = View(values), Weights = View(weights), Result = View(result), HasWeights = weights.IsEmpty ? 0 : 1 }, 1);
-
     private MsePair Pair(TensorView prediction, TensorView target) => new()
     {
         Prediction = View(prediction),
@@ -49,7 +39,7 @@ public sealed partial class GpuKernels
 }
 
 /// <summary>A prediction and its target, which may have fewer channels.</summary>
-internal struct MsePair
+internal struct MsePair : ISumTerm
 {
     public ArrayView<float> Prediction, Target;
     public int PredictionChannels, TargetChannels;
@@ -57,70 +47,17 @@ internal struct MsePair
     /// <summary>Elements of a row of the target.</summary>
     public long Row;
 
-    /// <summary>prediction - target at an element of the target.</summary>
-    public readonly float Distance(long at)
+    /// <summary>(prediction - target)^2 at an element of the target.</summary>
+    public readonly double At(long index)
     {
-        if (PredictionChannels == TargetChannels) return Prediction[at] - Target[at];
-        long position = at / TargetChannels;
-        return Prediction[position * PredictionChannels + (at - position * TargetChannels)] - Target[at];
-    }
-}
-
-/// <summary>Sums of squares over the parts of each row.</summary>
-internal struct MseSumKernel : IGpuKernel
-{
-    public MsePair Pair;
-    public ArrayView<double> Partials;
-    public SumBlocks Blocks;
-
-    public readonly void Run()
-    {
-        var shared = SharedMemory.Allocate<double>(GpuKernels.GroupSize);
-        int row = (int)(Grid.IdxX / Blocks.Blocks), block = (int)(Grid.IdxX - row * Blocks.Blocks);
-        long start = row * Pair.Row, end = start + Blocks.End(block);
-        double sum = 0;
-        for (long i = start + Blocks.First(block); i < end; i += GpuKernels.GroupSize)
+        long at = index;
+        if (PredictionChannels != TargetChannels)
         {
-            double distance = Pair.Distance(i);
-            sum += distance * distance;
+            long position = index / TargetChannels;
+            at = position * PredictionChannels + (index - position * TargetChannels);
         }
-        sum = Reduction.Sum(shared, sum);
-        if (Group.IdxX == 0) Partials[Grid.IdxX] = sum;
-    }
-}
-
-/// <summary>The mean of each row from its parts: a group for each.</summary>
-internal struct MseRowKernel : IGpuKernel
-{
-    public ArrayView<double> Partials;
-    public ArrayView<float> RowLoss;
-    public int Blocks;
-    public long Elements;
-
-    public readonly void Run()
-    {
-        var shared = SharedMemory.Allocate<double>(GpuKernels.GroupSize);
-        double sum = 0;
-        for (int i = Group.IdxX; i < Blocks; i += GpuKernels.GroupSize) sum += Partials[(long)Grid.IdxX * Blocks + i];
-        sum = Reduction.Sum(shared, sum);
-        if (Group.IdxX == 0) RowLoss[Grid.IdxX] = (float)(sum / Elements);
-    }
-}
-
-/// <summary>The weighted mean of one number per row.</summary>
-internal struct RowMeanKernel : IGpuKernel
-{
-    public ArrayView<float> Values, Weights, Result;
-    public int HasWeights;
-
-    public readonly void Run()
-    {
-        var shared = SharedMemory.Allocate<double>(GpuKernels.GroupSize);
-        double sum = 0;
-        for (long n = Group.IdxX; n < Values.Length; n += GpuKernels.GroupSize)
-            sum += HasWeights != 0 ? (double)Weights[n] * Values[n] : Values[n];
-        sum = Reduction.Sum(shared, sum);
-        if (Group.IdxX == 0) Result[0] = (float)(sum / Values.Length);
+        double distance = Prediction[at] - Target[index];
+        return distance * distance;
     }
 }
 

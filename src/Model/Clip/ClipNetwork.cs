@@ -67,7 +67,7 @@ public sealed class ClipNetwork
         double start = 1 / Math.Sqrt(width);
         parameters.Add(TextPositions, new Shape(Config.ContextLength, textWidth), Initializer.Normal(0.01));
         parameters.Add(TextProjection, new Shape(textWidth, Config.EmbedDim), Initializer.Normal(1 / Math.Sqrt(textWidth)));
-        parameters.Add(LogitScale, new Shape(), Initializer.Table(_ => Math.Log(1 / 0.07)));
+        parameters.Add(LogitScale, new Shape(), Initializer.Constant(Math.Log(1 / 0.07)));
         parameters.Add(ClassToken, new Shape(width), Initializer.Normal(start));
         parameters.Add(ImagePositions, new Shape(Config.Grid * Config.Grid + 1, width), Initializer.Normal(start));
         parameters.Add(ImageProjection, new Shape(width, Config.EmbedDim), Initializer.Normal(start));

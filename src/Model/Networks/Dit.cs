@@ -62,7 +62,6 @@ public sealed class Dit : IDiffusionNetwork
     }
 
     /// <inheritdoc/>
-    /// <remarks>The embedding of positions is a fixed table: it gets no gradient. Decayed weights would shrink it: train without weight decay, as published.</remarks>
     public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout = null)
     {
         if (x.Shape.Rank != 4 || x.Shape[1] != Config.InputSize || x.Shape[2] != Config.InputSize || x.Shape[3] != Config.InChannels)
@@ -73,7 +72,7 @@ public sealed class Dit : IDiffusionNetwork
         var condition = b.Silu(b.Add(time, b.EmbeddingLookup(labels, b.Parameter(Labels))));
         var context = new BlockContext(b, condition, dropout);
 
-        var h = b.AddShared(_patches.Record(b, x), b.Bind(Positions, b.Parameters!.ValueOf(b.Parameters[Positions])));
+        var h = b.AddShared(_patches.Record(b, x), b.Parameter(Positions));
         foreach (var block in _blocks) h = block.Record(context, h);
         b.Scope = "final_layer";
         var modulation = _lastModulation.Record(b, condition);

@@ -5,7 +5,7 @@ namespace NativeDiffusion.Runtime;
 public sealed partial class PlanBuilder
 {
     /// <summary>
-    /// One optimiser step over all parameters, after <see cref="Backward"/>: the norm of the whole gradient, then clipping, AdamW and the
+    /// One optimiser step over all parameters but tables (<see cref="Initializer.Table"/>), after <see cref="Backward"/>: the norm of the whole gradient, then clipping, AdamW and the
     /// moving average in one
     /// pass (<see cref="IKernels.AdamW"/>). A gradient that is not finite changes nothing; its norm says so.
     /// </summary>
@@ -28,10 +28,13 @@ public sealed partial class PlanBuilder
         Record(nameof(IKernels.GlobalNorm), [gradients], [norm], k => k.GlobalNorm(gradients.View, norm.View), 2.0 * gradients.Count);
         Record(nameof(IKernels.AdamW), [gradients, norm, values, first, second, mean], [values, first, second, mean], k =>
         {
-            k.AdamW(in settings.Value, gradients.View, norm.View, values.View, first.View, second.View, mean?.View ?? default);
+            k.AdamW(in settings.Value, Trained(gradients), norm.View, Trained(values), Trained(first), Trained(second), mean is null ? default : Trained(mean));
             owner.MarkChanged();
             average?.MarkChanged();
         }, 15.0 * values.Count);
         return norm;
+
+        TensorView Trained(Tensor flat) =>
+            new(flat.View.Memory!, flat.View.Offset + owner.FixedLength, new Shape(checked((int)(flat.Count - owner.FixedLength))));
     }
 }

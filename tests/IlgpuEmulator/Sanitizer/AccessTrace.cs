@@ -54,8 +54,7 @@ internal sealed unsafe class AccessTrace(Launch launch)
         {
             uint now = *(uint*)address;
             bool changed = now != touch.Before;
-            // Kernels mostly read first: of several accesses the last is the likeliest writer.
-            var access = new Access(group, interval, lane, changed, changed ? touch.Last : touch.First);
+            var access = new Access(group, interval, lane, changed, changed ? touch.WriterWhen(now) ?? touch.Last : touch.First);
             bool shared = _scheduler!.Shared.Contains((byte*)address);
             if (!_history.TryGetValue(address, out var history) || (shared && history.Group != group))
                 history = _history[address] = new History { Group = group };
@@ -73,9 +72,10 @@ internal sealed unsafe class AccessTrace(Launch launch)
         nint first = (nint)address & ~(Granule - 1);
         for (nint granule = first; granule < (nint)address + size; granule += Granule)
         {
+            uint now = *(uint*)granule;
             _slice[granule] = _slice.TryGetValue(granule, out var touch)
-                ? touch with { Last = site }
-                : new Touch(*(uint*)granule, site, site);
+                ? touch with { Last = site, Now = now, Writer = touch.WriterWhen(now) }
+                : new Touch(now, now, site, site, null);
         }
     }
 
@@ -141,7 +141,12 @@ internal sealed unsafe class AccessTrace(Launch launch)
         return new Index3D(lane % group.X, lane / group.X % group.Y, lane / (group.X * group.Y));
     }
 
-    private readonly record struct Touch(uint Before, SourceSite First, SourceSite Last);
+    /// <summary>A lane's accesses to four bytes in one interval.</summary>
+    private readonly record struct Touch(uint Before, uint Now, SourceSite First, SourceSite Last, SourceSite? Writer)
+    {
+        /// <summary>Who wrote last, given what the bytes hold now: a change shows after the access that made it.</summary>
+        internal SourceSite? WriterWhen(uint value) => value != Now ? Last : Writer;
+    }
 
     private sealed record Access(int Group, int Interval, int Lane, bool Changed, SourceSite Site);
 

@@ -18,6 +18,7 @@ public static class EmulatorOptions
 {
     private static readonly AsyncLocal<Thoroughness?> Chosen = new();
     private static readonly AsyncLocal<bool> IgnoreDownloads = new();
+    private static readonly AsyncLocal<(string File, int Line)?> Dropped = new();
     private static readonly AsyncLocal<FailingDevice?> Failure = new();
     private static readonly AsyncLocal<Action<RecordedLaunch>?> Record = new();
     private static readonly Thoroughness FromEnvironment = Read();
@@ -35,6 +36,13 @@ public static class EmulatorOptions
     {
         get => !IgnoreDownloads.Value;
         set => IgnoreDownloads.Value = !value;
+    }
+
+    /// <summary>A barrier that launches of this flow of execution pass without waiting, by file and line: what the kernel is without it.</summary>
+    public static (string File, int Line)? DroppedBarrier
+    {
+        get => Dropped.Value;
+        set => Dropped.Value = value;
     }
 
     /// <summary>The device that fails in this flow of execution; null for one that does not.</summary>

@@ -14,6 +14,7 @@ internal sealed unsafe class GroupScheduler : IDisposable
     private readonly LaneState[] _states;
     private readonly (string File, int Line)[] _waiting;
     private readonly WarpInstructions _warps;
+    private readonly (string File, int Line)? _dropped = EmulatorOptions.DroppedBarrier;
 
     internal GroupScheduler(Launch launch)
     {
@@ -65,7 +66,7 @@ internal sealed unsafe class GroupScheduler : IDisposable
     internal void Arrive(int lane, string file, int line)
     {
         _waiting[lane] = (file, line);
-        _states[lane] = LaneState.AtBarrier;
+        _states[lane] = (file, line) == _dropped ? LaneState.Running : LaneState.AtBarrier;
     }
 
     internal void ArriveInWarp(int lane, string instruction, ReadOnlySpan<nint> registers, string file, int line)
@@ -101,8 +102,12 @@ internal sealed unsafe class GroupScheduler : IDisposable
                     if (_states[lane] != LaneState.Running)
                         continue;
                     _context.Select(lane);
-                    if (_launch.Kernel.Entry(_frames.Of(lane)) == 0)
-                        _states[lane] = LaneState.Ended;
+                    do
+                    {
+                        if (_launch.Kernel.Entry(_frames.Of(lane)) == 0)
+                            _states[lane] = LaneState.Ended;
+                    }
+                    while (_states[lane] == LaneState.Running);
                     Trace?.EndSlice(group, interval, lane);
                 }
             }
