@@ -28,8 +28,9 @@ public sealed class PublishedCheckpoint
     /// <summary><see cref="Config"/> as JSON, under the published names.</summary>
     public string ConfigJson => NetworkFamily.Json(Config);
 
-    /// <summary>Elements of all tensors that are no buffers.</summary>
-    public long ParameterCount => Family.TensorsOf(Config).Values.Sum(shape => shape.Aggregate(1L, (product, extent) => product * extent));
+    /// <summary>Elements of all parameters, as the publications count them: without buffers and the running statistics of BatchNorm.</summary>
+    public long ParameterCount => Family.TensorsOf(Config).Where(t => !t.Key.Contains(".running_", StringComparison.Ordinal))
+        .Sum(t => t.Value.Aggregate(1L, (product, extent) => product * extent));
 
     internal NetworkFamily Family { get; }
 
