@@ -26,10 +26,11 @@ public static class GpuKernelList
         using var context = Context.Create(b => b.Optimize(OptimizationLevel.O2));
         using var backend = new PTXBackend(context, architecture, CudaInstructionSet.ISA_78, null!);
         var entry = typeof(GpuEntry).GetMethod(nameof(GpuEntry.Run), BindingFlags.Public | BindingFlags.Static)!;
+        var specialization = typeof(GpuEntry).GetMethod(nameof(GpuEntry.Specialization), BindingFlags.Public | BindingFlags.Static)!;
         foreach (var type in GpuKernelTypes.All.Where(type => architecture >= CudaArchitecture.SM_80 || !GpuKernelTypes.NeedsTensorCores(type)))
         {
             var description = EntryPointDescription.FromExplicitlyGroupedKernel(entry.MakeGenericMethod(type));
-            var compiled = (PTXCompiledKernel)backend.Compile(description, new KernelSpecialization(GpuEntry.ThreadsOf(type), 1));
+            var compiled = (PTXCompiledKernel)backend.Compile(description, (KernelSpecialization)specialization.MakeGenericMethod(type).Invoke(null, null)!);
             yield return (GpuKernelTypes.Name(type), compiled.PTXAssembly);
         }
     }

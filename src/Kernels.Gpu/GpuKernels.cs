@@ -209,7 +209,7 @@ public sealed partial class GpuKernels : IKernels
     {
         try
         {
-            return _accelerator.LoadStreamKernel<TKernel>(GpuEntry.Run);
+            return _accelerator.LoadStreamKernel<TKernel>(GpuEntry.Run, GpuEntry.Specialization<TKernel>());
         }
         catch (AcceleratorException e)
         {
@@ -239,13 +239,9 @@ internal static class GpuEntry
     public static void Run<TKernel>(TKernel kernel)
         where TKernel : struct, IGpuKernel => kernel.Run();
 
-    /// <summary><see cref="IGpuKernel.Threads"/> of a kernel's type.</summary>
-    public static int ThreadsOf(Type kernel) =>
-        (int)typeof(GpuEntry).GetMethod(nameof(Threads), System.Reflection.BindingFlags.NonPublic | System.Reflection.BindingFlags.Static)!
-            .MakeGenericMethod(kernel).Invoke(null, null)!;
-
-    private static int Threads<TKernel>()
-        where TKernel : struct, IGpuKernel => TKernel.Threads;
+    /// <summary>What the compiler is told of a kernel.</summary>
+    public static KernelSpecialization Specialization<TKernel>()
+        where TKernel : struct, IGpuKernel => new(TKernel.Threads, 1);
 }
 
 /// <summary>Four floats that are moved at once, in 128 bits.</summary>

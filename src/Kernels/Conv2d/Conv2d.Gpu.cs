@@ -27,7 +27,7 @@ public sealed partial class GpuKernels
     public void Conv2dForward(in Conv2dShape shape, in Conv2dInput input, TensorView packed, in Conv2dEpilogue epilogue, TensorView y)
     {
         int rows = checked(shape.Batch * shape.OutHeight * shape.OutWidth), depth = shape.KernelHeight * shape.KernelWidth * shape.InChannels;
-        var window = new WindowRowsOperand<ForwardTaps> { Windows = InputWindows(shape, input), Count = rows, Depth = depth };
+        var window = new WindowRowsOperand<ForwardTaps> { Windows = InputWindows(shape, input) };
         var result = new ConvResult
         {
             Y = View(y),
@@ -53,15 +53,13 @@ public sealed partial class GpuKernels
         int rows = checked(shape.Batch * shape.Height * shape.Width), depth = shape.KernelHeight * shape.KernelWidth * shape.OutChannels;
         var window = new WindowRowsOperand<GradientTaps>
         {
-            Windows = new() { Image = View(dy), Taps = GradientTaps.Of(shape), Vectors = InVectors(shape.OutChannels, dy) },
-            Count = rows,
-            Depth = depth,
+            Windows = new() { Image = View(dy), Taps = GradientTaps.Of(shape), Pixels = rows, Length = depth, Vectors = InVectors(shape.OutChannels, dy) },
         };
         var weights = new TapsOperand
         {
             Weight = View(packed),
             Inputs = shape.InChannels,
-            Outputs = shape.OutChannels,
+            Outputs = new Divisor(shape.OutChannels),
             Taps = shape.KernelHeight * shape.KernelWidth,
             Depth = depth,
             Vectors = InVectors(shape.InChannels, packed),
@@ -81,7 +79,7 @@ public sealed partial class GpuKernels
     public void Conv2dWeightGrad(in Conv2dShape shape, in Conv2dInput input, TensorView dy, TensorView workspace, TensorView dw, bool accumulate)
     {
         var (rows, columns, depth) = WeightGradExtents(shape);
-        var window = new WindowColumnsOperand { Windows = InputWindows(shape, input), Count = columns, Depth = depth };
+        var window = new WindowColumnsOperand { Windows = InputWindows(shape, input) };
         int slices = Slices(rows, columns, depth);
         if (slices == 1)
         {
@@ -103,7 +101,12 @@ public sealed partial class GpuKernels
     private ConvWindows<ForwardTaps> InputWindows(in Conv2dShape shape, in Conv2dInput input)
     {
         bool normalise = !input.NormMean.IsEmpty;
-        var windows = new ConvWindows<ForwardTaps> { Taps = ForwardTaps.Of(shape) };
+        var windows = new ConvWindows<ForwardTaps>
+        {
+            Taps = ForwardTaps.Of(shape),
+            Pixels = checked(shape.Batch * shape.OutHeight * shape.OutWidth),
+            Length = shape.KernelHeight * shape.KernelWidth * shape.InChannels,
+        };
         if (input.X2.IsEmpty && !input.Upsample && !normalise && !input.Silu)
             return windows with { Image = View(input.X), Vectors = InVectors(shape.InChannels, input.X) };
         var u = Scratch(ConvInputScratch, (long)shape.Batch * shape.Height * shape.Width * shape.InChannels);

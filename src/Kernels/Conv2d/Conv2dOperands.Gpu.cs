@@ -2,70 +2,101 @@ using ILGPU;
 
 namespace NativeDiffusion.Kernels;
 
-/// <summary>Which pixel of an image a pixel of the other one meets through a tap.</summary>
+/// <summary>How the pixels of one image see the pixels of another through the taps of a kernel.</summary>
 internal interface IConvTaps
 {
-    /// <summary>Channels of the image.</summary>
-    int Channels { get; }
+    /// <summary>A pixel that sees: where its window begins, and in Index the rows of the other image before its own image of the batch.</summary>
+    GemmPlace Pixel(int pixel);
 
-    /// <summary>The image's pixel, or -1 for none.</summary>
-    int Pixel(int pixel, int tap);
+    /// <summary>A position in a window: how far the tap is from where the window begins, and in Index the channel.</summary>
+    GemmPlace Position(int position);
+
+    /// <summary>The position that <see cref="Position"/> gave.</summary>
+    int Number(GemmPlace position);
+
+    /// <summary>Where the other image has the value, or -1 if it has none.</summary>
+    long Find(GemmPlace pixel, GemmPlace position);
 }
 
-/// <summary>The input, as output pixels see it; none in the padding.</summary>
+/// <summary>Output pixels see the input; none in the padding.</summary>
 internal struct ForwardTaps : IConvTaps
 {
-    public int Height, Width, Inputs, OutHeight, OutWidth, KernelWidth, Stride, Padding;
-
-    public readonly int Channels => Inputs;
+    public int Height, Width, Stride, Padding;
+    public Divisor Channels, KernelWidth, OutWidth, OutHeight;
 
     public static ForwardTaps Of(in Conv2dShape s) => new()
     {
         Height = s.Height,
         Width = s.Width,
-        Inputs = s.InChannels,
-        OutHeight = s.OutHeight,
-        OutWidth = s.OutWidth,
-        KernelWidth = s.KernelWidth,
         Stride = s.Stride,
         Padding = s.Padding,
+        Channels = new Divisor(s.InChannels),
+        KernelWidth = new Divisor(s.KernelWidth),
+        OutWidth = new Divisor(s.OutWidth),
+        OutHeight = new Divisor(s.OutHeight),
     };
 
-    public readonly int Pixel(int pixel, int tap)
+    public readonly GemmPlace Pixel(int pixel)
     {
-        int row = pixel / OutWidth, j = pixel - row * OutWidth, n = row / OutHeight, i = row - n * OutHeight;
-        int a = tap / KernelWidth, y = i * Stride + a - Padding, x = j * Stride + tap - a * KernelWidth - Padding;
-        return y < 0 || y >= Height || x < 0 || x >= Width ? -1 : (n * Height + y) * Width + x;
+        int row = OutWidth.Divide(pixel), n = OutHeight.Divide(row);
+        return new GemmPlace { Index = n * Height, Y = (row - n * OutHeight.Value) * Stride - Padding, X = (pixel - row * OutWidth.Value) * Stride - Padding };
+    }
+
+    public readonly GemmPlace Position(int position)
+    {
+        int tap = Channels.Divide(position), a = KernelWidth.Divide(tap);
+        return new GemmPlace { Index = position - tap * Channels.Value, Y = a, X = tap - a * KernelWidth.Value };
+    }
+
+    public readonly int Number(GemmPlace position) => (position.Y * KernelWidth.Value + position.X) * Channels.Value + position.Index;
+
+    public readonly long Find(GemmPlace pixel, GemmPlace position)
+    {
+        int y = pixel.Y + position.Y, x = pixel.X + position.X;
+        return (uint)y >= (uint)Height || (uint)x >= (uint)Width ? -1 : GpuLoad.At((pixel.Index + y) * Width + x, Channels.Value, position.Index);
     }
 }
 
-/// <summary>The output's gradient, as input pixels reach it; none where the output ends or the stride steps over.</summary>
+/// <summary>Input pixels see the output's gradient; none where the output ends or the stride steps over.</summary>
 internal struct GradientTaps : IConvTaps
 {
-    public int Height, Width, OutHeight, OutWidth, Outputs, KernelWidth, Stride, Padding;
-
-    public readonly int Channels => Outputs;
+    public int OutHeight, OutWidth, Padding;
+    public Divisor Channels, KernelWidth, Width, Height, Stride;
 
     public static GradientTaps Of(in Conv2dShape s) => new()
     {
-        Height = s.Height,
-        Width = s.Width,
         OutHeight = s.OutHeight,
         OutWidth = s.OutWidth,
-        Outputs = s.OutChannels,
-        KernelWidth = s.KernelWidth,
-        Stride = s.Stride,
         Padding = s.Padding,
+        Channels = new Divisor(s.OutChannels),
+        KernelWidth = new Divisor(s.KernelWidth),
+        Width = new Divisor(s.Width),
+        Height = new Divisor(s.Height),
+        Stride = new Divisor(s.Stride),
     };
 
-    public readonly int Pixel(int pixel, int tap)
+    public readonly GemmPlace Pixel(int pixel)
     {
-        int row = pixel / Width, x = pixel - row * Width, n = row / Height, y = row - n * Height, a = tap / KernelWidth;
-        int i = y + Padding - a, j = x + Padding - (tap - a * KernelWidth);
-        if (i < 0 || j < 0 || i % Stride != 0 || j % Stride != 0) return -1;
-        i /= Stride;
-        j /= Stride;
-        return i >= OutHeight || j >= OutWidth ? -1 : (n * OutHeight + i) * OutWidth + j;
+        int row = Width.Divide(pixel), n = Height.Divide(row);
+        return new GemmPlace { Index = n * OutHeight, Y = row - n * Height.Value + Padding, X = pixel - row * Width.Value + Padding };
+    }
+
+    // Backwards: the window begins at its last tap.
+    public readonly GemmPlace Position(int position)
+    {
+        int tap = Channels.Divide(position), a = KernelWidth.Divide(tap);
+        return new GemmPlace { Index = position - tap * Channels.Value, Y = -a, X = a * KernelWidth.Value - tap };
+    }
+
+    public readonly int Number(GemmPlace position) => position.Index - (position.Y * KernelWidth.Value + position.X) * Channels.Value;
+
+    public readonly long Find(GemmPlace pixel, GemmPlace position)
+    {
+        int y = pixel.Y + position.Y, x = pixel.X + position.X;
+        if (y < 0 || x < 0) return -1;
+        int i = Stride.Divide(y), j = Stride.Divide(x);
+        return i * Stride.Value != y || j * Stride.Value != x || i >= OutHeight || j >= OutWidth ? -1
+            : GpuLoad.At((pixel.Index + i) * OutWidth + j, Channels.Value, position.Index);
     }
 }
 
@@ -73,29 +104,36 @@ internal struct GradientTaps : IConvTaps
 internal struct ConvWindows<TTaps>
     where TTaps : struct, IConvTaps
 {
+    // Far above the image, whatever is added.
+    private const int Nowhere = int.MinValue / 2;
+
     public ArrayView<float> Image;
     public TTaps Taps;
-    public int Vectors;
+    public int Pixels, Length, Vectors;
 
-    /// <summary>Values position .. position + 3 of a pixel's window, zero from <paramref name="length"/> on.</summary>
-    public readonly F4 Four(int pixel, int position, int length)
+    public readonly GemmPlace Pixel(int pixel) => pixel < Pixels ? Taps.Pixel(pixel) : new GemmPlace { Y = Nowhere };
+
+    public readonly GemmPlace Position(int position) => position < Length ? Taps.Position(position) : new GemmPlace { Y = Nowhere };
+
+    /// <summary>Four values from a position of a pixel's window on.</summary>
+    public readonly F4 Four(GemmPlace pixel, GemmPlace position)
     {
-        if (Vectors == 0)
-            return new F4 { X = At(pixel, position, length), Y = At(pixel, position + 1, length), Z = At(pixel, position + 2, length), W = At(pixel, position + 3, length) };
-        long at = Find(pixel, position);
-        return at < 0 ? default : Image.Cast<F4>()[at / 4];
+        if (Vectors == 0) return One(pixel, position);
+        long at = Taps.Find(pixel, position);
+        return at < 0 ? default : GpuLoad.Vector(Image, at);
     }
 
-    private readonly float At(int pixel, int position, int length)
+    private readonly F4 One(GemmPlace pixel, GemmPlace position)
     {
-        long at = position < length ? Find(pixel, position) : -1;
+        if (position.Y == Nowhere) return default;
+        int next = Taps.Number(position);
+        return new F4 { X = At(pixel, position), Y = At(pixel, Position(next + 1)), Z = At(pixel, Position(next + 2)), W = At(pixel, Position(next + 3)) };
+    }
+
+    private readonly float At(GemmPlace pixel, GemmPlace position)
+    {
+        long at = Taps.Find(pixel, position);
         return at < 0 ? 0 : Image[at];
-    }
-
-    private readonly long Find(int pixel, int position)
-    {
-        int channels = Taps.Channels, tap = position / channels, met = Taps.Pixel(pixel, tap);
-        return met < 0 ? -1 : (long)met * channels + position - tap * channels;
     }
 }
 
@@ -104,37 +142,48 @@ internal struct WindowRowsOperand<TTaps> : IGemmOperand
     where TTaps : struct, IConvTaps
 {
     public ConvWindows<TTaps> Windows;
-    public int Count, Depth;
 
     public static int AlongK => 1;
 
-    public readonly F4 Load(int index, int k) => index >= Count || k >= Depth ? default : Windows.Four(index, k, Depth);
+    public readonly GemmPlace AtIndex(int index) => Windows.Pixel(index);
+
+    public readonly GemmPlace AtK(int k) => Windows.Position(k);
+
+    public readonly F4 Load(GemmPlace index, GemmPlace k) => Windows.Four(index, k);
 }
 
 /// <summary>Columns: the values of the input's windows; k: output pixels.</summary>
 internal struct WindowColumnsOperand : IGemmOperand
 {
     public ConvWindows<ForwardTaps> Windows;
-    public int Count, Depth;
 
     public static int AlongK => 0;
 
-    public readonly F4 Load(int index, int k) => index >= Count || k >= Depth ? default : Windows.Four(k, index, Count);
+    public readonly GemmPlace AtIndex(int index) => Windows.Position(index);
+
+    public readonly GemmPlace AtK(int k) => Windows.Pixel(k);
+
+    public readonly F4 Load(GemmPlace index, GemmPlace k) => Windows.Four(k, index);
 }
 
 /// <summary>Columns: input channels; k: tap and output channel.</summary>
 internal struct TapsOperand : IGemmOperand
 {
     public ArrayView<float> Weight;
-    public int Inputs, Outputs, Taps, Depth, Vectors;
+    public Divisor Outputs;
+    public int Inputs, Taps, Depth, Vectors;
 
     public static int AlongK => 0;
 
-    public readonly F4 Load(int index, int k)
+    public readonly GemmPlace AtIndex(int index) => new() { Index = index };
+
+    public readonly GemmPlace AtK(int k) => new() { Index = k };
+
+    public readonly F4 Load(GemmPlace index, GemmPlace k)
     {
-        if (k >= Depth) return default;
-        int tap = k / Outputs, output = k - tap * Outputs;
-        return GpuLoad.Four(Weight, ((long)output * Taps + tap) * Inputs + index, Inputs - index, Vectors);
+        if (k.Index >= Depth) return default;
+        int tap = Outputs.Divide(k.Index), output = k.Index - tap * Outputs.Value;
+        return GpuLoad.Four(Weight, GpuLoad.At(output * Taps + tap, Inputs, index.Index), Inputs - index.Index, Vectors);
     }
 }
 

@@ -9,8 +9,20 @@ internal interface IGemmOperand
     /// <summary>Whether <see cref="Load"/> takes four values of k (1) or four indices (0), whichever lie side by side in memory.</summary>
     static abstract int AlongK { get; }
 
+    /// <summary>What is to be known of an index (the first of four), whatever k is.</summary>
+    GemmPlace AtIndex(int index);
+
+    /// <summary>What is to be known of a k (the first of four), whatever the index is.</summary>
+    GemmPlace AtK(int k);
+
     /// <summary>The values of (index, k .. k + 3), or of (index .. index + 3, k).</summary>
-    F4 Load(int index, int k);
+    F4 Load(GemmPlace index, GemmPlace k);
+}
+
+/// <summary>An index or a k as its operand finds it best: a convolution's as a place in an image or a window.</summary>
+internal struct GemmPlace
+{
+    public int Index, Y, X;
 }
 
 /// <summary>Where a product goes.</summary>
@@ -50,15 +62,16 @@ internal struct GemmKernel<TLeft, TRight, TResult> : IGpuKernel
         // A thread's rows: 4 from one half of the tile, 4 from the other; its columns likewise.
         int row = Group.IdxX / 8 * 4, column = Group.IdxX % 8 * 4;
         var sums = default(GemmSums);
+        var places = GemmPlaces.Of(Left, Right, m0, n0);
         var next = default(GemmStep);
-        Fetch(ref next, m0, n0, first);
+        Fetch(ref next, places, first);
         Put(next, left, right, 0);
         Group.Barrier();
         int buffer = 0;
         for (int k = first; k < last; k += Gemm.Step)
         {
             bool more = k + Gemm.Step < last;
-            if (more) Fetch(ref next, m0, n0, k + Gemm.Step);
+            if (more) Fetch(ref next, places, k + Gemm.Step);
             var leftVectors = left.SubView(buffer * LeftBuffer, LeftBuffer).Cast<F4>();
             var rightVectors = right.SubView(buffer * RightBuffer, RightBuffer).Cast<F4>();
             for (int i = 0; i < Gemm.Step; i++)
@@ -88,57 +101,43 @@ internal struct GemmKernel<TLeft, TRight, TResult> : IGpuKernel
         Result.Store(slice, m, n + Gemm.TileColumns / 2, high);
     }
 
-    private readonly void Fetch(ref GemmStep step, int m0, int n0, int k)
+    private readonly void Fetch(ref GemmStep step, in GemmPlaces places, int k)
     {
-        step.L0 = FetchLeft(0, m0, k);
-        step.L1 = FetchLeft(1, m0, k);
-        step.L2 = FetchLeft(2, m0, k);
-        step.L3 = FetchLeft(3, m0, k);
-        step.R0 = FetchRight(0, n0, k);
-        step.R1 = FetchRight(1, n0, k);
-    }
-
-    private readonly F4 FetchLeft(int part, int m0, int k)
-    {
-        int at = Group.IdxX + part * Gemm.Threads;
-        return TLeft.AlongK != 0
-            ? Left.Load(m0 + at / (Gemm.Step / 4), k + at % (Gemm.Step / 4) * 4)
-            : Left.Load(m0 + at % (Gemm.TileRows / 4) * 4, k + at / (Gemm.TileRows / 4));
-    }
-
-    private readonly F4 FetchRight(int part, int n0, int k)
-    {
-        int at = Group.IdxX + part * Gemm.Threads;
-        return TRight.AlongK != 0
-            ? Right.Load(n0 + at / (Gemm.Step / 4), k + at % (Gemm.Step / 4) * 4)
-            : Right.Load(n0 + at % (Gemm.TileColumns / 4) * 4, k + at / (Gemm.TileColumns / 4));
+        var l = Left.AtK(k + GemmPart.Word<TLeft>(Gemm.TileRows, 0));
+        step.L0 = Left.Load(places.L0, l);
+        step.L1 = Left.Load(places.L1, TLeft.AlongK != 0 ? l : Left.AtK(k + GemmPart.Word<TLeft>(Gemm.TileRows, 1)));
+        step.L2 = Left.Load(places.L2, TLeft.AlongK != 0 ? l : Left.AtK(k + GemmPart.Word<TLeft>(Gemm.TileRows, 2)));
+        step.L3 = Left.Load(places.L3, TLeft.AlongK != 0 ? l : Left.AtK(k + GemmPart.Word<TLeft>(Gemm.TileRows, 3)));
+        var r = Right.AtK(k + GemmPart.Word<TRight>(Gemm.TileColumns, 0));
+        step.R0 = Right.Load(places.R0, r);
+        step.R1 = Right.Load(places.R1, TRight.AlongK != 0 ? r : Right.AtK(k + GemmPart.Word<TRight>(Gemm.TileColumns, 1)));
     }
 
     private static void Put(in GemmStep step, ArrayView<float> left, ArrayView<float> right, int buffer)
     {
         var l = left.SubView(buffer * LeftBuffer, LeftBuffer);
-        Put(step.L0, 0, TLeft.AlongK, l, LeftStride, Gemm.TileRows / 4);
-        Put(step.L1, 1, TLeft.AlongK, l, LeftStride, Gemm.TileRows / 4);
-        Put(step.L2, 2, TLeft.AlongK, l, LeftStride, Gemm.TileRows / 4);
-        Put(step.L3, 3, TLeft.AlongK, l, LeftStride, Gemm.TileRows / 4);
+        Put<TLeft>(step.L0, 0, l, Gemm.TileRows);
+        Put<TLeft>(step.L1, 1, l, Gemm.TileRows);
+        Put<TLeft>(step.L2, 2, l, Gemm.TileRows);
+        Put<TLeft>(step.L3, 3, l, Gemm.TileRows);
         var r = right.SubView(buffer * RightBuffer, RightBuffer);
-        Put(step.R0, 0, TRight.AlongK, r, RightStride, Gemm.TileColumns / 4);
-        Put(step.R1, 1, TRight.AlongK, r, RightStride, Gemm.TileColumns / 4);
+        Put<TRight>(step.R0, 0, r, Gemm.TileColumns);
+        Put<TRight>(step.R1, 1, r, Gemm.TileColumns);
     }
 
-    /// <summary>Where <see cref="FetchLeft"/> took it from, turned so that k is the row.</summary>
-    private static void Put(F4 values, int part, int alongK, ArrayView<float> target, int stride, int vectors)
+    /// <summary>Turned so that k is the row.</summary>
+    private static void Put<TOperand>(F4 values, int part, ArrayView<float> target, int tile)
+        where TOperand : struct, IGemmOperand
     {
-        int at = Group.IdxX + part * Gemm.Threads;
-        if (alongK != 0)
+        int index = GemmPart.Index<TOperand>(tile, part), at = GemmPart.Word<TOperand>(tile, part) * (tile + 4) + index;
+        if (TOperand.AlongK != 0)
         {
-            int index = at / (Gemm.Step / 4), k = at % (Gemm.Step / 4) * 4;
-            target[k * stride + index] = values.X;
-            target[(k + 1) * stride + index] = values.Y;
-            target[(k + 2) * stride + index] = values.Z;
-            target[(k + 3) * stride + index] = values.W;
+            target[at] = values.X;
+            target[at + tile + 4] = values.Y;
+            target[at + 2 * (tile + 4)] = values.Z;
+            target[at + 3 * (tile + 4)] = values.W;
         }
-        else target.Cast<F4>()[(at / vectors * stride + at % vectors * 4) / 4] = values;
+        else target.Cast<F4>()[at / 4] = values;
     }
 }
 
@@ -146,6 +145,48 @@ internal struct GemmKernel<TLeft, TRight, TResult> : IGpuKernel
 internal static class Gemm
 {
     public const int TileRows = 128, TileColumns = 64, Step = 16, Threads = 128;
+}
+
+/// <summary>
+/// What a thread fetches in every step: four parts of the left tile, of 128 rows and 16 values (or words) of k, and two of the right one, of 64. Each is
+/// four side by side; parts have the same k along k, the same rows otherwise.
+/// </summary>
+internal static class GemmPart
+{
+    /// <summary>The row or column in its tile, the first of four where <see cref="IGemmOperand.AlongK"/> is 0.</summary>
+    public static int Index<TOperand>(int tile, int part)
+        where TOperand : struct, IGemmOperand => TOperand.AlongK != 0
+            ? (int)((uint)Group.IdxX / (Gemm.Step / 4)) + part * (Gemm.Threads * 4 / Gemm.Step)
+            : (int)((uint)Group.IdxX % (uint)(tile / 4)) * 4;
+
+    /// <summary>The value (or word) of k in the step, the first of four where <see cref="IGemmOperand.AlongK"/> is 1.</summary>
+    public static int Word<TOperand>(int tile, int part)
+        where TOperand : struct, IGemmOperand => TOperand.AlongK != 0
+            ? (int)((uint)Group.IdxX % (Gemm.Step / 4)) * 4
+            : (int)((uint)Group.IdxX / (uint)(tile / 4)) + part * (Gemm.Threads * 4 / tile);
+}
+
+/// <summary>The rows and columns of a thread's parts.</summary>
+internal struct GemmPlaces
+{
+    public GemmPlace L0, L1, L2, L3, R0, R1;
+
+    public static GemmPlaces Of<TLeft, TRight>(in TLeft left, in TRight right, int m0, int n0)
+        where TLeft : struct, IGemmOperand
+        where TRight : struct, IGemmOperand
+    {
+        var l = left.AtIndex(m0 + GemmPart.Index<TLeft>(Gemm.TileRows, 0));
+        var r = right.AtIndex(n0 + GemmPart.Index<TRight>(Gemm.TileColumns, 0));
+        return new GemmPlaces
+        {
+            L0 = l,
+            L1 = TLeft.AlongK == 0 ? l : left.AtIndex(m0 + GemmPart.Index<TLeft>(Gemm.TileRows, 1)),
+            L2 = TLeft.AlongK == 0 ? l : left.AtIndex(m0 + GemmPart.Index<TLeft>(Gemm.TileRows, 2)),
+            L3 = TLeft.AlongK == 0 ? l : left.AtIndex(m0 + GemmPart.Index<TLeft>(Gemm.TileRows, 3)),
+            R0 = r,
+            R1 = TRight.AlongK == 0 ? r : right.AtIndex(n0 + GemmPart.Index<TRight>(Gemm.TileColumns, 1)),
+        };
+    }
 }
 
 /// <summary>What a thread fetches of one step.</summary>

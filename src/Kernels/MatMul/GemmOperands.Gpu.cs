@@ -10,10 +10,14 @@ internal struct RowsOperand : IGemmOperand
 
     public static int AlongK => 1;
 
-    public readonly F4 Load(int index, int k)
+    public readonly GemmPlace AtIndex(int index) => new() { Index = index };
+
+    public readonly GemmPlace AtK(int k) => new() { Index = k };
+
+    public readonly F4 Load(GemmPlace index, GemmPlace k)
     {
-        if (index >= Count) return default;
-        return GpuLoad.Four(Values, (long)index * Depth + k, Depth - k, Vectors);
+        if (index.Index >= Count) return default;
+        return GpuLoad.Four(Values, GpuLoad.At(index.Index, Depth, k.Index), Depth - k.Index, Vectors);
     }
 }
 
@@ -25,10 +29,14 @@ internal struct ColumnsOperand : IGemmOperand
 
     public static int AlongK => 0;
 
-    public readonly F4 Load(int index, int k)
+    public readonly GemmPlace AtIndex(int index) => new() { Index = index };
+
+    public readonly GemmPlace AtK(int k) => new() { Index = k };
+
+    public readonly F4 Load(GemmPlace index, GemmPlace k)
     {
-        if (k >= Depth) return default;
-        return GpuLoad.Four(Values, (long)k * Count + index, Count - index, Vectors);
+        if (k.Index >= Depth) return default;
+        return GpuLoad.Four(Values, GpuLoad.At(k.Index, Count, index.Index), Count - index.Index, Vectors);
     }
 }
 
@@ -65,10 +73,16 @@ internal struct SlicesResult : IGemmResult
 /// <summary>Four floats at once where memory allows it, and one by one elsewhere.</summary>
 internal static class GpuLoad
 {
+    /// <summary>Where a row has a column. None of the three is negative: unsigned, it is one instruction, where signed products of 64 bits are six.</summary>
+    public static long At(int row, int length, int column) => (long)((ulong)(uint)row * (uint)length + (uint)column);
+
+    /// <summary>values[at .. at + 3], all there and on 128 bits.</summary>
+    public static F4 Vector(ArrayView<float> values, long at) => values.Cast<F4>()[at >> 2];
+
     /// <summary>values[at .. at + 3], the first <paramref name="count"/> of them; zero in the rest.</summary>
     public static F4 Four(ArrayView<float> values, long at, int count, int vectors)
     {
-        if (vectors != 0 && count >= 4) return values.Cast<F4>()[at / 4];
+        if (vectors != 0 && count >= 4) return Vector(values, at);
         var result = default(F4);
         if (count > 0) result.X = values[at];
         if (count > 1) result.Y = values[at + 1];
@@ -81,7 +95,7 @@ internal static class GpuLoad
     {
         if (vectors != 0 && count >= 4)
         {
-            values.Cast<F4>()[at / 4] = source;
+            values.Cast<F4>()[at >> 2] = source;
             return;
         }
         values[at] = source.X;

@@ -85,7 +85,11 @@ internal struct RoundedOperand<TOperand, TFormat> : IGemmOperand
 
     public static int AlongK => TOperand.AlongK;
 
-    public readonly F4 Load(int index, int k)
+    public readonly GemmPlace AtIndex(int index) => Operand.AtIndex(index);
+
+    public readonly GemmPlace AtK(int k) => Operand.AtK(k);
+
+    public readonly F4 Load(GemmPlace index, GemmPlace k)
     {
         var values = Operand.Load(index, k);
         return new F4 { X = TFormat.Round(values.X), Y = TFormat.Round(values.Y), Z = TFormat.Round(values.Z), W = TFormat.Round(values.W) };

@@ -31,15 +31,16 @@ internal struct TensorCoreGemmKernel<TLeft, TRight, TResult, TFormat> : IGpuKern
         int warp = Group.IdxX / 32, row = warp / 2 * WarpRows, column = warp % 2 * WarpColumns;
         var lane = TensorCoreLane.Of(Group.IdxX % 32);
         TensorCoreSums sums0 = default, sums1 = default, sums2 = default, sums3 = default;
+        var places = GemmPlaces.Of(Left, Right, m0, n0);
         var next = default(TensorCoreStep);
-        Fetch(ref next, m0, n0, first);
+        Fetch(ref next, places, first);
         Put(next, left, right, 0);
         Group.Barrier();
         int buffer = 0;
         for (int k = first; k < last; k += step)
         {
             bool more = k + step < last;
-            if (more) Fetch(ref next, m0, n0, k + step);
+            if (more) Fetch(ref next, places, k + step);
             var rows = left.SubView(buffer * LeftBuffer, LeftBuffer);
             var columns = TensorCoreStage.Columns<TRight>(right.SubView(buffer * RightBuffer, RightBuffer), Gemm.TileColumns, column, lane);
             sums0.Add<TFormat>(TensorCoreStage.Rows<TLeft>(rows, Gemm.TileRows, row, lane), columns);
@@ -65,14 +66,16 @@ internal struct TensorCoreGemmKernel<TLeft, TRight, TResult, TFormat> : IGpuKern
         Result.Store(slice, m + lane.High, n + 16, lane.HighRow(sums.C2, sums.C3));
     }
 
-    private readonly void Fetch(ref TensorCoreStep step, int m0, int n0, int k)
+    private readonly void Fetch(ref TensorCoreStep step, in GemmPlaces places, int k)
     {
-        step.L0 = TensorCoreStage.Fetch<TLeft, TFormat>(Left, Gemm.TileRows, m0, k, 0);
-        step.L1 = TensorCoreStage.Fetch<TLeft, TFormat>(Left, Gemm.TileRows, m0, k, 1);
-        step.L2 = TensorCoreStage.Fetch<TLeft, TFormat>(Left, Gemm.TileRows, m0, k, 2);
-        step.L3 = TensorCoreStage.Fetch<TLeft, TFormat>(Left, Gemm.TileRows, m0, k, 3);
-        step.R0 = TensorCoreStage.Fetch<TRight, TFormat>(Right, Gemm.TileColumns, n0, k, 0);
-        step.R1 = TensorCoreStage.Fetch<TRight, TFormat>(Right, Gemm.TileColumns, n0, k, 1);
+        var l = TensorCoreStage.AtK<TLeft, TFormat>(Left, k, Gemm.TileRows, 0);
+        step.L0 = TensorCoreStage.Fetch<TLeft, TFormat>(Left, places.L0, l);
+        step.L1 = TensorCoreStage.Fetch<TLeft, TFormat>(Left, places.L1, TLeft.AlongK != 0 ? l : TensorCoreStage.AtK<TLeft, TFormat>(Left, k, Gemm.TileRows, 1));
+        step.L2 = TensorCoreStage.Fetch<TLeft, TFormat>(Left, places.L2, TLeft.AlongK != 0 ? l : TensorCoreStage.AtK<TLeft, TFormat>(Left, k, Gemm.TileRows, 2));
+        step.L3 = TensorCoreStage.Fetch<TLeft, TFormat>(Left, places.L3, TLeft.AlongK != 0 ? l : TensorCoreStage.AtK<TLeft, TFormat>(Left, k, Gemm.TileRows, 3));
+        var r = TensorCoreStage.AtK<TRight, TFormat>(Right, k, Gemm.TileColumns, 0);
+        step.R0 = TensorCoreStage.Fetch<TRight, TFormat>(Right, places.R0, r);
+        step.R1 = TensorCoreStage.Fetch<TRight, TFormat>(Right, places.R1, TRight.AlongK != 0 ? r : TensorCoreStage.AtK<TRight, TFormat>(Right, k, Gemm.TileColumns, 1));
     }
 
     private static void Put(in TensorCoreStep step, ArrayView<uint> left, ArrayView<uint> right, int buffer)

@@ -12,18 +12,26 @@ namespace NativeDiffusion.Kernels;
 internal static class TensorCoreStage
 {
     /// <summary>Words of k in a step.</summary>
-    public const int Words = 16;
+    public const int Words = Gemm.Step;
 
-    /// <summary>What one thread brings: four words, of one row or of one k.</summary>
-    public static F8 Fetch<TOperand, TFormat>(in TOperand operand, int tile, int start, int k, int part)
+    /// <summary>The values of k of a part: of its words along k or of its one word, and, where a word has two values, the next of them.</summary>
+    public static WordPlaces AtK<TOperand, TFormat>(in TOperand operand, int k, int tile, int part)
         where TOperand : struct, IGemmOperand
         where TFormat : struct, IMatrixFormat
     {
-        int at = Group.IdxX + part * Gemm.Threads;
-        int index = start + (TOperand.AlongK != 0 ? at / 4 : at % (tile / 4) * 4);
-        int from = k + (TOperand.AlongK != 0 ? at % 4 * 4 : at / (tile / 4)) * TFormat.PerWord;
-        var result = new F8 { Low = operand.Load(index, from) };
-        if (TFormat.PerWord == 2) result.High = operand.Load(index, from + (TOperand.AlongK != 0 ? 4 : 1));
+        int from = k + GemmPart.Word<TOperand>(tile, part) * TFormat.PerWord;
+        var result = new WordPlaces { Low = operand.AtK(from) };
+        if (TFormat.PerWord == 2) result.High = operand.AtK(from + (TOperand.AlongK != 0 ? 4 : 1));
+        return result;
+    }
+
+    /// <summary>A part: the values of four words, of one row or of one k.</summary>
+    public static F8 Fetch<TOperand, TFormat>(in TOperand operand, GemmPlace index, WordPlaces k)
+        where TOperand : struct, IGemmOperand
+        where TFormat : struct, IMatrixFormat
+    {
+        var result = new F8 { Low = operand.Load(index, k.Low) };
+        if (TFormat.PerWord == 2) result.High = operand.Load(index, k.High);
         return result;
     }
 
@@ -32,11 +40,11 @@ internal static class TensorCoreStage
         where TFormat : struct, IMatrixFormat
     {
         F4 a = values.Low, b = values.High;
-        int at = Group.IdxX + part * Gemm.Threads;
+        int index = GemmPart.Index<TOperand>(tile, part), word = GemmPart.Word<TOperand>(tile, part);
         if (TOperand.AlongK == 0)
         {
-            int word = at / (tile / 4), row = (word / 4 & 1) + (word / 8 * 4) + (word & 1) * 2 + (word & 2) * 4;
-            stage.Cast<U4>()[(row * (tile + 4) + at % (tile / 4) * 4) / 4] = new U4
+            int row = (word / 4 & 1) + (word / 8 * 4) + (word & 1) * 2 + (word & 2) * 4;
+            stage.Cast<U4>()[(row * (tile + 4) + index) / 4] = new U4
             {
                 X = TFormat.Word(a.X, b.X),
                 Y = TFormat.Word(a.Y, b.Y),
@@ -46,7 +54,7 @@ internal static class TensorCoreStage
         }
         else
         {
-            stage.Cast<U4>()[at] = TFormat.PerWord == 2
+            stage.Cast<U4>()[(index * Words + word) / 4] = TFormat.PerWord == 2
                 ? new U4 { X = TFormat.Word(a.X, a.Y), Y = TFormat.Word(a.Z, a.W), Z = TFormat.Word(b.X, b.Y), W = TFormat.Word(b.Z, b.W) }
                 : new U4 { X = TFormat.Word(a.X, 0), Y = TFormat.Word(a.Y, 0), Z = TFormat.Word(a.Z, 0), W = TFormat.Word(a.W, 0) };
         }
@@ -146,6 +154,12 @@ internal struct TensorCoreColumns
 internal struct TensorCoreStep
 {
     public F8 L0, L1, L2, L3, R0, R1;
+}
+
+/// <summary>Two values of k; the second only of formats with two values in a word.</summary>
+internal struct WordPlaces
+{
+    public GemmPlace Low, High;
 }
 
 /// <summary>Eight floats; the upper four only of formats with two values in a word.</summary>

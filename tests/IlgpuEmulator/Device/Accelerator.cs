@@ -53,7 +53,7 @@ public abstract class Accelerator : Util.DisposeBase
         return new MemoryBuffer1D<T, Stride1D.Dense>(this, memory, new(new ArrayView<T>((byte*)memory.Address, 0, length, memory.Number)));
     }
 
-    internal KernelLauncher Load(Delegate kernel) => new(Device, kernel);
+    internal KernelLauncher Load(Delegate kernel, int? threads = null) => new(Device, kernel, threads);
 
     internal void Own(AcceleratorObject child)
     {

@@ -7,13 +7,16 @@ namespace IlgpuEmulator;
 internal sealed class KernelLauncher
 {
     private readonly Device _device;
+    private readonly int _threads;
     private readonly Lazy<ResumableMethod> _method;
     private readonly string _name;
 
-    internal KernelLauncher(Device device, Delegate kernel)
+    /// <summary><paramref name="threads"/>: those of a group that the kernel was compiled for, at most; null for what the device allows.</summary>
+    internal KernelLauncher(Device device, Delegate kernel, int? threads)
     {
         ArgumentNullException.ThrowIfNull(kernel);
         _device = device;
+        _threads = Math.Min(threads ?? device.MaxNumThreadsPerGroup, device.MaxNumThreadsPerGroup);
         _name = KernelName.Of(kernel.Method);
         _method = new Lazy<ResumableMethod>(() => ResumableCompiler.Get(kernel.Method));
     }
@@ -23,11 +26,11 @@ internal sealed class KernelLauncher
         if (config.GridDim.LongSize == 0 || config.GroupDim.LongSize == 0)
             throw Bad(SanitizerFinding.GroupSize, $"a grid of {config.GridDim} groups of {config.GroupDim} threads is empty");
         var limit = _device.MaxGroupSize;
-        if (config.GroupDim.LongSize > _device.MaxNumThreadsPerGroup || !Fits(config.GroupDim, limit))
+        if (config.GroupDim.LongSize > _threads || !Fits(config.GroupDim, limit))
             throw Bad(
                 SanitizerFinding.GroupSize,
                 $"{config.GroupDim} = {config.GroupDim.LongSize} threads per group; the device allows " +
-                $"{_device.MaxNumThreadsPerGroup}, at most {limit} by dimension");
+                $"{_threads}, at most {limit} by dimension");
         if (!Fits(config.GridDim, _device.MaxGridSize))
             throw Bad(SanitizerFinding.GroupSize, $"a grid of {config.GridDim}; the device allows {_device.MaxGridSize}");
         if (EmulatorOptions.Recorder is { } record)
