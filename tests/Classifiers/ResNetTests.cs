@@ -72,7 +72,7 @@ public sealed class ResNetTests
         using var run = new ResNetRun(Tiny, 1, 8);
         Assert.That(() => run.Read(t => t.Name == "layer2.0.bn1.bias" ? null : t), Throws.TypeOf<CheckpointException>().With.Message.Contains("layer2.0.bn1.bias"));
         Assert.That(() => run.Read(t => t.Name == "linear.weight" ? TensorEntry.Of("linear.weight", [3, 1], new float[3]) : t),
-            Throws.TypeOf<CheckpointException>().With.Message.Contains("[3,1]").And.Message.Contains("[3,8]"));
+            Throws.TypeOf<CheckpointException>().With.Message.Contains("[3,1] instead of [3,8]"));
         Assert.That(() => run.Read(t => t, TensorEntry.Of("layer9.0.conv1.weight", [1], new float[1])),
             Throws.TypeOf<CheckpointException>().With.Message.Contains("layer9.0.conv1.weight"));
         Assert.That(() => run.Read(t => t, TensorEntry.Of("bn1.num_batches_tracked", [1], new float[1])), Throws.Nothing);

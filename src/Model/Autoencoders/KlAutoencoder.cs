@@ -34,7 +34,7 @@ public sealed class KlAutoencoder
         {
             Keys = _keys.AttentionLayers,
             Norm = norm,
-            PublishedRank = config.AttentionRank ?? _keys.AttentionRank,
+            PublishedRank = _keys.AttentionRank,
             LastInit = default,
         };
         int levels = config.ChMult.Length, deepest = config.LevelWidth(levels - 1);

@@ -52,9 +52,6 @@ public sealed record KlAutoencoderConfig
     /// <summary>Names of the tensors in files.</summary>
     public KlAutoencoderKeys Keys { get; init; }
 
-    /// <summary>Number of extents of the attention weights in files: 4 ([C,C,1,1]) or 2 ([C,C]); as <see cref="Keys"/> has it when left out.</summary>
-    public int? AttentionRank { get; init; }
-
     /// <summary>Height and width of an image divided by those of its latents.</summary>
     [JsonIgnore]
     public int Downsampling => 1 << (ChMult.Length - 1);
@@ -90,7 +87,6 @@ public sealed record KlAutoencoderConfig
         : NumResBlocks is < 1 or > 64 ? $"num_res_blocks is 1 to 64; got {NumResBlocks}."
         : AttentionLevels.Any(l => l < 0 || l >= ChMult.Length) ? $"Attention is on levels 0 to {ChMult.Length - 1}; got {string.Join(", ", AttentionLevels)}."
         : ScaleFactor is not > 0 || double.IsInfinity(ScaleFactor) ? $"scale_factor is positive; got {ScaleFactor}."
-        : AttentionRank is not (null or 2 or 3 or 4) ? $"Attention weights have 2 to 4 extents; got {AttentionRank}."
         : null;
 
     private static KlAutoencoderConfig? Infer(IReadOnlyDictionary<string, long[]> shapes, KlAutoencoderKeys keys, KlKeys names)
@@ -116,7 +112,6 @@ public sealed record KlAutoencoderConfig
             ZChannels = (int)Extent("decoder.conv_in.weight", 1),
             AttentionLevels = attention.ToImmutable(),
             Keys = keys,
-            AttentionRank = shapes[names.MiddleAttention("encoder") + $".{names.AttentionLayers.Qkv[0]}.weight"].Length,
         };
         return (config with { NormGroups = 1 }).Problem is null ? config : null;
 

@@ -19,10 +19,10 @@ public sealed partial class ResNet
     /// <param name="prefix">What stands before every key; one of <see cref="Prefixes"/>.</param>
     /// <param name="parameters">Declared by <see cref="Declare"/>.</param>
     /// <param name="kernels">The device of the parameters.</param>
-    /// <exception cref="CheckpointException">A tensor is missing or has other extents.</exception>
+    /// <exception cref="CheckpointException">Keys or extents do not fit; the message names the first five differences.</exception>
     public void Read(CheckpointFile file, string prefix, Parameters parameters, IKernels kernels)
     {
-        Check(file, prefix);
+        Check(file, prefix, kernels);
         foreach (var c in AllConvolutions)
         {
             var weight = parameters[c.Name + ".weight"];
@@ -47,15 +47,18 @@ public sealed partial class ResNet
     private static void ReadRows(CheckpointFile file, string key, TensorView weight, double[] factors, IKernels kernels)
     {
         var shape = weight.Shape;
-        int length = shape[1] * shape[2] * shape[3], most = Math.Clamp(WindowLength / length, 1, shape[0]);
+        int taps = shape[1] * shape[2], channels = shape[3], length = taps * channels, most = Math.Clamp(WindowLength / length, 1, shape[0]);
+        float[] published = new float[most * length], here = new float[most * length];
         using var reader = file.OpenTensor(key);
         for (int row = 0; row < shape[0]; row += most)
         {
             int rows = Math.Min(most, shape[0] - row);
-            float[] window = new float[rows * length];
-            reader.Read(window);
-            for (int i = 0; i < window.Length; i++) window[i] = (float)(window[i] * factors[row + i / length]);
-            kernels.Upload(WeightFile.FromPublished(window, new Shape(rows, shape[1], shape[2], shape[3])), weight.Rows(row, rows));
+            reader.Read(published.AsSpan(0, rows * length));
+            for (int i = 0; i < rows; i++)
+                for (int c = 0; c < channels; c++)
+                    for (int tap = 0; tap < taps; tap++)
+                        here[(i * taps + tap) * channels + c] = (float)(published[(i * channels + c) * taps + tap] * factors[row + i]);
+            kernels.Upload(here.AsSpan(0, rows * length), weight.Rows(row, rows));
         }
     }
 
@@ -67,14 +70,15 @@ public sealed partial class ResNet
         return weight;
     }
 
-    private void Check(CheckpointFile file, string prefix)
+    private void Check(CheckpointFile file, string prefix, IKernels kernels)
     {
+        // Declared to compare names and extents; they hold no values.
+        using var published = new Parameters(kernels);
         foreach (var (key, extents) in Published)
-            if (!file.Find(prefix + key).Shape.SequenceEqual(extents))
-                throw new CheckpointException(
-                    $"{file.Name}: tensor '{prefix}{key}' is [{string.Join(",", file.Find(prefix + key).Shape)}] but this ResNet has [{string.Join(",", extents)}].");
-        var known = Published.Select(t => prefix + t.Key).ToHashSet();
-        if (file.Tensors.FirstOrDefault(t => t.Name.StartsWith(prefix, StringComparison.Ordinal) && !known.Contains(t.Name) && !IsBuffer(t.Name)) is { } surplus)
-            throw new CheckpointException($"{file.Name}: tensor {surplus} does not belong to this ResNet.");
+        {
+            int[] e = [.. extents.Select(v => (int)v)];
+            published.Add(key, e.Length switch { 1 => new Shape(e[0]), 2 => new Shape(e[0], e[1]), _ => new Shape(e[0], e[2], e[3], e[1]) });
+        }
+        WeightFile.Check(file, prefix, published, IsBuffer);
     }
 }
