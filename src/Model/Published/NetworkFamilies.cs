@@ -19,7 +19,7 @@ internal static class NetworkFamilies
             Anchor = "time_embed.0.weight",
             Infer = UNetConfig.Infer,
             Declare = Network,
-            Diffusion = config => Adm((UNetConfig)config),
+            Diffusion = (config, _) => Adm((UNetConfig)config),
             Presets = Named(UNetConfig.PublishedNetworks),
         },
         new("adm_classifier", "noisy ADM classifier (Dhariwal and Nichol 2021, guided-diffusion)")
@@ -34,7 +34,7 @@ internal static class NetworkFamilies
             Anchor = "x_embedder.proj.weight",
             Infer = DitConfig.Infer,
             Declare = Network,
-            Diffusion = config => Dit((DitConfig)config),
+            Diffusion = (config, _) => Dit((DitConfig)config),
             Presets = [.. DitSizes.Select(size => (size, (object)DitConfig.Preset(size)))],
         },
         new("edm_dhariwal", "EDM's ADM network (Karras et al. 2022)")
@@ -43,7 +43,8 @@ internal static class NetworkFamilies
             Infer = DhariwalUNetConfig.Infer,
             Declare = Network,
             IsBuffer = EdmConfig.IsBuffer,
-            Diffusion = config => Edm((EdmConfig)config, new() { Kind = SamplerKind.Heun, Steps = 256, Clip = false, Churn = new HeunChurn(40, 0.05, 50, 1.003) }),
+            Refine = EdmMetadata.Refine,
+            Diffusion = (config, metadata) => Edm((EdmConfig)config, metadata, new() { Kind = SamplerKind.Heun, Steps = 256, Clip = false, Churn = new HeunChurn(40, 0.05, 50, 1.003) }),
             Presets = [("edm-imagenet-64x64-cond-adm", DhariwalUNetConfig.ImageNet64)],
         },
         new("edm_song", "EDM's DDPM++ or NCSN++ network (Karras et al. 2022)")
@@ -52,7 +53,8 @@ internal static class NetworkFamilies
             Infer = SongUNetConfig.Infer,
             Declare = Network,
             IsBuffer = EdmConfig.IsBuffer,
-            Diffusion = config => Edm((EdmConfig)config, new() { Kind = SamplerKind.Heun, Steps = 18, Clip = false }),
+            Refine = EdmMetadata.Refine,
+            Diffusion = (config, metadata) => Edm((EdmConfig)config, metadata, new() { Kind = SamplerKind.Heun, Steps = 18, Clip = false }),
             Presets = [("edm-cifar10-32x32-cond-vp", SongUNetConfig.DdpmPlusPlus), ("edm-cifar10-32x32-cond-ve", SongUNetConfig.NcsnPlusPlus)],
         },
         new("kl_autoencoder", "KL autoencoder (Rombach et al. 2021, latent diffusion)")
@@ -112,9 +114,10 @@ internal static class NetworkFamilies
         PixelOffset = 128,
     };
 
-    private static DiffusionSettings Edm(EdmConfig config, SamplerSettings sampler) => new()
+    private static DiffusionSettings Edm(EdmConfig config, IReadOnlyDictionary<string, string> metadata, SamplerSettings sampler) => new()
     {
-        Schedule = NoiseScheduleKind.Edm,
+        Schedule = EdmMetadata.Schedule(metadata),
+        SigmaData = EdmMetadata.Number(metadata, "sigma_data") ?? 0.5,
         ClassNames = [.. Numbers(config.LabelDim)],
         NullClass = config.LabelDropout > 0,
         Sampler = sampler,

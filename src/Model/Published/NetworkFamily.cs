@@ -24,8 +24,11 @@ internal sealed record NetworkFamily(string Name, string Title)
     /// <summary>Tensors of files that are no parameters and follow from the configuration.</summary>
     public Predicate<string> IsBuffer { get; init; } = _ => false;
 
-    /// <summary>How models of a configuration were trained and are sampled; null for networks that are no diffusion models.</summary>
-    public Func<object, DiffusionSettings>? Diffusion { get; init; }
+    /// <summary>A configuration with what a file says of it beside its tensors (metadata of the network by key, without prefix).</summary>
+    public Func<object, IReadOnlyDictionary<string, string>, object> Refine { get; init; } = (config, _) => config;
+
+    /// <summary>How models of a configuration, with the same metadata, were trained and are sampled; null for networks that are no diffusion models.</summary>
+    public Func<object, IReadOnlyDictionary<string, string>, DiffusionSettings>? Diffusion { get; init; }
 
     /// <summary>Configurations with a name.</summary>
     public IReadOnlyList<(string Name, object Config)> Presets { get; init; } = [];
@@ -41,7 +44,12 @@ internal sealed record NetworkFamily(string Name, string Title)
     }
 
     /// <summary>The preset with a configuration, if it is one; what tensors do not show, such as dropout, does not count.</summary>
-    public string? PresetOf(object config) => Presets.Where(p => Json(Infer(TensorsOf(p.Config))!) == Json(config)).Select(p => p.Name).FirstOrDefault();
+    public string? PresetOf(object config)
+    {
+        string Shown(object any) => Infer(TensorsOf(any)) is { } seen ? Json(seen) : "";
+        string shown = Shown(config);
+        return Presets.Where(p => Shown(p.Config) == shown).Select(p => p.Name).FirstOrDefault();
+    }
 
     /// <summary>A configuration as JSON; records that hold arrays are not equal where their elements are.</summary>
     public static string Json(object config) => JsonSerializer.Serialize(config, config.GetType(), ModelMetadata.Json);

@@ -8,7 +8,10 @@ public sealed class PublishedCheckpoint
 {
     private const int ShownDifferences = 5, MostPrefixes = 8;
 
-    private PublishedCheckpoint(NetworkFamily family, string prefix, object config) => (Family, Prefix, Config) = (family, prefix, config);
+    private readonly IReadOnlyDictionary<string, string> _metadata;
+
+    private PublishedCheckpoint(NetworkFamily family, string prefix, object config, IReadOnlyDictionary<string, string> metadata) =>
+        (Family, Prefix, Config, _metadata) = (family, prefix, config, metadata);
 
     /// <summary>Short name of the architecture.</summary>
     public string Architecture => Family.Name;
@@ -38,7 +41,7 @@ public sealed class PublishedCheckpoint
     /// <param name="path">The file, for the message.</param>
     /// <exception cref="CheckpointException">It is no diffusion model.</exception>
     internal (INetworkConfig Network, DiffusionSettings Settings) DiffusionModel(string path) => Family.Diffusion is { } diffusion
-        ? ((INetworkConfig)Config, diffusion(Config))
+        ? ((INetworkConfig)Config, diffusion(Config, _metadata))
         : throw new CheckpointException($"{path}: holds a {Title}, not a diffusion model.");
 
     /// <summary>Recognises a checkpoint; null if no known architecture has exactly its tensors.</summary>
@@ -86,7 +89,7 @@ public sealed class PublishedCheckpoint
     }
 
     private static IEnumerable<PublishedCheckpoint> All(CheckpointFile file) => Guesses(file)
-        .Where(g => Differences(g.Family, g.Config, g.Shapes).Count == 0).Select(g => new PublishedCheckpoint(g.Family, g.Prefix, g.Config));
+        .Where(g => Differences(g.Family, g.Config, g.Shapes).Count == 0).Select(g => new PublishedCheckpoint(g.Family, g.Prefix, g.Config, Metadata(file, g.Prefix)));
 
     private static IEnumerable<Guess> Guesses(CheckpointFile file)
     {
@@ -94,18 +97,18 @@ public sealed class PublishedCheckpoint
             foreach (string prefix in Prefixes(file, family.Anchor))
             {
                 var shapes = Shapes(file, prefix);
-                if (Infer(family, shapes) is { } config) yield return new Guess(family, prefix, config, shapes);
+                if (Infer(family, shapes, Metadata(file, prefix)) is { } config) yield return new Guess(family, prefix, config, shapes);
             }
     }
 
     // Of a hostile file, the extents that a configuration is made of may be anything.
-    private static object? Infer(NetworkFamily family, Dictionary<string, long[]> shapes)
+    private static object? Infer(NetworkFamily family, Dictionary<string, long[]> shapes, IReadOnlyDictionary<string, string> metadata)
     {
         try
         {
             if (family.Infer(shapes) is not { } config) return null;
             _ = family.TensorsOf(config);
-            return config;
+            return family.Refine(config, metadata);
         }
         catch (Exception e) when (e is ArgumentException or ArithmeticException)
         {
@@ -121,6 +124,13 @@ public sealed class PublishedCheckpoint
 
     private static Dictionary<string, long[]> Shapes(CheckpointFile file, string prefix) => file.Tensors
         .Where(t => t.Name.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Name[prefix.Length..], t => t.Shape, StringComparer.Ordinal);
+
+    // EDM's network is inside its preconditioning, which is what the metadata tell of.
+    private static Dictionary<string, string> Metadata(CheckpointFile file, string prefix)
+    {
+        string owner = EdmConfig.Prefixes.FirstOrDefault(inner => prefix.EndsWith(inner, StringComparison.Ordinal)) is { } model ? prefix[..^model.Length] : prefix;
+        return file.Metadata.Where(m => m.Key.StartsWith(owner, StringComparison.Ordinal)).ToDictionary(m => m.Key[owner.Length..], m => m.Value, StringComparer.Ordinal);
+    }
 
     private sealed record Guess(NetworkFamily Family, string Prefix, object Config, Dictionary<string, long[]> Shapes);
 }
