@@ -8,22 +8,23 @@ namespace NativeDiffusion.Kernels;
 /// </summary>
 internal struct ColumnTile
 {
-    /// <summary>Extents of one row; <see cref="Width"/>, a power of two, is the number of channels of a group.</summary>
-    public int Positions, Channels, Width, Bands, BandLength;
+    /// <summary>Extents of one row; a group has <see cref="Width"/> threads, a power of two, side by side in the channels, each with <see cref="Unit"/> of them.</summary>
+    public int Positions, Channels, Width, Unit, Bands, BandLength;
 
-    public static ColumnTile Of(long positions, int channels)
+    public static ColumnTile Of(long positions, int channels, int unit = 1)
     {
         int width = 32;
-        while (width / 2 >= channels) width /= 2;
+        while (width / 2 * unit >= channels) width /= 2;
         // 16 elements for a thread, or more where that leaves more than 256 bands to be joined.
         int lanes = GpuKernels.GroupSize / width;
-        long length = Math.Max(16 * lanes, (positions + 255) / 256);
+        long length = Math.Max(16 / unit * lanes, (positions + 255) / 256);
         length = (length + lanes - 1) / lanes * lanes;
         return new ColumnTile
         {
             Positions = checked((int)positions),
             Channels = channels,
             Width = width,
+            Unit = unit,
             Bands = (int)((positions + length - 1) / length),
             BandLength = (int)length,
         };
@@ -44,8 +45,8 @@ internal struct ColumnTile
 
     public readonly int Band => Grid.IdxX % Bands;
 
-    /// <summary>The thread's channel; it may lie beyond the last.</summary>
-    public readonly int Channel => Grid.IdxY * Width + Group.IdxX % Width;
+    /// <summary>The thread's first channel; it may lie beyond the last.</summary>
+    public readonly int Channel => (Grid.IdxY * Width + Group.IdxX % Width) * Unit;
 
     /// <summary>The thread's first position.</summary>
     public readonly int First => Band * BandLength + Group.IdxX / Width;
@@ -53,7 +54,7 @@ internal struct ColumnTile
     /// <summary>The position after the thread's last.</summary>
     public readonly int End => IntrinsicMath.Min(Positions, (Band + 1) * BandLength);
 
-    /// <summary>Index of a position of the thread's channel.</summary>
+    /// <summary>Index of a position of the thread's first channel.</summary>
     public readonly long At(int position) => ((long)Row * Positions + position) * Channels + Channel;
 }
 
@@ -113,47 +114,6 @@ internal struct FloatPair : IJoin<FloatPair>
     public float First, Second;
 
     public static FloatPair Join(FloatPair a, FloatPair b) => new() { First = a.First + b.First, Second = a.Second + b.Second };
-}
-
-/// <summary>An element of a result from its index; a copy for each thread, which may keep in its fields what belongs to a channel.</summary>
-internal interface IColumnFormula
-{
-    void Begin(int row, int channel);
-
-    float Invoke(long at);
-}
-
-/// <summary>y = f, or y += f, for formulas whose constants belong to a channel of a row.</summary>
-internal struct ColumnMapKernel<TFormula> : IGpuKernel
-    where TFormula : struct, IColumnFormula
-{
-    public TFormula Formula;
-    public ArrayView<float> Y;
-    public ColumnTile Tile;
-    public int Accumulate;
-
-    public readonly void Run()
-    {
-        int channel = Tile.Channel;
-        if (channel >= Tile.Channels) return;
-        var formula = Formula;
-        formula.Begin(Tile.Row, channel);
-        int p = Tile.First, end = Tile.End, lanes = Tile.Lanes;
-        long at = Tile.At(p), step = (long)lanes * Tile.Channels;
-        // All loads before the stores: y may be an input, so the compiler may not move them there.
-        for (; p < end - 3 * lanes; p += 4 * lanes, at += 4 * step)
-        {
-            float a = Value(ref formula, at), b = Value(ref formula, at + step);
-            float c = Value(ref formula, at + 2 * step), d = Value(ref formula, at + 3 * step);
-            Y[at] = a;
-            Y[at + step] = b;
-            Y[at + 2 * step] = c;
-            Y[at + 3 * step] = d;
-        }
-        for (; p < end; p += lanes, at += step) Y[at] = Value(ref formula, at);
-    }
-
-    private readonly float Value(ref TFormula formula, long at) => Accumulate != 0 ? Y[at] + formula.Invoke(at) : formula.Invoke(at);
 }
 
 /// <summary>The elements themselves.</summary>
@@ -236,14 +196,6 @@ public sealed partial class GpuKernels
         Launch(kernel, (long)rows * tile.Bands, Slabs(tile));
     }
 
-    /// <summary>y = f, or y += f, over [rows, positions, channels].</summary>
-    private void MapColumns<TFormula>(in ColumnTile tile, int rows, TFormula formula, TensorView y, bool accumulate = false)
-        where TFormula : struct, IColumnFormula
-    {
-        var kernel = new ColumnMapKernel<TFormula> { Formula = formula, Y = View(y), Tile = tile, Accumulate = accumulate ? 1 : 0 };
-        Launch(kernel, (long)rows * tile.Bands, Slabs(tile));
-    }
-
     /// <summary>sums[row, channel] = factor * sum over the positions of x[row, position, channel], or that is added.</summary>
     private void SumPositions(TensorView x, int rows, TensorView sums, float factor, bool accumulate)
     {
@@ -274,5 +226,5 @@ public sealed partial class GpuKernels
         Channels = (firsts.IsEmpty ? seconds : firsts).Shape.Channels,
     };
 
-    private static int Slabs(in ColumnTile tile) => (tile.Channels + tile.Width - 1) / tile.Width;
+    private static int Slabs(in ColumnTile tile) => (tile.Channels + tile.Width * tile.Unit - 1) / (tile.Width * tile.Unit);
 }

@@ -7,9 +7,7 @@ public sealed partial class GpuKernels
     /// <inheritdoc/>
     public void GatedAddForward(TensorView x, TensorView gate, TensorView h, TensorView y)
     {
-        int channels = x.Shape.Channels;
-        var formula = new GatedAddColumn { X = View(x), Gate = View(gate), H = View(h), Channels = channels };
-        MapColumns(ColumnTile.Of(x.Shape.RowCount / channels, channels), x.Shape.Batch, formula, y);
+        MapColumns(x.Shape.Batch, new GatedAddColumn { Gate = View(gate), Channels = x.Shape.Channels }, x, h, y);
     }
 
     /// <inheritdoc/>
@@ -22,32 +20,32 @@ public sealed partial class GpuKernels
             var bands = Scratch(0, tile.Bands > 1 ? 2L * rows * tile.Bands * channels : 0);
             SumPairs(tile, rows, new GatedAddTerm { H = View(h), Dy = View(dy) }, Vectors(dgate, accumulateDgate, default, false), bands);
         }
-        if (!dh.IsEmpty) MapColumns(tile, rows, new GateColumn { Gate = View(gate), Dy = View(dy), Channels = channels }, dh, accumulateDh);
+        if (!dh.IsEmpty) MapColumns(rows, new GateColumn { Gate = View(gate), Channels = channels }, dy, default, dh, accumulateDh);
     }
 }
 
 /// <summary>x + gate h.</summary>
 internal struct GatedAddColumn : IColumnFormula
 {
-    public ArrayView<float> X, Gate, H;
+    public ArrayView<float> Gate;
     public int Channels;
     private float _gate;
 
     public void Begin(int row, int channel) => _gate = Gate[(long)row * Channels + channel];
 
-    public readonly float Invoke(long at) => X[at] + _gate * H[at];
+    public readonly float Invoke(float x, float z) => x + _gate * z;
 }
 
 /// <summary>gate dy.</summary>
 internal struct GateColumn : IColumnFormula
 {
-    public ArrayView<float> Gate, Dy;
+    public ArrayView<float> Gate;
     public int Channels;
     private float _gate;
 
     public void Begin(int row, int channel) => _gate = Gate[(long)row * Channels + channel];
 
-    public readonly float Invoke(long at) => _gate * Dy[at];
+    public readonly float Invoke(float x, float z) => _gate * x;
 }
 
 /// <summary>dy h.</summary>

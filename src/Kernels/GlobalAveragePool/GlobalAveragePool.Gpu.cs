@@ -14,7 +14,7 @@ public sealed partial class GpuKernels
         int channels = dx.Shape.Channels;
         long positions = dx.Shape.RowCount / channels;
         var formula = new GlobalSpreadFormula { Dy = View(dy), Channels = channels, Factor = 1f / positions };
-        MapColumns(ColumnTile.Of(positions, channels), dx.Shape.Batch, formula, dx, accumulate);
+        MapColumns(dx.Shape.Batch, formula, default, default, dx, accumulate);
     }
 }
 
@@ -27,5 +27,5 @@ internal struct GlobalSpreadFormula : IColumnFormula
 
     public void Begin(int row, int channel) => Value = Factor * Dy[(long)row * Channels + channel];
 
-    public readonly float Invoke(long at) => Value;
+    public readonly float Invoke(float x, float z) => Value;
 }

@@ -8,8 +8,7 @@ public sealed partial class GpuKernels
     public void GroupNormForward(
         TensorView x, TensorView mean, TensorView rstd, TensorView gamma, TensorView beta, TensorView scaleShift, bool silu, TensorView y)
     {
-        var affine = Affine(x, mean, rstd, gamma, beta, scaleShift, silu);
-        MapColumns(ColumnTile.Of(x.Shape.RowCount / x.Shape.Channels, x.Shape.Channels), x.Shape.Batch, new GroupNormFormula { Affine = affine }, y);
+        MapColumns(x.Shape.Batch, new GroupNormFormula { Affine = Affine(x, mean, rstd, gamma, beta, scaleShift, silu) }, x, default, y);
     }
 
     private GroupNormChannel Affine(
@@ -63,9 +62,9 @@ internal struct GroupNormFormula : IColumnFormula
 
     public void Begin(int row, int channel) => Affine.Begin(row, channel);
 
-    public readonly float Invoke(long at)
+    public readonly float Invoke(float x, float z)
     {
-        float u = Affine.Distance(at) * Affine.Factor + Affine.Offset;
+        float u = (x - Affine.Mean) * Affine.Factor + Affine.Offset;
         return Affine.Silu != 0 ? default(SiluFormula).Invoke(new LanesScalar(u)).Value : u;
     }
 }

@@ -38,7 +38,7 @@ public sealed partial class GpuKernels
         {
             long count = (long)rows * groups;
             LaunchEach(new GroupNormSharedKernel { Affine = affine, RowSums = ofRows, Shared = shared, Count = count, Elements = positions * (channels / groups) }, count);
-            MapColumns(tile, rows, new GroupNormInputFormula { Affine = affine, Dy = View(dy), Shared = shared }, dx, accumulateDx);
+            MapColumns(rows, new GroupNormInputFormula { Affine = affine, Shared = shared }, x, dy, dx, accumulateDx);
         }
         if (dgamma.IsEmpty && dbeta.IsEmpty) return;
         var batch = ColumnTile.Whole(rows, channels);
@@ -115,7 +115,7 @@ internal struct GroupNormSharedKernel : IGpuKernel
 internal struct GroupNormInputFormula : IColumnFormula
 {
     public GroupNormChannel Affine;
-    public ArrayView<float> Dy, Shared;
+    public ArrayView<float> Shared;
     public float Constant, Linear;
 
     public void Begin(int row, int channel)
@@ -126,10 +126,10 @@ internal struct GroupNormInputFormula : IColumnFormula
         Linear = Shared[2 * group + 1];
     }
 
-    public readonly float Invoke(long at)
+    public readonly float Invoke(float x, float z)
     {
-        float distance = Affine.Distance(at);
-        return Affine.Slope(distance, Dy[at]) * Affine.Factor - (distance * Linear + Constant);
+        float distance = x - Affine.Mean;
+        return Affine.Slope(distance, z) * Affine.Factor - (distance * Linear + Constant);
     }
 }
 
