@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
@@ -14,7 +16,7 @@ internal static class WeightFile
     public const string AveragePrefix = "ema.";
 
     // Small enough for the cache, so that the permutation costs no pass through memory.
-    private const int WindowElements = 1 << 16;
+    private const int WindowElements = 1 << 14;
     private const int ShownDifferences = 5;
 
     public static IEnumerable<TensorEntry> Entries(Parameters parameters, IKernels kernels, string prefix, DType type) =>
@@ -93,10 +95,19 @@ internal static class WeightFile
 
     private static void ReadChecked(CheckpointFile file, string prefix, Parameters parameters, TensorView flat, IKernels kernels)
     {
-        foreach (var parameter in parameters.Items)
+        // Touching new memory costs as much as copying the file, so host memory is filled by several threads, each parameter by one of them.
+        int threads = flat.Memory is CpuMemory && kernels is CpuKernels cpu ? cpu.Threads : 1;
+        try
         {
-            using var reader = file.OpenTensor(prefix + parameter.Name);
-            Read(reader, parameter.Shape, new TensorView(flat.Memory!, parameter.Offset, parameter.Shape), kernels);
+            Parallel.ForEach(Partitioner.Create(parameters.Items, EnumerablePartitionerOptions.NoBuffering), new ParallelOptions { MaxDegreeOfParallelism = threads }, parameter =>
+            {
+                using var reader = file.OpenTensor(prefix + parameter.Name);
+                Read(reader, parameter.Shape, new TensorView(flat.Memory!, parameter.Offset, parameter.Shape), kernels);
+            });
+        }
+        catch (AggregateException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
         }
     }
 
@@ -155,9 +166,11 @@ internal static class WeightFile
         {
             var source = published.Slice(first, row);
             var target = here.Slice(first, row);
-            for (int c = 0; c < cin; c++)
-                for (int tap = 0; tap < taps; tap++)
-                    target[tap * cin + c] = source[c * taps + tap];
+            for (int tap = 0; tap < taps; tap++)
+            {
+                var line = target.Slice(tap * cin, cin);
+                for (int c = 0, at = tap; c < line.Length; c++, at += taps) line[c] = source[at];
+            }
         }
     }
 

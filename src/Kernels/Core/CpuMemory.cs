@@ -30,6 +30,7 @@ public sealed unsafe class CpuMemory : DeviceMemory
             // The system hands out large blocks as untouched zero pages: what is never written costs nothing, and nothing is zeroed twice.
             _block = NativeMemory.AllocZeroed(checked(bytes + Alignment));
             Pointer = (float*)(((nuint)_block + Alignment - 1) / Alignment * Alignment);
+            HugePages.Advise(Pointer, bytes);
         }
         catch (OutOfMemoryException e)
         {

@@ -6,6 +6,8 @@ namespace NativeDiffusion.Runtime.Checkpoints;
 /// <summary>The opcodes of pickle protocol 2 that a state dict needs.</summary>
 internal sealed class PickleWriter(Stream stream)
 {
+    private readonly Dictionary<string, int> _memo = new(StringComparer.Ordinal);
+
     public void Begin() => stream.Write([0x80, 2]);
 
     public void End() => Op('.');
@@ -30,8 +32,21 @@ internal sealed class PickleWriter(Stream stream)
 
     public void Global(string module, string name)
     {
+        string line = $"{module}\n{name}\n";
+        if (Recall(line))
+            return;
         Op('c');
-        stream.Write(Encoding.ASCII.GetBytes($"{module}\n{name}\n"));
+        stream.Write(Encoding.ASCII.GetBytes(line));
+        Memoize(line);
+    }
+
+    /// <summary>A text that occurs many times.</summary>
+    public void SharedText(string text)
+    {
+        if (Recall(text))
+            return;
+        Text(text);
+        Memoize(text);
     }
 
     public void Text(string text)
@@ -58,6 +73,28 @@ internal sealed class PickleWriter(Stream stream)
         foreach (long value in values)
             Number(value);
         Tuple();
+    }
+
+    private bool Recall(string key)
+    {
+        if (!_memo.TryGetValue(key, out int index))
+            return false;
+        Index('j', index);
+        return true;
+    }
+
+    private void Memoize(string key)
+    {
+        Index('r', _memo.Count);
+        _memo.Add(key, _memo.Count);
+    }
+
+    private void Index(char opcode, int index)
+    {
+        Op(opcode);
+        Span<byte> bytes = stackalloc byte[4];
+        BinaryPrimitives.WriteInt32LittleEndian(bytes, index);
+        stream.Write(bytes);
     }
 
     private void Op(char opcode) => stream.WriteByte((byte)opcode);

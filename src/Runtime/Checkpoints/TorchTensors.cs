@@ -5,7 +5,7 @@ internal sealed class TorchTensors(string file, Func<object?, TorchStorage?> fin
 {
     // Views of one storage may overlap and repeat, so that a small file can describe more data than it has. Ties and expansions of real
     // checkpoints stay far below; what lies above could only fill a disk.
-    private const long FreeBytes = 64 << 20;
+    private const long FreeBytes = 16 << 20;
     private const int MostTimes = 8;
 
     private readonly HashSet<TensorStorage> _storages = new(ReferenceEqualityComparer.Instance);

@@ -12,7 +12,7 @@ internal sealed class TorchTree(string file, TorchTensors tensors)
 {
     private const int Deepest = 64;
     private const int LongestName = 1 << 12;
-    private const int MostVisits = 1 << 24;
+    private const int MostVisits = 1 << 23;
     private const long MostText = 1 << 28;
 
     private readonly List<TensorInfo> _found = [];
@@ -41,8 +41,6 @@ internal sealed class TorchTree(string file, TorchTensors tensors)
 
     private void Visit(object? value, int depth)
     {
-        if (value is null or bool or long or double or string)
-            return;
         if (depth > Deepest)
             throw Wrong($"nests deeper than {Deepest} at {CheckpointException.Quote(_path.ToString())}, or contains itself");
         switch (value)
@@ -96,7 +94,7 @@ internal sealed class TorchTree(string file, TorchTensors tensors)
         {
             IReadOnlyList<object?>? parts = pair is PickleList list ? list.Items : pair as object?[];
             if (parts is [var key, var value])
-                VisitNamed(key, value, depth);
+                VisitNamed(NameOf(key), value, depth);
         }
     }
 
@@ -105,20 +103,20 @@ internal sealed class TorchTree(string file, TorchTensors tensors)
         Count(dictionary.Items.Count);
         foreach ((object? key, object? value) in dictionary.Items)
             if (left is null || key is not string name || !left.Contains(name))
-                VisitNamed(key, value, depth);
+                VisitNamed(NameOf(key), value, depth);
     }
 
     private void VisitList(IReadOnlyList<object?> items, int depth)
     {
         Count(items.Count);
         for (int i = 0; i < items.Count; i++)
-            VisitNamed((long)i, items[i], depth);
+            if (!IsPlain(items[i]))
+                VisitNamed(i.ToString(CultureInfo.InvariantCulture), items[i], depth);
     }
 
-    private void VisitNamed(object? key, object? value, int depth)
+    private void VisitNamed(string? name, object? value, int depth)
     {
-        string? name = key switch { string text => text, long number => number.ToString(CultureInfo.InvariantCulture), _ => null };
-        if (name is null || value is null or bool or long or double or string)
+        if (name is null || IsPlain(value))
             return;
         int length = _path.Length;
         if (length + name.Length >= LongestName)
@@ -129,6 +127,10 @@ internal sealed class TorchTree(string file, TorchTensors tensors)
         Visit(value, depth + 1);
         _path.Length = length;
     }
+
+    private static string? NameOf(object? key) => key switch { string text => text, long number => number.ToString(CultureInfo.InvariantCulture), _ => null };
+
+    private static bool IsPlain(object? value) => value is null or bool or long or double or string;
 
     private void Add(TensorInfo tensor)
     {

@@ -84,10 +84,10 @@ public static class TorchWriter
         pickle.Global("torch._utils", "_rebuild_tensor_v2");
         pickle.Mark();
         pickle.Mark();
-        pickle.Text("storage");
+        pickle.SharedText("storage");
         pickle.Global("torch", storage);
         pickle.Text(number.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        pickle.Text("cpu");
+        pickle.SharedText("cpu");
         pickle.Number(count);
         pickle.Tuple();
         pickle.PersistentId();
