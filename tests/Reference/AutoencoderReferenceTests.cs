@@ -1,5 +1,4 @@
 using NativeDiffusion.Kernels;
-using NativeDiffusion.Model;
 using NativeDiffusion.Model.Autoencoders;
 using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
@@ -34,7 +33,7 @@ public sealed class AutoencoderReferenceTests
         using var file = SafetensorsFile.Open(reference.Path);
         var network = new KlAutoencoder(Infer(reference));
         network.Declare(parameters);
-        WeightFile.Read(file, Prefix, parameters, kernels);
+        network.Read(file, Prefix, parameters, kernels);
 
         var b = new PlanBuilder(kernels, parameters);
         var image = b.Input("image", ShapeOf("in.image"));

@@ -1,6 +1,7 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Networks.Layers;
 using NativeDiffusion.Runtime;
+using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Autoencoders;
 
@@ -11,9 +12,6 @@ namespace NativeDiffusion.Model.Autoencoders;
 public sealed class KlAutoencoder
 {
     private const double NormEpsilon = 1e-6;
-
-    /// <summary>What may stand before every key: <c>first_stage_model.</c> in checkpoints of whole latent-diffusion models.</summary>
-    public static readonly string[] Prefixes = ["", "first_stage_model."];
 
     private readonly ResBlockOptions _block;
     private readonly AttentionBlockOptions _attention;
@@ -95,6 +93,15 @@ public sealed class KlAutoencoder
         _quantization.Declare(parameters);
         _postQuantization.Declare(parameters);
     }
+
+    /// <summary>Reads a published checkpoint.</summary>
+    /// <param name="file">The checkpoint.</param>
+    /// <param name="prefix">What stands before every key; <see cref="Published.PublishedCheckpoint.Prefix"/> finds it.</param>
+    /// <param name="parameters">Declared by <see cref="Declare"/>.</param>
+    /// <param name="kernels">The device of the parameters.</param>
+    /// <exception cref="CheckpointException">Keys or extents do not fit; the message names the first five differences.</exception>
+    public void Read(CheckpointFile file, string prefix, Parameters parameters, IKernels kernels) =>
+        WeightFile.Read(file, prefix, parameters, kernels, IsBuffer);
 
     /// <summary>Records the encoder.</summary>
     /// <param name="b">The plan; its parameters were declared by <see cref="Declare"/>.</param>

@@ -51,7 +51,7 @@ public sealed class LatentDecoder : IDisposable
         try
         {
             network.Declare(parameters);
-            WeightFile.Read(file, published.Prefix, parameters, model.Kernels, KlAutoencoder.IsBuffer);
+            network.Read(file, published.Prefix, parameters, model.Kernels);
             return new LatentDecoder(network, parameters, model.Kernels, config.ImageSize, scale, arena);
         }
         catch

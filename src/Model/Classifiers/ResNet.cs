@@ -10,9 +10,6 @@ namespace NativeDiffusion.Model.Classifiers;
 /// </summary>
 public sealed partial class ResNet
 {
-    /// <summary>What may stand before every key: <c>module.</c> of networks that were trained in parallel.</summary>
-    public static readonly string[] Prefixes = ["", "module."];
-
     private readonly List<Convolution> _convolutions = [];
     private readonly List<Block> _blocks = [];
     private readonly string _head;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace NativeDiffusion.Model.Classifiers;
 
@@ -57,6 +58,7 @@ public sealed record ResNetConfig
     public ResNetShortcut Shortcut { get; init; }
 
     /// <summary>Channels before the last layer.</summary>
+    [JsonIgnore]
     public int FeatureCount => StageWidth(Layers.Length - 1);
 
     internal int Expansion => Block == ResNetBlock.Basic ? 1 : 4;

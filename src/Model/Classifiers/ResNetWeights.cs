@@ -16,7 +16,7 @@ public sealed partial class ResNet
     /// the convolution in front of it: its factors multiply the weights, the rest is the bias.
     /// </summary>
     /// <param name="file">The checkpoint.</param>
-    /// <param name="prefix">What stands before every key; one of <see cref="Prefixes"/>.</param>
+    /// <param name="prefix">What stands before every key; <see cref="Published.PublishedCheckpoint.Prefix"/> finds it.</param>
     /// <param name="parameters">Declared by <see cref="Declare"/>.</param>
     /// <param name="kernels">The device of the parameters.</param>
     /// <exception cref="CheckpointException">Keys or extents do not fit; the message names the first five differences.</exception>

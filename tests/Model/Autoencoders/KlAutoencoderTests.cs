@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using NativeDiffusion.Kernels;
-using NativeDiffusion.Model;
 using NativeDiffusion.Model.Autoencoders;
 using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
@@ -162,7 +161,7 @@ public sealed partial class KlAutoencoderTests
         {
             SafetensorsWriter.Write(path, entries ?? weights.Select(w => TensorEntry.Of(w.Name, w.Extents, w.Values)));
             using var file = SafetensorsFile.Open(path);
-            WeightFile.Read(file, prefix, parameters, kernels);
+            network.Read(file, prefix, parameters, kernels);
         }
         finally
         {
