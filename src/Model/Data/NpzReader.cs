@@ -1,47 +1,51 @@
-using System.IO.Compression;
+using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Data;
 
 /// <summary>Reads <c>.npz</c> files, zip archives of NumPy arrays, stored or deflated.</summary>
 public static class NpzReader
 {
-    private const long MaxDeflateRatio = 1032;
-
     /// <summary>Reads every array, by name without the ending <c>.npy</c>; other entries are ignored.</summary>
     /// <exception cref="InvalidDataException">
-    /// The archive or an array is damaged, has an unsupported type or order, or the arrays exceed 2 GB together; the message names
-    /// file and entry.
+    /// The archive or an array is damaged or has an unsupported type, or the arrays exceed 2 GB together; the message names file and entry.
     /// </exception>
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     public static IReadOnlyDictionary<string, NpyArray> Read(string path)
     {
-        using FileStream file = File.OpenRead(path);
-        string entryName = "";
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"There is no file '{path}'.", path);
         try
         {
-            using ZipArchive archive = new(file, ZipArchiveMode.Read);
-            Dictionary<string, NpyArray> arrays = [];
-            // Deflate cannot expand more; the entries share the file's bytes, unless a hostile directory makes them overlap.
-            long budget = Math.Min(file.Length * MaxDeflateRatio, Array.MaxLength);
-            foreach (ZipArchiveEntry entry in archive.Entries)
-            {
-                if (!entry.FullName.EndsWith(".npy", StringComparison.Ordinal))
-                    continue;
-                entryName = entry.FullName;
-                using Stream content = entry.Open();
-                NpyArray array = NpyFormat.Read(content, budget);
-                budget -= array.Data.Length;
-                if (!arrays.TryAdd(entryName[..^4], array))
-                    throw new InvalidDataException("the entry occurs twice");
-            }
-
-            return arrays;
+            using var file = CheckpointFile.Open(path);
+            if (file.Container != "npz")
+                throw new CheckpointException($"{path}: this is {file.Container}");
+            if (file.Tensors.Sum(t => (double)t.ByteLength) > Array.MaxLength)
+                throw new CheckpointException($"{path}: its arrays take more than {Array.MaxLength} bytes");
+            return file.Tensors.ToDictionary(t => t.Name, t => Read(file, t));
         }
-        catch (Exception exception) when (exception is IOException or InvalidDataException or ArgumentException or NotSupportedException)
+        catch (CheckpointException exception)
         {
-            string where = entryName.Length == 0 ? "" : $" in '{entryName}'";
-            throw new InvalidDataException($"'{path}' is not a readable .npz file{where}: {exception.Message.TrimEnd('.')}.", exception);
+            throw new InvalidDataException($"'{path}' is not a readable .npz file: {exception.Message.TrimEnd('.')}.", exception);
         }
+    }
+
+    private static NpyArray Read(CheckpointFile file, TensorInfo tensor)
+    {
+        NpyType type = tensor.DType switch
+        {
+            DType.U8 => NpyType.UInt8,
+            DType.I32 => NpyType.Int32,
+            DType.I64 => NpyType.Int64,
+            DType.F32 => NpyType.Float32,
+            DType.F64 => NpyType.Float64,
+            _ => throw new CheckpointException($"{file.Name}: array {tensor} is of a type that is not read here"),
+        };
+        if (tensor.Shape.Any(extent => extent > int.MaxValue))
+            throw new CheckpointException($"{file.Name}: array {tensor} is too large");
+        byte[] data = new byte[tensor.ByteLength];
+        using TensorReader reader = file.OpenTensor(tensor.Name);
+        reader.ReadBytes(data);
+        return new NpyArray(type, Array.ConvertAll(tensor.Shape, extent => (int)extent), data);
     }
 
     /// <summary>
