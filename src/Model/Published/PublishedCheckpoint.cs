@@ -62,34 +62,40 @@ public sealed class PublishedCheckpoint
             ?? throw new CheckpointException($"{file.Name}: holds {(Recognise(file) is { } other ? $"a {other.Title}" : "no known architecture")}, where {what} is needed.");
 
     /// <summary>Where a file's tensors and a configuration's differ, in words.</summary>
-    internal static IReadOnlyList<string> Differences(NetworkFamily family, object config, IReadOnlyDictionary<string, long[]> shapes)
+    internal static IEnumerable<string> Differences(NetworkFamily family, object config, IReadOnlyDictionary<string, long[]> shapes)
     {
         var expected = family.TensorsOf(config);
-        var differences = new List<string>();
         foreach (var (key, shape) in expected)
-            if (!shapes.TryGetValue(key, out long[]? found)) differences.Add($"'{key}' [{string.Join(",", shape)}] is missing");
-            else if (!WeightFile.SameExtents(found, shape)) differences.Add($"'{key}' is [{string.Join(",", found)}] and should be [{string.Join(",", shape)}]");
+            if (!shapes.TryGetValue(key, out long[]? found)) yield return $"'{key}' [{string.Join(",", shape)}] is missing";
+            else if (!WeightFile.SameExtents(found, shape)) yield return $"'{key}' is [{string.Join(",", found)}] and should be [{string.Join(",", shape)}]";
         foreach (string key in shapes.Keys)
             if (!expected.ContainsKey(key) && !family.IsBuffer(key))
-                differences.Add($"{CheckpointException.Quote(key)} [{string.Join(",", shapes[key])}] does not belong to it");
-        return differences;
+                yield return $"{CheckpointException.Quote(key)} [{string.Join(",", shapes[key])}] does not belong to it";
     }
 
     private static string Unknown(CheckpointFile file)
     {
         var shapes = Shapes(file, "");
         var known = NetworkFamilies.All.SelectMany(family => family.Presets.Select(preset => new Guess(family, "", preset.Config, shapes)));
-        var best = Guesses(file).Concat(known).MinBy(g => Differences(g.Family, g.Config, g.Shapes).Count)!;
-        var differences = Differences(best.Family, best.Config, best.Shapes);
+        var best = Guesses(file).Concat(known).MinBy(Distance)!;
         if (!best.Family.TensorsOf(best.Config).Keys.Any(best.Shapes.ContainsKey))
             return $"its {file.Tensors.Count} tensors are of no known architecture ({string.Join(", ", NetworkFamilies.All.Select(f => f.Name))}).";
+        string[] differences = [.. Differences(best.Family, best.Config, best.Shapes)];
         string preset = best.Family.PresetOf(best.Config) is { } name ? ", " + name : "";
-        string rest = differences.Count > ShownDifferences ? $"; and {differences.Count - ShownDifferences} more" : "";
+        string rest = differences.Length > ShownDifferences ? $"; and {differences.Length - ShownDifferences} more" : "";
         return $"its tensors are of no known architecture. The closest is {best.Family.Title}{preset}, but {string.Join("; ", differences.Take(ShownDifferences))}{rest}.";
     }
 
+    // Tensors that only one of the two has.
+    private static int Distance(Guess guess)
+    {
+        var expected = guess.Family.TensorsOf(guess.Config);
+        int common = expected.Count(t => guess.Shapes.TryGetValue(t.Key, out long[]? found) && WeightFile.SameExtents(found, t.Value));
+        return expected.Count + guess.Shapes.Count - 2 * common;
+    }
+
     private static IEnumerable<PublishedCheckpoint> All(CheckpointFile file) => Guesses(file)
-        .Where(g => Differences(g.Family, g.Config, g.Shapes).Count == 0).Select(g => new PublishedCheckpoint(g.Family, g.Prefix, g.Config, Metadata(file, g.Prefix)));
+        .Where(g => !Differences(g.Family, g.Config, g.Shapes).Any()).Select(g => new PublishedCheckpoint(g.Family, g.Prefix, g.Config, Metadata(file, g.Prefix)));
 
     private static IEnumerable<Guess> Guesses(CheckpointFile file)
     {
