@@ -23,7 +23,7 @@ public sealed class CheckpointGpuTests
             };
             using (var cpu = new CpuKernels(1))
             using (var model = new DiffusionModel(network, new DiffusionSettings { ClassNames = ["a", "b"] }, cpu, seed: 3)) model.Save(written, type);
-            using (var device = GpuUnderTest.Open())
+            using (var device = GpuUnderTest.Open("emulator"))
             using (var model = DiffusionModel.Load(written, device)) model.Save(back, type);
             Assert.That(File.ReadAllBytes(back), Is.EqualTo(File.ReadAllBytes(written)));
         }

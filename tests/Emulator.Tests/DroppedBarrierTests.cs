@@ -42,7 +42,7 @@ public sealed class DroppedBarrierTests
     private static KernelSanitizerException? Run(OpCase testCase, MatrixArithmetic arithmetic)
     {
         var (data, cotangent) = CaseData.Fill(testCase);
-        using var kernels = GpuUnderTest.Open(arithmetic);
+        using var kernels = GpuUnderTest.Open("emulator", arithmetic);
         using var prepared = new PreparedCase(testCase, kernels, data, cotangent, forget: GpuUnderTest.Poison);
         try
         {
@@ -67,7 +67,7 @@ public sealed class DroppedBarrierTests
 
     private static HashSet<Type> StartedBy(OpCase testCase)
     {
-        using var kernels = (GpuKernels)GpuUnderTest.Open();
+        using var kernels = (GpuKernels)GpuUnderTest.Open("emulator");
         using var recorded = new PreparedCase(testCase, kernels, [.. testCase.Inputs.Select(i => new float[i.Shape.Count])], new float[1]);
         return [.. recorded.Plan.Steps.SelectMany(step => typeof(GpuKernels).GetMethods().Where(m => m.Name == step.Kernel)).SelectMany(KernelCode.StartedBy)];
     }

@@ -1,22 +1,23 @@
 using NativeDiffusion.Kernels;
-using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Gpu;
 
-/// <summary>The device that the shared GPU tests run on: the one that ND_GPU_DEVICE names; without it they are ignored, as the simulation takes minutes.</summary>
+/// <summary>The devices that the shared GPU tests run on: every one that ILGPU finds, or the one that the environment variable ND_GPU_DEVICE names.</summary>
 internal static class GpuUnderTest
 {
+    private static readonly string Named = Environment.GetEnvironmentVariable("ND_GPU_DEVICE") ?? "";
+
+    public static string[] Devices { get; } = Named.Length > 0 ? [Named] : [.. GpuDevices.List().Where(d => d.Problem is null).Select(d => d.Id)];
+
+    /// <summary>Whether only some tests run there: all take minutes on the simulation, which must be asked for by name.</summary>
+    public static bool IsSelective(string device) => device == GpuDevice.Simulation && Named.Length == 0;
+
     /// <summary>On tensor cores where the device has them, unless <paramref name="portable"/>.</summary>
-    public static IKernels Open(MatrixArithmetic arithmetic = MatrixArithmetic.Ieee, bool portable = false)
+    public static IKernels Open(string device, MatrixArithmetic arithmetic = MatrixArithmetic.Ieee, bool portable = false)
     {
-        if (Environment.GetEnvironmentVariable("ND_GPU_DEVICE") is { Length: > 0 } device)
-        {
-            var kernels = (GpuKernels)GpuDevices.Open(device, arithmetic);
-            kernels.HasTensorCores &= !portable;
-            return kernels;
-        }
-        Assert.Ignore("Set ND_GPU_DEVICE to cuda:0, or to ilgpu-cpu for ILGPU's simulation.");
-        throw new InvalidOperationException();
+        var kernels = (GpuKernels)GpuDevices.Open(device, arithmetic);
+        kernels.HasTensorCores &= !portable;
+        return kernels;
     }
 
     /// <summary>Makes every element of a tensor NaN, so that a kernel that reads one before it is written gives a wrong result.</summary>

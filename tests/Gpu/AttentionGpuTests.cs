@@ -5,8 +5,8 @@ using NUnit.Framework;
 namespace NativeDiffusion.Tests.Gpu;
 
 /// <summary>Attention on the device: tokens and head sizes around the extents of its blocks, and what the op suite does not reach.</summary>
-[TestFixture]
-public sealed class AttentionGpuTests
+[TestFixtureSource(typeof(GpuUnderTest), nameof(GpuUnderTest.Devices))]
+public sealed class AttentionGpuTests(string device)
 {
     private static readonly (int Batch, int Tokens, int Heads, int HeadDim)[] Sizes =
     [
@@ -18,10 +18,13 @@ public sealed class AttentionGpuTests
     private readonly List<DeviceMemory> _memory = [];
 
     [OneTimeSetUp]
-    public void Open() => _device = GpuUnderTest.Open();
+    public void Open() => _device = GpuUnderTest.Open(device);
 
     [OneTimeTearDown]
     public void Close() => _device?.Dispose();
+
+    [SetUp]
+    public void Select() => DeviceSelection.SkipMost(device);
 
     [TearDown]
     public void Free()

@@ -4,13 +4,13 @@ using NUnit.Framework;
 namespace NativeDiffusion.Tests.Gpu;
 
 /// <summary>Runs kernels on the CPU and on a device with the same tensors, guarded on both sides, and compares all that they hold afterwards.</summary>
-internal sealed class BothBackends : IDisposable
+internal sealed class BothBackends(string device) : IDisposable
 {
     private const float Guard = 777;
     private readonly CpuKernels _cpu = new(1);
     private readonly Random _random = new(5);
 
-    public IKernels Device { get; } = GpuUnderTest.Open();
+    public IKernels Device { get; } = GpuUnderTest.Open(device);
 
     public Input Values(Shape shape, double scale = 1) => new(shape, [.. Enumerable.Range(0, (int)shape.Count).Select(_ => (float)((_random.NextDouble() - 0.5) * 4 * scale))]);
 

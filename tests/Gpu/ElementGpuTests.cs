@@ -4,10 +4,13 @@ using NUnit.Framework;
 namespace NativeDiffusion.Tests.Gpu;
 
 /// <summary>Element-wise and channel ops on a device, against the CPU, where tensors do not begin on 128 bits or end within a thread's four elements.</summary>
-[TestFixture]
-public sealed class ElementGpuTests
+[TestFixtureSource(typeof(GpuUnderTest), nameof(GpuUnderTest.Devices))]
+public sealed class ElementGpuTests(string device)
 {
-    private readonly BothBackends _backends = new();
+    private readonly BothBackends _backends = new(device);
+
+    [SetUp]
+    public void Select() => DeviceSelection.SkipMost(device);
 
     [OneTimeTearDown]
     public void Close() => _backends.Dispose();

@@ -5,8 +5,8 @@ using static NativeDiffusion.Tests.Gpu.BothBackends;
 namespace NativeDiffusion.Tests.Gpu;
 
 /// <summary>The guided step on a device, against the CPU: every term, alone and together.</summary>
-[TestFixture]
-public sealed class GuidedStepGpuTests
+[TestFixtureSource(typeof(GpuUnderTest), nameof(GpuUnderTest.Devices))]
+public sealed class GuidedStepGpuTests(string device)
 {
     private const ulong Seed = 0xabcdef12345;
     private static readonly Shape[] Shapes =
@@ -29,7 +29,10 @@ public sealed class GuidedStepGpuTests
         ("two channels guided", Plain with { GuidedChannels = 2, LearnedVariance = true, LogVarMin = -4, LogVarMax = -2 }),
     ];
 
-    private readonly BothBackends _backends = new();
+    private readonly BothBackends _backends = new(device);
+
+    [SetUp]
+    public void Select() => DeviceSelection.SkipMost(device);
 
     public static IEnumerable<TestCaseData> Cases =>
         from shape in Shapes

@@ -5,20 +5,26 @@ using Input = NativeDiffusion.Tests.Gpu.BothBackends.Input;
 namespace NativeDiffusion.Tests.Gpu;
 
 /// <summary>Products in TF32 and bfloat16, on tensor cores and without: they must be the products of rounded factors, summed in float32.</summary>
-[TestFixture(MatrixArithmetic.Tf32, false)]
-[TestFixture(MatrixArithmetic.Tf32, true)]
-[TestFixture(MatrixArithmetic.Bf16, false)]
-[TestFixture(MatrixArithmetic.Bf16, true)]
-public sealed class MatrixArithmeticGpuTests(MatrixArithmetic arithmetic, bool portable)
+[TestFixtureSource(nameof(Fixtures))]
+public sealed class MatrixArithmeticGpuTests(string device, MatrixArithmetic arithmetic, bool portable)
 {
     private readonly CpuKernels _cpu = new(1);
     private readonly Random _random = new(11);
     private IKernels _device = null!;
 
+    public static IEnumerable<object[]> Fixtures =>
+        from device in GpuUnderTest.Devices
+        from arithmetic in new[] { MatrixArithmetic.Tf32, MatrixArithmetic.Bf16 }
+        from portable in new[] { false, true }
+        select new object[] { device, arithmetic, portable };
+
     private int Bits => arithmetic == MatrixArithmetic.Tf32 ? 11 : 8;
 
     [OneTimeSetUp]
-    public void Open() => _device = GpuUnderTest.Open(arithmetic, portable);
+    public void Open() => _device = GpuUnderTest.Open(device, arithmetic, portable);
+
+    [SetUp]
+    public void Select() => DeviceSelection.SkipMost(device);
 
     [OneTimeTearDown]
     public void Close()
@@ -93,12 +99,12 @@ public sealed class MatrixArithmeticGpuTests(MatrixArithmetic arithmetic, bool p
         for (int i = 0; i < exact.Length; i++)
             for (int k = 0; k < depth; k++) exact[i] += (double)x.Data[i / Side * depth + k] * weight.Data[i % Side * depth + k];
         double size = Math.Sqrt(exact.Average(e => e * e));
-        using var ieee = GpuUnderTest.Open();
-        foreach (var device in new[] { ieee, _device })
+        using var ieee = GpuUnderTest.Open(device);
+        foreach (var opened in new[] { ieee, _device })
         {
-            float[] y = BothBackends.Run(device, [x, weight, Values(Side, Side)], 0, (kernels, t) => kernels.LinearForward(t[0], t[1], default, t[2]))[2];
+            float[] y = BothBackends.Run(opened, [x, weight, Values(Side, Side)], 0, (kernels, t) => kernels.LinearForward(t[0], t[1], default, t[2]))[2];
             double[] errors = [.. exact.Select((e, i) => Math.Abs(y[i] - e) / size)];
-            TestContext.Out.WriteLine($"K {depth} {device.DeviceName}: root mean square {Math.Sqrt(errors.Average(e => e * e)):g2}, largest {errors.Max():g2}");
+            TestContext.Out.WriteLine($"K {depth} {opened.DeviceName}: root mean square {Math.Sqrt(errors.Average(e => e * e)):g2}, largest {errors.Max():g2}");
         }
     }
 

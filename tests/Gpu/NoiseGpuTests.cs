@@ -5,13 +5,16 @@ using static NativeDiffusion.Tests.Gpu.BothBackends;
 namespace NativeDiffusion.Tests.Gpu;
 
 /// <summary>Random numbers on a device, against the CPU.</summary>
-[TestFixture]
-public sealed class NoiseGpuTests
+[TestFixtureSource(typeof(GpuUnderTest), nameof(GpuUnderTest.Devices))]
+public sealed class NoiseGpuTests(string device)
 {
     private const ulong Seed = 0xfeedbeefcafe1234;
     private static readonly Shape[] Shapes = [new(3, 4, 4, 3), new(2, 5, 5, 1), new(1, 7), new(2, 2600), new(3, 4)];
 
-    private readonly BothBackends _backends = new();
+    private readonly BothBackends _backends = new(device);
+
+    [SetUp]
+    public void Select() => DeviceSelection.SkipMost(device);
 
     [OneTimeTearDown]
     public void Close() => _backends.Dispose();

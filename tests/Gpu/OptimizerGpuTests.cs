@@ -4,10 +4,13 @@ using NUnit.Framework;
 namespace NativeDiffusion.Tests.Gpu;
 
 /// <summary>The optimizer's kernels on a device, against the CPU.</summary>
-[TestFixture]
-public sealed class OptimizerGpuTests
+[TestFixtureSource(typeof(GpuUnderTest), nameof(GpuUnderTest.Devices))]
+public sealed class OptimizerGpuTests(string device)
 {
-    private readonly BothBackends _backends = new();
+    private readonly BothBackends _backends = new(device);
+
+    [SetUp]
+    public void Select() => DeviceSelection.SkipMost(device);
 
     [OneTimeTearDown]
     public void Close() => _backends.Dispose();
