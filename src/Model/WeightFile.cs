@@ -37,7 +37,7 @@ internal static class WeightFile
     {
         // Before the values are first touched: what a hostile configuration asks for is allocated only if the file really has it.
         Check(file, prefix, parameters, isBuffer);
-        ReadChecked(file, prefix, parameters, parameters.Values, kernels);
+        ReadChecked(file, prefix, parameters.Items, parameters.Values, kernels);
         parameters.MarkChanged();
     }
 
@@ -45,7 +45,7 @@ internal static class WeightFile
     public static void Read(CheckpointFile file, string prefix, Parameters parameters, TensorView flat, IKernels kernels)
     {
         Check(file, prefix, parameters);
-        ReadChecked(file, prefix, parameters, flat, kernels);
+        ReadChecked(file, prefix, parameters.Items, flat, kernels);
     }
 
     /// <summary>Compares names and extents, reading no tensor. Trailing extents of 1 do not matter: a 1x1 convolution is a linear layer.</summary>
@@ -93,13 +93,14 @@ internal static class WeightFile
         return result;
     }
 
-    private static void ReadChecked(CheckpointFile file, string prefix, Parameters parameters, TensorView flat, IKernels kernels)
+    /// <summary>Reads some parameters whose names and extents were compared already.</summary>
+    internal static void ReadChecked(CheckpointFile file, string prefix, IReadOnlyList<Parameter> parameters, TensorView flat, IKernels kernels)
     {
         // Touching new memory costs as much as copying the file, so host memory is filled by several threads, each parameter by one of them.
         int threads = flat.Memory is CpuMemory && kernels is CpuKernels cpu ? cpu.Threads : 1;
         try
         {
-            Parallel.ForEach(Partitioner.Create(parameters.Items, EnumerablePartitionerOptions.NoBuffering), new ParallelOptions { MaxDegreeOfParallelism = threads }, parameter =>
+            Parallel.ForEach(Partitioner.Create(parameters, EnumerablePartitionerOptions.NoBuffering), new ParallelOptions { MaxDegreeOfParallelism = threads }, parameter =>
             {
                 using var reader = file.OpenTensor(prefix + parameter.Name);
                 Read(reader, parameter.Shape, new TensorView(flat.Memory!, parameter.Offset, parameter.Shape), kernels);
