@@ -33,6 +33,7 @@ internal static class GpuKernelTypes
         typeof(ColumnSumsKernel<LayerNormGradientTerm, VectorsResult>),
         typeof(PartSumsKernel<SquareTerm>),
         typeof(PartSumsKernel<MsePair>),
+        typeof(PartSumsKernel<VariationalBoundTerm>),
         typeof(TotalKernel<PartTerm>),
         typeof(TotalKernel<WeightedTerm>),
         // Not for heads of 256: two results of that width have no room in a thread's registers.

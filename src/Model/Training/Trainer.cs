@@ -37,6 +37,7 @@ public sealed partial class Trainer : IDisposable
     private readonly Slot<AdamWStep> _optimiser = new();
     private readonly float[] _pixels, _alpha, _sigma, _targetAlpha, _targetSigma, _timesteps, _rowWeight, _scalar = new float[1];
     private readonly int[] _labels, _rows;
+    private readonly VarianceRows? _bound;
     private readonly Func<uint, uint, NoiseLevel> _levelAt;
     private readonly List<(long Step, double Loss)> _history = [];
     private readonly string _fingerprint;
@@ -61,8 +62,9 @@ public sealed partial class Trainer : IDisposable
             throw new ArgumentException($"The model has no null class to drop labels to; make null_probability 0 instead of {settings.NullProbability}.");
         if (model.Settings.HasSigmas && settings.Weighting != LossWeighting.Simple)
             throw new ArgumentException($"A model with the {model.Settings.Schedule} schedule has its own weighting of the levels; leave it at simple instead of {settings.Weighting}.");
-        if (model.LearnsVariance)
-            throw new ArgumentException("A network that learns its variance can be sampled but not trained here; make out_channels equal to in_channels.");
+        if (model.LearnsVariance && model.Settings.Schedule is not (NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine))
+            throw new ArgumentException(
+                $"A variance is learned on discrete timesteps, and the model has the {model.Settings.Schedule} schedule; make it linear or cosine, or out_channels equal to in_channels.");
 
         _source = new BatchSource(data, settings.Seed);
         _fingerprint = Fingerprint(data);
@@ -71,6 +73,7 @@ public sealed partial class Trainer : IDisposable
         _pixels = new float[batch * data.RowLength];
         (_alpha, _sigma, _targetAlpha, _targetSigma) = (new float[batch], new float[batch], new float[batch], new float[batch]);
         (_timesteps, _rowWeight) = (new float[batch], new float[batch]);
+        if (model.LearnsVariance) _bound = new VarianceRows(model.Settings, batch);
         _labels = new int[batch];
         _levelAt = LevelSource(model.Settings, settings.Seed);
         Average = model.Parameters.Clone();
@@ -188,7 +191,9 @@ public sealed partial class Trainer : IDisposable
             wanted = b.AddNoise(x, b.Input("target_alpha", new Shape(batch)), b.Input("target_sigma", new Shape(batch)), sampleIndex, _seed, _step, target).Z;
         var labels = !Model.IsConditional ? null : b.Input("labels", new Shape(batch));
         var prediction = Model.Network.Record(b, z, b.Input("timesteps", new Shape(batch)), labels, new DropoutSource(_seed, _step, sampleIndex));
-        var loss = b.Output("loss", b.MseLoss(prediction, wanted, b.Input("row_weight", new Shape(batch))).Loss);
+        var loss = b.MseLoss(prediction, wanted, b.Input("row_weight", new Shape(batch))).Loss;
+        if (_bound is not null) loss = b.Add(loss, b.VariationalBound(prediction, z, x, b.Input("variance_rows", _bound.Shape)).Loss);
+        b.Output("loss", loss);
         b.Backward(loss, b.Input("d_loss", loss.Shape), parameters: true);
         b.Output("gradient_norm", b.AdamW(_optimiser, Average));
         return b.Build(Arena);
@@ -205,6 +210,7 @@ public sealed partial class Trainer : IDisposable
         {
             var level = _levelAt((uint)b, step);
             _timesteps[b] = (float)level.Timestep;
+            _bound?.Set(b, level);
             if (Model.Settings.HasSigmas) SetPreconditioned(b, level);
             else
             {
@@ -223,6 +229,7 @@ public sealed partial class Trainer : IDisposable
             kernels.Upload(_targetAlpha, _plan.Input("target_alpha"));
             kernels.Upload(_targetSigma, _plan.Input("target_sigma"));
         }
+        if (_bound is not null) kernels.Upload(_bound.Values, _plan.Input("variance_rows"));
         kernels.Upload(_timesteps, _plan.Input("timesteps"));
         kernels.Upload(_rowWeight, _plan.Input("row_weight"));
         kernels.Upload(_rows, _plan.Input("sample_index"));
