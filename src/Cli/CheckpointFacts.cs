@@ -1,4 +1,5 @@
 using System.Text.Json;
+using NativeDiffusion.Model;
 using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime.Checkpoints;
 
@@ -36,7 +37,7 @@ internal sealed record CheckpointFacts
         string kind = architecture switch
         {
             null => published is null ? "tensors of no known architecture" : published.Preset is { } preset ? $"{published.Title}, {preset}" : published.Title,
-            "adm_unet" => training ? "training checkpoint of a diffusion model" : "diffusion model",
+            _ when ModelMetadata.IsNetwork(architecture) => training ? "training checkpoint of a diffusion model" : "diffusion model",
             _ => architecture.Contains("classifier", StringComparison.Ordinal) ? "classifier" : $"model of the architecture '{architecture}'",
         };
         var weights = training ? file.Tensors.Where(t => !PrefixesOfTraining.Any(p => t.Name.StartsWith(p, StringComparison.Ordinal))) : file.Tensors;

@@ -61,6 +61,9 @@ internal static class ModelMetadata
         }
     }
 
+    /// <summary>Whether an architecture is that of a diffusion model.</summary>
+    public static bool IsNetwork(string architecture) => Architectures.ContainsKey(architecture);
+
     /// <summary>Whether a file says what it is.</summary>
     public static bool IsIn(CheckpointFile file) => file.Metadata.ContainsKey(ArchitectureKey);
 

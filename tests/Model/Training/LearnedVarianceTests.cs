@@ -1,5 +1,6 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
+using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Model.Training;
 using NativeDiffusion.Runtime;
@@ -72,6 +73,17 @@ internal sealed class LearnedVarianceTests
         Assert.That(Math.Abs(model.Parameters.ValueOf(last).Span[1]), Is.GreaterThan(1e-3), "the variance's channel moved");
         using var sampler = new GuidedSampler(model, new SamplerSettings { Kind = SamplerKind.Ancestral, Steps = 10, Variance = AncestralVariance.LearnedRange });
         Assert.That(() => sampler.Sample([new SampleRequest(1, new GuidanceScale(2), 0)]), Throws.Nothing);
+    }
+
+    [Test]
+    public void A_transformer_learns_its_variance_too()
+    {
+        var network = new DitConfig { InputSize = TinyModel.Size, PatchSize = 2, InChannels = 1, HiddenSize = 32, Depth = 2, NumHeads = 2, NumClasses = TinyModel.Classes };
+        using var kernels = new CpuKernels(2);
+        using var model = new DiffusionModel(network, TinyModel.Settings with { Prediction = PredictionType.Eps, Schedule = NoiseScheduleKind.Linear }, kernels, seed: 1);
+        using var trainer = new Trainer(model, TinyModel.Data(), new TrainingSettings { BatchSize = 16, Steps = 100, WarmupSteps = 10, LearningRate = 3e-3, WeightDecay = 0 });
+        double[] losses = [.. Enumerable.Range(0, 100).Select(_ => trainer.RunStep().Loss)];
+        Assert.That(losses.TakeLast(20).Average(), Is.LessThan(0.7 * losses.Take(20).Average()));
     }
 
     [Test]
