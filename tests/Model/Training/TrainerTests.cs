@@ -142,7 +142,8 @@ public sealed class TrainerTests
         while (trainer.Step < 2000) trainer.RunStep();
         // What remains is the loss history: a pair of numbers every 25 steps.
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(16_384), "bytes allocated");
-        Assert.That(GC.GetTotalMemory(forceFullCollection: true) - managed, Is.LessThan(16_384), "managed heap");
+        // The heap is that of the whole process, whose other threads keep a few kilobytes too; a leak of one object a step would be more than this.
+        Assert.That(GC.GetTotalMemory(forceFullCollection: true) - managed, Is.LessThan(40_000), "managed heap");
     }
 
     [Test]
