@@ -16,6 +16,17 @@ public sealed partial class PlanBuilder
         _backward.Add(new BackwardEntry(Present(inputs), output, record));
 
     /// <summary>
+    /// Says that an op has no gradient towards <paramref name="inputs"/>: where one would have to flow, <see cref="Backward"/> fails instead of giving
+    /// the part of it that took other ways.
+    /// </summary>
+    private void RefuseGradient(string op, ReadOnlySpan<Tensor?> inputs, Tensor output)
+    {
+        string names = string.Join(", ", Present(inputs).Select(t => t.ToString()));
+        OnBackward(inputs, output, _ => throw new InvalidOperationException(
+            $"{op} has no gradient from {output} towards {names}. Take the gradient from before it, or towards a tensor that does not pass through it."));
+    }
+
+    /// <summary>
     /// Records the gradients of sum(<paramref name="output"/> * <paramref name="cotangent"/>) towards the leaves: all parameters if
     /// <paramref name="parameters"/> is true (into <see cref="Parameters.Gradients"/>), and every tensor of <paramref name="inputs"/>.
     /// </summary>
@@ -23,16 +34,25 @@ public sealed partial class PlanBuilder
     /// <param name="cotangent">A tensor of its shape; for a scalar loss a tensor that holds 1 (or a loss scale).</param>
     /// <param name="parameters">Whether parameter gradients are wanted.</param>
     /// <param name="inputs">Tensors whose gradient is wanted; read it with <see cref="GradientOf"/>.</param>
-    /// <exception cref="ArgumentException">Shapes differ, or the output does not depend on one of the inputs.</exception>
-    /// <exception cref="InvalidOperationException">Gradients were recorded already, or parameter gradients are asked of a builder without parameters.</exception>
+    /// <exception cref="ArgumentException">
+    /// Shapes differ, the output does not depend on one of the inputs, or an input is gathered rows (<see cref="GatherRows"/>) in whose place ops used
+    /// their source.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// Gradients were recorded already, parameter gradients are asked of a builder without parameters, or a gradient would have to pass an op that
+    /// has none.
+    /// </exception>
     public void Backward(Tensor output, Tensor cotangent, bool parameters, params ReadOnlySpan<Tensor> inputs)
     {
         if (_gradients.Count > 0) throw new InvalidOperationException($"The gradients of this plan were recorded already; {output} needs a plan of its own.");
         if (parameters && Parameters is null) throw new InvalidOperationException($"Parameter gradients of {output} were asked of a builder without parameters.");
-        if (_tensors.Any(t => t.GatheredFrom is not null && !t.IsPending) && parameters)
-            throw new InvalidOperationException("A plan with gathered rows has no parameter gradients: GatherRows is not differentiated.");
         if (output.Shape != cotangent.Shape) throw new ArgumentException($"The cotangent {cotangent} does not have the shape of {output}.");
-        foreach (var input in inputs) input.NeedsGradient = true;
+        foreach (var input in inputs)
+        {
+            if (input.IsBypassed)
+                throw new ArgumentException($"Ops on {input} were recorded on the rows that it was gathered from; ask for the gradient towards {input.GatheredFrom}.");
+            input.NeedsGradient = true;
+        }
         if (parameters)
             foreach (var (parameter, tensor) in _parameterTensors)
                 tensor.NeedsGradient = parameter.Initializer.Distribution != InitialDistribution.Table;

@@ -12,12 +12,15 @@ public sealed partial class PlanBuilder
     private double _sharedFlops;
 
     /// <summary>
-    /// y[r] = x[sourceRow[r]]. Following ops work on x as long as nothing else enters them. Nothing is differentiated, so it is for plans that
-    /// only predict.
+    /// y[r] = x[sourceRow[r]]. Following ops work on x as long as nothing else enters them. The gradient towards a row of x is the sum of those of
+    /// the rows gathered from it, in their order.
     /// </summary>
     /// <param name="x">[N, ...].</param>
     /// <param name="sourceRow">Row of x for each row of the result, int32 bits, [R].</param>
-    public Tensor GatherRows(Tensor x, Tensor sourceRow) => Gathered(x, sourceRow);
+    /// <exception cref="ArgumentException">x is a scalar, or the row numbers are not a vector.</exception>
+    public Tensor GatherRows(Tensor x, Tensor sourceRow) => x.Shape.Rank > 0 && sourceRow.Shape.Rank == 1
+        ? Gathered(x, sourceRow)
+        : throw new ArgumentException($"GatherRows takes x [N,...] and row numbers [R]; got {x} and {sourceRow}.");
 
     /// <summary>The operands before gathering, when all that are present were gathered by the same row numbers; else false.</summary>
     private static bool AreShared(out Tensor sourceRow, params ReadOnlySpan<Tensor?> operands)
@@ -29,7 +32,10 @@ public sealed partial class PlanBuilder
             if (operand.GatheredFrom is null || (sourceRow is not null && operand.GatherRow != sourceRow)) return false;
             sourceRow = operand.GatherRow!;
         }
-        return sourceRow is not null;
+        if (sourceRow is null) return false;
+        foreach (var operand in operands)
+            if (operand is not null) operand.IsBypassed = true;
+        return true;
     }
 
     /// <summary>The result of an op that was recorded on shared rows, for the full batch; the FLOPs that this spares are counted.</summary>
@@ -53,6 +59,12 @@ public sealed partial class PlanBuilder
             IsPending = true,
         };
         _tensors.Add(y);
+        OnBackward([x], y, dy =>
+        {
+            var (dx, accumulate) = GradientTarget(x);
+            Record(nameof(IKernels.GatherRowsBackward), [dy, sourceRow], [dx],
+                k => k.GatherRowsBackward(dy.View, sourceRow.View, dx.View, accumulate), y.Count);
+        });
         return y;
     }
 

@@ -43,6 +43,9 @@ public sealed class Tensor
     /// <summary>Row numbers of <see cref="GatheredFrom"/>.</summary>
     internal Tensor? GatherRow { get; init; }
 
+    /// <summary>Whether an op was recorded on the rows before gathering in place of these, so that they have only a part of their gradient.</summary>
+    internal bool IsBypassed { get; set; }
+
     /// <summary>Whether the rows are still to be copied, which the first step that reads them causes.</summary>
     internal bool IsPending { get; set; }
 

@@ -61,5 +61,15 @@ public sealed class NoiseGpuTests(string device)
         Assert.That(y[..5].Concat(y[15..20]), Has.None.NaN);
     }
 
+    [Test]
+    public void A_gathered_row_out_of_range_has_no_part_in_a_gradient()
+    {
+        float[] dx = Run(
+            _backends.Device, [_backends.Values(new(4, 5)), Indices(1, 2, -1, 1), _backends.Values(new(2, 5))], 0,
+            (k, t) => k.GatherRowsBackward(t[0], t[1], t[2], false))[2];
+        Assert.That(dx[..5], Has.All.Zero);
+        Assert.That(dx[5..], Has.None.NaN);
+    }
+
     private static Input Samples(Shape shape) => Indices([.. Enumerable.Range(0, shape.Batch).Select(i => 3 + 7 * i)]);
 }

@@ -23,6 +23,28 @@ public sealed class GradientRecordingTests
         Assert.That(plan.Planned.Count(), Is.EqualTo(4));
     }
 
+    private static readonly Func<PlanBuilder, Tensor, Tensor>[] WithoutGradient =
+    [
+        (b, x) => b.ScaleRows(b.Input("x2", new Shape(2, 3)), x),
+        (b, x) => b.TimestepEmbedding(x, 4),
+        (b, x) => b.FourierEmbedding(x, b.Input("f", new Shape(2))),
+        (b, x) => b.AddNoise(x, b.Input("alpha", x.Shape), b.Input("sigma", x.Shape), b.Input("index", x.Shape), new(), new(), PredictionTarget.V).Target,
+        (b, x) => b.MseLoss(b.Input("p", new Shape(2, 1)), b.Reshape(x, new Shape(2, 1))).Loss,
+        (b, x) => b.MseLoss(b.Reshape(x, new Shape(2, 1)), b.Input("t", new Shape(2, 1))).RowLosses,
+    ];
+
+    [TestCaseSource(nameof(WithoutGradient))]
+    public void A_way_through_an_op_without_gradient_is_an_error_and_not_a_part_that_is_missing(Func<PlanBuilder, Tensor, Tensor> op)
+    {
+        using var kernels = new CpuKernels(1);
+        var b = new PlanBuilder(kernels);
+        var x = b.Input("x", new Shape(2));
+        var y = op(b, b.Silu(x));
+        // Where the shapes allow it, with a second way, which has a gradient.
+        if (y.Shape == x.Shape) y = b.Add(y, x);
+        Assert.That(() => b.Backward(y, b.Input("dy", y.Shape), parameters: false, x), Throws.InvalidOperationException.With.Message.Contains("has no gradient"));
+    }
+
     [Test]
     public void Reshape_keeps_the_memory_until_its_own_last_reader()
     {

@@ -1,5 +1,6 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Runtime;
+using NativeDiffusion.Tests.Model;
 using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Runtime;
@@ -45,14 +46,131 @@ public sealed class SharedRowsTests
     }
 
     [Test]
-    public void Gradients_through_gathered_rows_are_refused()
+    public void A_doubled_batch_has_the_gradients_of_its_passes_together()
+    {
+        using var kernels = new CpuKernels(2);
+        using var model = TinyModel.CreateRandom(kernels);
+        const int Images = 2;
+        var shape = new Shape(Images, TinyModel.Size, TinyModel.Size, 1);
+        float[] image = Values(shape, 1), cotangent = Values(shape.WithBatch(2 * Images), 2);
+
+        // Rows 0 and 1 conditional, 2 and 3 with the null class, crosswise.
+        var (both, bothParameters) = Gradients(image, [0, 1, 1, 0], [2, 0, 3, 3], cotangent);
+        var (conditional, conditionalParameters) = Gradients(image, [0, 1], [2, 0], cotangent[..(int)shape.Count]);
+        var (crossed, crossedParameters) = Gradients(image, [1, 0], [3, 3], cotangent[(int)shape.Count..]);
+        AssertSum(both, conditional, crossed, "image");
+        AssertSum(bothParameters, conditionalParameters, crossedParameters, "parameters");
+
+        (float[] Image, float[] Parameters) Gradients(float[] image, int[] sourceRow, int[] labels, float[] dy)
+        {
+            var b = new PlanBuilder(kernels, model.Parameters);
+            Tensor x = b.Input("x", shape), rows = b.Input("rows", new Shape(sourceRow.Length)), times = b.Input("t", rows.Shape), classes = b.Input("labels", rows.Shape);
+            var y = model.Network.Record(b, b.GatherRows(x, rows), times, classes);
+            var cotangent = b.Input("dy", y.Shape);
+            b.Backward(y, cotangent, parameters: true, x);
+            var dx = b.Output("dx", b.GradientOf(x));
+            using var plan = b.Build();
+            kernels.Upload(image, x.View);
+            kernels.Upload(sourceRow, rows.View);
+            kernels.Upload(labels, classes.View);
+            kernels.Upload(dy, cotangent.View);
+            times.View.Span.Fill(300);
+            plan.Run();
+            Assert.That(plan.Steps.Count(s => s.Kernel == nameof(IKernels.GatherRowsBackward)), Is.GreaterThanOrEqualTo(2), "several ways lead through gathered rows");
+            return (dx.View.Span.ToArray(), model.Parameters.Gradients.Span.ToArray());
+        }
+
+        static void AssertSum(float[] got, float[] a, float[] b, string what)
+        {
+            double bound = 1e-5 * a.Concat(b).Max(MathF.Abs);
+            for (int i = 0; i < got.Length; i++) Assert.That(got[i], Is.EqualTo((double)a[i] + b[i]).Within(bound), $"{what}, element {i}");
+        }
+    }
+
+    [Test]
+    public void Gradients_through_gathered_rows_are_the_same_bits_for_any_number_of_threads()
+    {
+        float[][] results = [.. new[] { 1, 2, 7 }.Select(threads =>
+        {
+            using var kernels = new CpuKernels(threads);
+            var b = new PlanBuilder(kernels);
+            Tensor x = b.Input("x", new Shape(3, 20001)), rows = b.Input("rows", new Shape(9)), dy = b.Input("dy", new Shape(9, 20001));
+            b.Backward(b.GatherRows(x, rows), dy, parameters: false, x);
+            var dx = b.Output("dx", b.GradientOf(x));
+            using var plan = b.Build();
+            kernels.Upload([0, 2, 2, 0, 2, 2, 2, 0, 2], rows.View);
+            Values(dy.Shape, 3).CopyTo(dy.View.Span);
+            dx.View.Span.Fill(float.NaN);
+            plan.Run();
+            return dx.View.Span.ToArray();
+        })];
+        Assert.That(results[1], Is.EqualTo(results[0]));
+        Assert.That(results[2], Is.EqualTo(results[0]));
+        Assert.That(results[0][20001..40002], Has.All.Zero, "no row was gathered from the second");
+    }
+
+    [Test]
+    public void A_gathered_tensor_that_ops_went_round_has_no_gradient_of_its_own()
+    {
+        using var kernels = new CpuKernels(1);
+        var b = new PlanBuilder(kernels);
+        Tensor x = b.Input("x", new Shape(2, 3)), z = b.Input("z", new Shape(4, 3));
+        var gathered = b.GatherRows(x, b.Input("rows", new Shape(4)));
+        var y = b.Add(b.Add(gathered, z), b.Silu(gathered));
+        Assert.That(() => b.Backward(y, b.Input("dy", y.Shape), parameters: false, gathered), Throws.ArgumentException.With.Message.Contains("towards x[N=2,C=3]"));
+    }
+
+    [Test]
+    public void A_gathered_tensor_that_is_read_itself_has_a_gradient()
+    {
+        using var kernels = new CpuKernels(1);
+        var b = new PlanBuilder(kernels);
+        Tensor x = b.Input("x", new Shape(1, 3)), z = b.Input("z", new Shape(2, 3)), dy = b.Input("dy", z.Shape);
+        var gathered = b.GatherRows(x, b.Input("rows", new Shape(2)));
+        b.Backward(b.Add(gathered, z), dy, parameters: false, x, gathered);
+        Tensor dx = b.Output("dx", b.GradientOf(x)), dgathered = b.Output("dgathered", b.GradientOf(gathered));
+        using var plan = b.Build();
+        kernels.Upload([1f, 2f, 3f, 10f, 20f, 30f], dy.View);
+        plan.Run();
+        Assert.That(dx.View.Span.ToArray(), Is.EqualTo(new[] { 11f, 22f, 33f }));
+        Assert.That(dgathered.View.Span.ToArray(), Is.EqualTo(new[] { 1f, 2f, 3f, 10f, 20f, 30f }));
+    }
+
+    [Test]
+    public void A_gathered_parameter_has_a_gradient()
     {
         using var kernels = new CpuKernels(1);
         using var parameters = new Parameters(kernels);
-        parameters.Add("w", new Shape(3, 3));
+        parameters.Add("w", new Shape(2, 3));
         var b = new PlanBuilder(kernels, parameters);
-        var y = b.Linear(b.Add(b.GatherRows(b.Input("x", new Shape(2, 3)), b.Input("rows", new Shape(2))), b.Input("z", new Shape(2, 3))), b.Parameter("w"));
-        Assert.That(() => b.Backward(y, b.Input("dy", y.Shape), parameters: true), Throws.InvalidOperationException.With.Message.Contains("GatherRows"));
+        Tensor z = b.Input("z", new Shape(3, 3)), rows = b.Input("rows", new Shape(3)), dy = b.Input("dy", z.Shape);
+        b.Backward(b.Add(b.GatherRows(b.Parameter("w"), rows), z), dy, parameters: true);
+        using var plan = b.Build();
+        kernels.Upload([1, 0, 1], rows.View);
+        kernels.Upload([1f, 2f, 3f, 10f, 20f, 30f, 100f, 200f, 300f], dy.View);
+        plan.Run();
+        Assert.That(parameters.GradientOf(parameters["w"]).Span.ToArray(), Is.EqualTo(new[] { 10f, 20f, 30f, 101f, 202f, 303f }));
+    }
+
+    [Test]
+    public void A_source_row_out_of_range_is_refused_in_both_directions()
+    {
+        using var kernels = new CpuKernels(1);
+        using var memory = kernels.Allocate(64);
+        TensorView x = new(memory, 0, new Shape(2, 3)), y = new(memory, 8, new Shape(4, 3)), rows = new(memory, 32, new Shape(4));
+        foreach (int wrong in new[] { -1, 2 })
+        {
+            kernels.Upload([0, 1, 1, wrong], rows);
+            Assert.That(() => kernels.GatherRows(x, rows, y), Throws.ArgumentException.With.Message.Contains($"row {wrong} of [N=2,C=3]"));
+            Assert.That(() => kernels.GatherRowsBackward(y, rows, x, false), Throws.ArgumentException.With.Message.Contains($"row {wrong} of [N=2,C=3]"));
+        }
+    }
+
+    private static float[] Values(Shape shape, uint sample)
+    {
+        float[] values = new float[shape.Count];
+        Philox.Fill(values, 1, sample, 0, RandomStream.InitialNoise);
+        return values;
     }
 
     private static int[] Batches(Plan plan, string kernel) => [.. plan.Steps.Where(s => s.Kernel == kernel).Select(s => s.Writes[0].Shape.Batch)];

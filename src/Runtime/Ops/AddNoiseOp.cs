@@ -24,6 +24,8 @@ public sealed partial class PlanBuilder
         var target = prediction == PredictionTarget.X0 ? null : Temporary(x.Shape, "target");
         Record(nameof(IKernels.AddNoise), [x, alpha, sigma, sampleIndex], [z, target], k => k.AddNoise(
             x.View, alpha.View, sigma.View, sampleIndex.View, seed.Value, step.Value, prediction, z.View, target?.View ?? default), 6.0 * x.Count);
+        RefuseGradient(nameof(AddNoise), [x, alpha, sigma], z);
+        if (target is not null) RefuseGradient(nameof(AddNoise), [x, alpha, sigma], target);
         return (z, target ?? x);
     }
 

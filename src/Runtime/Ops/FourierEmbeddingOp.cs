@@ -15,6 +15,7 @@ public sealed partial class PlanBuilder
             throw new ArgumentException($"FourierEmbedding takes one time per row, [N], and a vector of frequencies; got {t} and {frequencies}.");
         var y = Temporary(new Shape(t.Shape.Batch, checked((int)(2 * frequencies.Count))), "fourier");
         Record(nameof(IKernels.FourierEmbedding), [t, frequencies], [y], k => k.FourierEmbedding(t.View, frequencies.View, y.View));
+        RefuseGradient(nameof(FourierEmbedding), [t], y);
         return y;
     }
 }

@@ -26,6 +26,8 @@ public sealed partial class PlanBuilder
         Tensor loss = Temporary(new Shape(1), "mse"), rowLoss = Temporary(new Shape(rows), "mse.rows");
         Record(nameof(IKernels.MseLossForward), [prediction, target, rowWeight], [rowLoss, loss],
             k => k.MseLossForward(prediction.View, target.View, rowWeight?.View ?? default, rowLoss.View, loss.View), 3.0 * target.Count);
+        RefuseGradient(nameof(MseLoss), [target, rowWeight], loss);
+        RefuseGradient(nameof(MseLoss), [prediction, target], rowLoss);
         OnBackward([prediction], loss, dloss =>
         {
             var (dprediction, accumulate) = GradientTarget(prediction);

@@ -13,6 +13,7 @@ public sealed partial class PlanBuilder
         CheckPerRow(nameof(ScaleRows), x, factor);
         var y = Temporary(x.Shape, "scaled");
         Record(nameof(IKernels.ScaleRows), [x, factor], [y], k => k.ScaleRows(x.View, factor.View, y.View, accumulate: false), x.Count);
+        RefuseGradient(nameof(ScaleRows), [factor], y);
         OnBackward([x], y, dy =>
         {
             var (dx, accumulate) = GradientTarget(x);

@@ -17,6 +17,7 @@ public sealed partial class PlanBuilder
             throw new ArgumentException($"TimestepEmbedding's longest period is positive and finite; got {maxPeriod}.");
         var y = Temporary(new Shape(t.Shape.Batch, dim), "timestep");
         Record(nameof(IKernels.TimestepEmbedding), [t], [y], k => k.TimestepEmbedding(t.View, maxPeriod, y.View));
+        RefuseGradient(nameof(TimestepEmbedding), [t], y);
         return y;
     }
 }

@@ -26,6 +26,8 @@ public sealed partial class PlanBuilder
         Tensor loss = Temporary(new Shape(1), "bound"), rowLoss = Temporary(new Shape(batch), "bound.rows");
         Record(nameof(IKernels.VariationalBoundForward), [prediction, z, x0, rows, rowWeight], [rowLoss, loss],
             k => k.VariationalBoundForward(prediction.View, z.View, x0.View, rows.View, rowWeight?.View ?? default, rowLoss.View, loss.View), 20.0 * x0.Count);
+        RefuseGradient(nameof(VariationalBound), [z, x0, rows, rowWeight], loss);
+        RefuseGradient(nameof(VariationalBound), [prediction, z, x0], rowLoss);
         OnBackward([prediction], loss, dloss =>
         {
             var (dprediction, accumulate) = GradientTarget(prediction);
