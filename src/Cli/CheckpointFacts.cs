@@ -29,14 +29,20 @@ internal sealed record CheckpointFacts
     /// <summary>The file's metadata; texts that are JSON objects as such.</summary>
     public required IReadOnlyList<KeyValuePair<string, object>> Metadata { get; init; }
 
-    public static CheckpointFacts Read(CheckpointFile file)
+    /// <summary>Reads a header.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="options">Those that could say what the file does not.</param>
+    /// <param name="given">What they say.</param>
+    public static CheckpointFacts Read(CheckpointFile file, NetworkOptions options, PublishedSettings? given)
     {
-        bool training = file.Metadata.ContainsKey("state");
-        string? architecture = file.Metadata.GetValueOrDefault("architecture");
-        var published = architecture is null ? PublishedCheckpoint.Recognise(file) : null;
+        bool own = ModelMetadata.IsIn(file), training = own && file.Metadata.ContainsKey("state");
+        string? architecture = own ? file.Metadata[ModelMetadata.ArchitectureKey] : null;
+        var published = own ? null : PublishedCheckpoint.Recognise(file, given);
+        if (published is null && given is not null)
+            throw new UsageException($"'{file.Name}' is no published checkpoint of a known architecture, of which alone options can say what the file does not.");
         string kind = architecture switch
         {
-            null => published is null ? "tensors of no known architecture" : published.Preset is { } preset ? $"{published.Title}, {preset}" : published.Title,
+            null => published is null ? "tensors of no known architecture" : published.IsUpsampler ? $"upsampler of {published.Title}: conditioned on a small picture, not to be sampled alone" : published.Preset is { } preset ? $"{published.Title}, {preset}" : published.Title,
             _ when ModelMetadata.IsNetwork(architecture) => training ? "training checkpoint of a diffusion model" : "diffusion model",
             _ => architecture.Contains("classifier", StringComparison.Ordinal) ? "classifier" : $"model of the architecture '{architecture}'",
         };
@@ -50,17 +56,20 @@ internal sealed record CheckpointFacts
             DTypes = file.Tensors.GroupBy(t => t.DType.ToString()).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count()),
             Metadata =
             [
-                .. published is null ? [] : Describe(published),
-                .. file.Metadata.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, Parse(m.Value))),
+                .. published is null ? [] : Describe(published, options),
+                .. file.Metadata.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => KeyValuePair.Create(own ? m.Key : "file." + m.Key, Parse(m.Value))),
             ],
         };
     }
 
-    private static IEnumerable<KeyValuePair<string, object>> Describe(PublishedCheckpoint published)
+    private static IEnumerable<KeyValuePair<string, object>> Describe(PublishedCheckpoint published, NetworkOptions options)
     {
         yield return new("architecture", published.Architecture);
         if (published.Prefix.Length > 0) yield return new("prefix", published.Prefix);
         yield return new("config", Parse(published.ConfigJson));
+        if (published.SettingsJson is { } settings) yield return new("diffusion", Parse(settings));
+        if (published.Assumptions.Count > 0)
+            yield return new("assumed", JsonSerializer.SerializeToElement(published.Assumptions.ToDictionary(a => a.Setting, options.Describe)));
     }
 
     private static object Parse(string text)

@@ -49,6 +49,9 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>The weights.</summary>
     public Parameters Parameters { get; }
 
+    /// <summary>Of a published checkpoint, what neither the file nor its user says of the network, and what it was taken to be.</summary>
+    public IReadOnlyList<Assumption> Assumptions { get; private init; } = [];
+
     /// <summary>Whether the network takes labels.</summary>
     public bool IsConditional => Network.Config.NumClasses is not null;
 
@@ -62,18 +65,21 @@ public sealed class DiffusionModel : IDisposable
     /// <param name="path">The file, in any container that <see cref="CheckpointFile.Open"/> reads.</param>
     /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
     /// <param name="weights">Which weights of the file.</param>
-    /// <exception cref="CheckpointException">The file is damaged or does not hold such a model; the message names file, key and values.</exception>
-    public static DiffusionModel Load(string path, IKernels? kernels = null, WeightChoice weights = WeightChoice.Average)
+    /// <param name="settings">Of a published checkpoint, what is known of its network that the file does not say.</param>
+    /// <exception cref="CheckpointException">
+    /// The file is damaged or does not hold such a model, or what is said of its network contradicts itself; the message names file, key and values.
+    /// </exception>
+    public static DiffusionModel Load(string path, IKernels? kernels = null, WeightChoice weights = WeightChoice.Average, PublishedSettings? settings = null)
     {
         using var file = CheckpointFile.Open(path);
-        var published = ModelMetadata.IsIn(file) ? null : PublishedCheckpoint.Require(file);
-        if (published is not null && weights == WeightChoice.Raw)
-            throw new CheckpointException($"{path}: is a published checkpoint, whose weights are used as they are; raw weights are those of a training checkpoint.");
-        var (network, settings) = published is null ? ModelMetadata.Read(file) : published.DiffusionModel(path);
+        bool own = ModelMetadata.IsIn(file);
+        if (own && settings is not null) throw new CheckpointException($"{path}: was written by this library and says all of its network; nothing can be added to it.");
+        var published = own ? null : weights == WeightChoice.Raw ? PublishedCheckpoint.RequireRaw(file, settings) : PublishedCheckpoint.Require(file, settings);
+        var (network, diffusion) = published is null ? ModelMetadata.Read(file) : published.DiffusionModel(path);
         DiffusionModel model;
         try
         {
-            model = new DiffusionModel(network, settings, kernels, 0, initialise: false);
+            model = new DiffusionModel(network, diffusion, kernels, 0, initialise: false) { Assumptions = published?.Assumptions ?? [] };
         }
         catch (Exception e) when (e is ArgumentException or OverflowException)
         {

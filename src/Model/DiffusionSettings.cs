@@ -35,8 +35,11 @@ public sealed record DiffusionSettings
     /// <summary>Noise levels of the training.</summary>
     public NoiseScheduleKind Schedule { get; init; } = NoiseScheduleKind.Cosine;
 
-    /// <summary>Number of discrete noise levels, T; unused by the continuous schedule.</summary>
+    /// <summary>Number of discrete noise levels, T; of the VP SDE and of iDDPM's levels in EDM's form, their M. Unused by the other schedules.</summary>
     public int Timesteps { get; init; } = 1000;
+
+    /// <summary>Whether the network receives discrete timesteps times 1000 / T, as improved-diffusion's of 4,000 steps do.</summary>
+    public bool RescaleTimesteps { get; init; }
 
     /// <summary>Lowest log-SNR of the continuous schedule.</summary>
     public double LogSnrMin { get; init; } = -20;
@@ -46,6 +49,27 @@ public sealed record DiffusionSettings
 
     /// <summary>Standard deviation of the data that EDM's preconditioning assumes; unused by the other schedules.</summary>
     public double SigmaData { get; init; } = 0.5;
+
+    /// <summary>Least EDM noise level that the network knows, of EDM's preconditioning (0 when null) and the VE SDE (0.02).</summary>
+    public double? SigmaMin { get; init; }
+
+    /// <summary>Greatest EDM noise level that the network knows, of EDM's preconditioning (none when null) and the VE SDE (100).</summary>
+    public double? SigmaMax { get; init; }
+
+    /// <summary>Noise rate of the VP SDE at u = 0; 0.1 when null.</summary>
+    public double? BetaMin { get; init; }
+
+    /// <summary>How much the noise rate of the VP SDE grows until u = 1; 19.9 when null.</summary>
+    public double? BetaD { get; init; }
+
+    /// <summary>Least u of the VP SDE; 1e-5 when null.</summary>
+    public double? LeastU { get; init; }
+
+    /// <summary>Least ratio of neighbouring levels of iDDPM's levels in EDM's form; 0.001 when null.</summary>
+    public double? IddpmC1 { get; init; }
+
+    /// <summary>Offset of the squared sine of iDDPM's levels in EDM's form; 0.008 when null.</summary>
+    public double? IddpmC2 { get; init; }
 
     /// <summary>What the network predicts; unused by EDM and the variance-exploding SDE, whose preconditioning says it.</summary>
     public PredictionType Prediction { get; init; } = PredictionType.Eps;
@@ -89,10 +113,10 @@ public sealed record DiffusionSettings
     public INoiseSchedule NoiseSchedule() => Schedule switch
     {
         NoiseScheduleKind.Continuous => Continuous(),
-        NoiseScheduleKind.Edm => new EdmPreconditioning(SigmaData),
-        NoiseScheduleKind.VpSde => new VpSdeSchedule(),
-        NoiseScheduleKind.VeSde => new VeSdeSchedule(),
-        NoiseScheduleKind.Iddpm => new IddpmSchedule(),
+        NoiseScheduleKind.Edm => new EdmPreconditioning(SigmaData, SigmaMin ?? 0, SigmaMax ?? double.PositiveInfinity),
+        NoiseScheduleKind.VpSde => new VpSdeSchedule(BetaMin ?? 0.1, (BetaMin ?? 0.1) + (BetaD ?? 19.9), Timesteps - 1) { LeastU = LeastU ?? 1e-5 },
+        NoiseScheduleKind.VeSde => new VeSdeSchedule(SigmaMin ?? 0.02, SigmaMax ?? 100),
+        NoiseScheduleKind.Iddpm => new IddpmSchedule(IddpmC1 ?? 0.001, IddpmC2 ?? 0.008, Timesteps),
         _ => Discrete(),
     };
 
@@ -100,8 +124,8 @@ public sealed record DiffusionSettings
     /// <exception cref="InvalidOperationException">The model has a continuous schedule.</exception>
     public DiscreteSchedule Discrete() => Schedule switch
     {
-        NoiseScheduleKind.Linear => DiscreteSchedule.Linear(Timesteps),
-        NoiseScheduleKind.Cosine => DiscreteSchedule.Cosine(Timesteps),
+        NoiseScheduleKind.Linear => DiscreteSchedule.Linear(Timesteps).WithTimesteps(RescaleTimesteps),
+        NoiseScheduleKind.Cosine => DiscreteSchedule.Cosine(Timesteps).WithTimesteps(RescaleTimesteps),
         _ => throw new InvalidOperationException($"The model has the {Schedule} schedule, not discrete timesteps."),
     };
 

@@ -8,6 +8,8 @@ namespace NativeDiffusion.Model;
 /// <summary>The text that checkpoints carry: architecture and settings as JSON, the former under the published argument names.</summary>
 internal static class ModelMetadata
 {
+    public const string FormatKey = "format";
+    public const string Format = "nativediffusion";
     public const string ArchitectureKey = "architecture";
     public const string NetworkKey = "config";
     public const string SettingsKey = "diffusion";
@@ -32,7 +34,7 @@ internal static class ModelMetadata
 
     public static Dictionary<string, string> Write(INetworkConfig network, DiffusionSettings settings) => new()
     {
-        ["format"] = "nativediffusion",
+        [FormatKey] = Format,
         [ArchitectureKey] = Architectures.First(a => a.Value == network.GetType()).Key,
         [NetworkKey] = JsonSerializer.Serialize(network, network.GetType(), Json),
         [SettingsKey] = JsonSerializer.Serialize(settings, Json),
@@ -64,8 +66,8 @@ internal static class ModelMetadata
     /// <summary>Whether an architecture is that of a diffusion model.</summary>
     public static bool IsNetwork(string architecture) => Architectures.ContainsKey(architecture);
 
-    /// <summary>Whether a file says what it is.</summary>
-    public static bool IsIn(CheckpointFile file) => file.Metadata.ContainsKey(ArchitectureKey);
+    /// <summary>Whether a file's metadata are this library's; others use the same keys for their own ends.</summary>
+    public static bool IsIn(CheckpointFile file) => file.Metadata.GetValueOrDefault(FormatKey) == Format && file.Metadata.ContainsKey(ArchitectureKey);
 
     private static string Require(CheckpointFile file, string key) => file.Metadata.TryGetValue(key, out string? value)
         ? value

@@ -13,7 +13,7 @@ public sealed class AutoencoderReferenceTests
 {
     private const string Prefix = "weights.";
 
-    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.Autoencoders;
+    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.OfKind(ReferenceKinds.Autoencoder);
 
     [TestCaseSource(nameof(Cases))]
     public void The_architecture_is_inferred_from_shapes(ReferenceCase reference)

@@ -13,7 +13,7 @@ namespace NativeDiffusion.Tests.Reference;
 [Category("Reference")]
 public sealed class ClipReferenceTests
 {
-    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.Clips;
+    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.OfKind(ReferenceKinds.Clip);
 
     [TestCaseSource(nameof(Cases))]
     public void Features_logits_and_gradient_agree(ReferenceCase reference)

@@ -15,7 +15,7 @@ namespace NativeDiffusion.Tests.Reference;
 [Category("Reference")]
 public sealed partial class DitReferenceTests
 {
-    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.Dits;
+    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.OfKind(ReferenceKinds.Dit);
 
     [TestCaseSource(nameof(Cases))]
     public void Output_and_gradients_agree(ReferenceCase reference)

@@ -13,7 +13,7 @@ namespace NativeDiffusion.Tests.Reference;
 [Category("Reference")]
 public sealed class EdmReferenceTests
 {
-    private static IEnumerable<ReferenceCase> Networks => ReferenceCase.EdmNetworks;
+    private static IEnumerable<ReferenceCase> Networks => ReferenceCase.OfKind(ReferenceKinds.EdmNetwork);
 
     [TestCaseSource(nameof(Networks))]
     public void Output_and_gradients_agree(ReferenceCase reference)
@@ -53,7 +53,7 @@ public sealed class EdmReferenceTests
         reference.AssertParameterGradients(parameters, EdmConfig.Prefixes[0]);
     }
 
-    private static IEnumerable<ReferenceCase> Trajectories => ReferenceCase.EdmTrajectories;
+    private static IEnumerable<ReferenceCase> Trajectories => ReferenceCase.OfKind(ReferenceKinds.EdmTrajectory);
 
     [TestCaseSource(nameof(Trajectories))]
     public void Every_state_agrees(ReferenceCase reference)

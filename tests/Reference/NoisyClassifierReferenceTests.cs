@@ -12,7 +12,7 @@ namespace NativeDiffusion.Tests.Reference;
 [Category("Reference")]
 public sealed class NoisyClassifierReferenceTests
 {
-    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.NoisyClassifiers;
+    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.OfKind(ReferenceKinds.AdmClassifier);
 
     [TestCaseSource(nameof(Cases))]
     public void Logits_and_gradients_agree(ReferenceCase reference)

@@ -12,58 +12,34 @@ public sealed class ReferenceCase(string path)
 
     public string Name => System.IO.Path.GetFileNameWithoutExtension(Path);
 
-    /// <summary>The shipped cases, and those in the folder that ND_REFERENCE_CASES names.</summary>
+    /// <summary>The kind, one of <see cref="ReferenceKinds"/> or unknown to them; null where nothing shows it.</summary>
+    public string? Kind => field ??= ReferenceKinds.Of(this);
+
+    /// <summary>The shipped cases, and those in the folder that ND_REFERENCE_CASES names: every file but its texts (.md).</summary>
     public static IEnumerable<ReferenceCase> All
     {
         get
         {
-            string shipped = System.IO.Path.Combine(AppContext.BaseDirectory, "Reference", "Data");
             string? more = Environment.GetEnvironmentVariable("ND_REFERENCE_CASES");
-            return Directory.EnumerateFiles(shipped, "*.safetensors")
-                .Concat(string.IsNullOrEmpty(more) ? [] : Directory.EnumerateFiles(more, "*.safetensors"))
-                .Select(p => new ReferenceCase(p)).OrderBy(c => c.Path, StringComparer.Ordinal);
+            var shipped = In(System.IO.Path.Combine(AppContext.BaseDirectory, "Reference", "Data"));
+            return (string.IsNullOrEmpty(more) ? shipped : shipped.Concat(In(more))).OrderBy(c => c.Path, StringComparer.Ordinal);
         }
     }
 
-    /// <summary>U-Nets: cases whose configuration is that of the ADM network and which have weights and a label or time input.</summary>
-    public static IEnumerable<ReferenceCase> UNets => All.Where(c => c.Config.TryGetProperty("num_res_blocks", out _)
-        && c.Config.TryGetProperty("channel_mult", out _) && c.Config.TryGetProperty("use_new_attention_order", out _)
-        && !c.Config.TryGetProperty("pool", out _) && c.Has("cotangent"));
+    /// <summary>The cases of a kind.</summary>
+    public static IEnumerable<ReferenceCase> OfKind(string kind) => All.Where(c => c.Kind == kind);
 
-    /// <summary>ResNets: cases with weights whose configuration names a kind of block and the blocks of each stage.</summary>
-    public static IEnumerable<ReferenceCase> ResNets =>
-        All.Where(c => c.Config.TryGetProperty("block", out _) && c.Config.TryGetProperty("layers", out _) && c.Has("weights.conv1.weight"));
-
-    /// <summary>Diffusion transformers.</summary>
-    public static IEnumerable<ReferenceCase> Dits => All.Where(c => c.Has("weights.x_embedder.proj.weight") && c.Has("cotangent"));
-
-    /// <summary>CLIP: images and texts.</summary>
-    public static IEnumerable<ReferenceCase> Clips => All.Where(c => c.Has("weights.visual.class_embedding"));
-
-    /// <summary>Autoencoders of latent diffusion: cases whose configuration has latent channels and levels, and which have weights.</summary>
-    public static IEnumerable<ReferenceCase> Autoencoders =>
-        All.Where(c => c.Config.TryGetProperty("z_channels", out _) && c.Config.TryGetProperty("ch_mult", out _) && c.Has("weights.quant_conv.weight"));
-
-    /// <summary>Noisy classifiers.</summary>
-    public static IEnumerable<ReferenceCase> NoisyClassifiers => All.Where(c => c.Config.TryGetProperty("pool", out _) && c.Has("weights.time_embed.0.weight"));
-
-    /// <summary>EDM's networks inside their preconditioning.</summary>
-    public static IEnumerable<ReferenceCase> EdmNetworks => All.Where(c => c.Config.TryGetProperty("model_type", out _) && c.Has("weights.model.map_layer0.weight"));
-
-    /// <summary>Trajectories of EDM's sampler.</summary>
-    public static IEnumerable<ReferenceCase> EdmTrajectories => All.Where(c => c.Has("out.trajectory") && c.Config.TryGetProperty("rho", out _));
-
-    /// <summary>Sampling trajectories without a classifier.</summary>
-    public static IEnumerable<ReferenceCase> Trajectories => All.Where(c => c.Has("out.trajectory")
-        && c.Config.TryGetProperty("schedule", out _) && !c.Name.Contains("elucd", StringComparison.Ordinal)
-        && (!c.Config.TryGetProperty("classifier_scale", out var scale) || scale.GetDouble() == 0));
+    /// <summary>Every file of a folder but its texts (.md).</summary>
+    public static IEnumerable<ReferenceCase> In(string folder) =>
+        Directory.EnumerateFiles(folder).Where(p => System.IO.Path.GetExtension(p) != ".md").Order(StringComparer.Ordinal).Select(p => new ReferenceCase(p));
 
     public JsonElement Config
     {
         get
         {
+            if (System.IO.Path.GetExtension(Path) != ".safetensors") return JsonDocument.Parse("{}").RootElement;
             using var file = SafetensorsFile.Open(Path);
-            return JsonDocument.Parse(file.Metadata.TryGetValue("config", out string? text) ? text : "{}").RootElement;
+            return NativeDiffusion.Model.Published.PythonJson.Parse(file.Metadata.GetValueOrDefault("config", "{}"))!.Value;
         }
     }
 
@@ -71,6 +47,7 @@ public sealed class ReferenceCase(string path)
 
     public bool Has(string tensor)
     {
+        if (System.IO.Path.GetExtension(Path) != ".safetensors") return false;
         using var file = SafetensorsFile.Open(Path);
         return file.Contains(tensor);
     }

@@ -13,7 +13,7 @@ public sealed class ResNetReferenceTests
 {
     private const string Prefix = "weights.";
 
-    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.ResNets;
+    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.OfKind(ReferenceKinds.ResNet);
 
     [TestCaseSource(nameof(Cases))]
     public void The_architecture_is_inferred_from_shapes(ReferenceCase reference)

@@ -6,12 +6,13 @@ namespace NativeDiffusion.Tests.Reference;
 [Category("Reference")]
 public sealed class TorchCheckpointTests
 {
-    [Test]
-    public void The_published_state_dict_equals_the_case_tensor_by_tensor()
+    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.OfKind(ReferenceKinds.TorchCheckpoint);
+
+    [TestCaseSource(nameof(Cases))]
+    public void The_published_state_dict_equals_the_case_tensor_by_tensor(ReferenceCase reference)
     {
-        string folder = Path.Combine(AppContext.BaseDirectory, "Reference", "Data");
-        using var torch = CheckpointFile.Open(Path.Combine(folder, "adm_unet.pt"));
-        using var safetensors = CheckpointFile.Open(Path.Combine(folder, "adm_unet.safetensors"));
+        using var torch = CheckpointFile.Open(reference.Path);
+        using var safetensors = CheckpointFile.Open(Path.ChangeExtension(reference.Path, ".safetensors"));
         CheckpointFile weights = safetensors.Within("weights.");
         Assert.That(torch.Tensors.Select(t => t.Name), Is.EqualTo(weights.Tensors.Select(t => t.Name)));
         foreach (TensorInfo tensor in weights.Tensors)

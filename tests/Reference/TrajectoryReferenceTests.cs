@@ -13,7 +13,7 @@ namespace NativeDiffusion.Tests.Reference;
 [Category("Reference")]
 public sealed class TrajectoryReferenceTests
 {
-    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.Trajectories;
+    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.OfKind(ReferenceKinds.Trajectory);
 
     [TestCaseSource(nameof(Cases))]
     public void Every_state_agrees(ReferenceCase reference)

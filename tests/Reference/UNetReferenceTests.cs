@@ -12,7 +12,7 @@ namespace NativeDiffusion.Tests.Reference;
 [Category("Reference")]
 public sealed class UNetReferenceTests
 {
-    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.UNets;
+    private static IEnumerable<ReferenceCase> Cases => ReferenceCase.OfKind(ReferenceKinds.AdmUNet);
 
     [TestCaseSource(nameof(Cases))]
     public void Output_and_gradients_agree(ReferenceCase reference)

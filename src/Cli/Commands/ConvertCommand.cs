@@ -1,4 +1,6 @@
 using System.CommandLine;
+using NativeDiffusion.Model;
+using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Cli.Commands;
@@ -20,6 +22,8 @@ internal sealed class ConvertCommand
           nativediffusion convert 64x64_diffusion.pt 64x64_diffusion.safetensors
           nativediffusion convert edm-imagenet-64x64-cond-adm.pkl edm.safetensors --dtype f16 --prefix ema.
           nativediffusion convert models/digits.safetensors digits.pt
+          nativediffusion convert ema_0.9999_500000.pt ours.safetensors --heads 4 --schedule cosine --diffusion-steps 4000 --rescale-timesteps yes
+              a published checkpoint that says from now on what its authors gave as flags
         """;
 
     private readonly Argument<string> _in = new("IN") { Description = "The checkpoint." };
@@ -28,6 +32,7 @@ internal sealed class ConvertCommand
         "--dtype", "How to store real numbers; integers keep their type.",
         [("keep", Precision.Keep), ("f32", Precision.F32), ("f16", Precision.F16), ("bf16", Precision.BF16)]);
     private readonly Option<string?> _prefix = CliOptions.Text("--prefix", "TEXT", "Write only the tensors whose names begin so, without it; 'ema.' for example.");
+    private readonly NetworkOptions _network = new();
     private readonly Option<bool> _json = CliOptions.Json();
 
     private enum Precision
@@ -42,6 +47,7 @@ internal sealed class ConvertCommand
     {
         var convert = new ConvertCommand();
         var command = new CliCommand("convert", Description, Details) { convert._in, convert._out, convert._dtype, convert._prefix, convert._json };
+        convert._network.AddTo(command);
         command.SetAction(parsed => convert.Run(parsed, context));
         return command;
     }
@@ -55,6 +61,7 @@ internal sealed class ConvertCommand
         CheckpointFile file = prefix.Length > 0 ? opened.Within(prefix) : opened;
         if (file.Tensors.Count == 0)
             throw new CheckpointException($"{input}: holds no tensors{(prefix.Length > 0 ? $" whose names begin with '{prefix}'" : "")}.");
+        var metadata = Metadata(file, _network.From(parsed));
         DType? dtype = parsed.GetValue(_dtype) switch
         {
             Precision.F32 => DType.F32,
@@ -72,7 +79,7 @@ internal sealed class ConvertCommand
                 context.Cancellation.ThrowIfCancellationRequested();
                 progress.Report(done / 1_000_000, t.Name);
                 done += t.ByteLength;
-            })), file.Metadata);
+            })), metadata);
             progress.Report(megabytes);
         });
         if (parsed.GetValue(_json))
@@ -80,6 +87,15 @@ internal sealed class ConvertCommand
         else
             context.Out.WriteLine(FormattableString.Invariant($"{output}: {file.Tensors.Count} tensors, {new FileInfo(output).Length / 1e6:0.00} MB"));
         return ExitCode.Success;
+    }
+
+    // What the user says of a published network goes into the new file, once nothing contradicts it.
+    private static IReadOnlyDictionary<string, string> Metadata(CheckpointFile file, PublishedSettings? given)
+    {
+        if (given is null) return file.Metadata;
+        if (ModelMetadata.IsIn(file)) throw new UsageException($"'{file.Name}' was written by this tool and says all of its network; nothing can be added to it.");
+        _ = PublishedCheckpoint.Require(file, given);
+        return StatedSettings.Declare(file.Metadata, given);
     }
 
     private static Action<string, IEnumerable<TensorEntry>, IEnumerable<KeyValuePair<string, string>>?> Writer(string path) =>

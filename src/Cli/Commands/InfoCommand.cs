@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using NativeDiffusion.Model;
+using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime.Checkpoints;
 using Spectre.Console;
 
@@ -25,12 +26,14 @@ internal sealed class InfoCommand
     private readonly Argument<string> _file = new("FILE") { Description = "A model, a training checkpoint, or a published checkpoint (safetensors, PyTorch, EDM pickle, TorchScript, npz)." };
     private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor with its type and shape." };
     private readonly Option<int?> _plan = CliOptions.OptionalInteger("--plan", "BATCH", "Show the plan of one evaluation for a batch of images.", 1, 65536);
+    private readonly NetworkOptions _network = new();
     private readonly Option<bool> _json = CliOptions.Json();
 
     public static Command Create(CliContext context)
     {
         var info = new InfoCommand();
         var command = new CliCommand("info", Description, Details) { info._file, info._tensors, info._plan, info._json };
+        info._network.AddTo(command);
         command.SetAction(parsed => info.Run(parsed, context));
         return command;
     }
@@ -39,16 +42,16 @@ internal sealed class InfoCommand
     {
         string path = parsed.GetValue(_file)!;
         using var file = CheckpointFile.Open(path);
-        var facts = CheckpointFacts.Read(file);
-        string? plan = parsed.GetValue(_plan) is { } batch ? DescribePlan(path, batch) : null;
+        var facts = CheckpointFacts.Read(file, _network, _network.From(parsed));
+        string? plan = parsed.GetValue(_plan) is { } batch ? DescribePlan(path, batch, _network.From(parsed)) : null;
         if (parsed.GetValue(_json)) WriteJson(context, file, facts, parsed.GetValue(_tensors), plan);
         else WriteTables(context, file, facts, parsed.GetValue(_tensors), plan);
         return ExitCode.Success;
     }
 
-    private static string DescribePlan(string path, int batch)
+    private static string DescribePlan(string path, int batch, PublishedSettings? settings)
     {
-        using var model = DiffusionModel.Load(path);
+        using var model = DiffusionModel.Load(path, settings: settings);
         using var pass = new ForwardPlan(model, batch);
         return pass.Plan.Describe();
     }

@@ -27,6 +27,8 @@ internal sealed class SampleCommand
               one PNG file per image, with a model of your own
           nativediffusion sample --model DiT-XL-2-256x256.pt --autoencoder vae.safetensors --classes 207,360 --out dogs.png
               a published model, sampled as its authors do; for latent diffusion with its autoencoder
+          nativediffusion sample --model ema_0.9999_500000.pt --heads 4 --schedule cosine --diffusion-steps 4000 --rescale-timesteps yes
+              what the authors gave as flags and the file does not say; info shows what is guessed without them
         """;
 
     private static readonly (string, SamplerKind)[] SamplerNames =
@@ -87,13 +89,14 @@ internal sealed class SampleCommand
     private readonly Option<(double First, double Last)?> _intervalSigma = CliOptions.Range(
         "--interval-sigma", "LO:HI", "Guide at noise levels sigma above LO and up to HI only.");
 
-    private readonly Option<bool> _raw = new("--raw") { Description = "Use the raw weights of a training checkpoint, not their moving average." };
+    private readonly Option<bool> _raw = new("--raw") { Description = "Use the raw weights of a file that has their moving average as well." };
     private readonly Option<int?> _batch = CliOptions.OptionalInteger(
         "--batch", "N", "Most images at once: less memory, or another speed. Does not change the images. [default: as many as are fastest for the model]", 1, 65536);
 
     private readonly Option<string?> _autoencoder = CliOptions.Text(
         "--autoencoder", "FILE", "For a model of latents (DiT), the autoencoder that makes them pictures: a published checkpoint.");
 
+    private readonly NetworkOptions _network = new();
     private readonly DeviceOption _device = new();
 
     private readonly Option<string> _out = new("--out")
@@ -117,6 +120,7 @@ internal sealed class SampleCommand
             sample._eta, sample._v, sample._variance, sample._churn, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
             sample._batch, sample._autoencoder, sample._device.Device, sample._device.Threads, sample._device.Math, sample._out, sample._format, sample._json,
         };
+        sample._network.AddTo(command);
         command.SetAction(parsed => sample.Run(parsed, context));
         return command;
     }
@@ -130,7 +134,8 @@ internal sealed class SampleCommand
         var format = parsed.GetValue(_format) ?? SampleOutput.FormatOf(path);
         string modelPath = parsed.GetValue(_model) ?? ShippedFiles.Find("models/digits.safetensors");
         using var kernels = _device.Open(parsed);
-        using var model = DiffusionModel.Load(modelPath, kernels, parsed.GetValue(_raw) ? WeightChoice.Raw : WeightChoice.Average);
+        using var model = DiffusionModel.Load(modelPath, kernels, parsed.GetValue(_raw) ? WeightChoice.Raw : WeightChoice.Average, _network.From(parsed));
+        if (_network.Note(modelPath, model.Assumptions) is { } note) context.Error.WriteLine(note);
         var selection = SampleSelection.Create(
             model, parsed.GetValue(_classes), parsed.GetValue(_count), ListFrom(parsed, _strengths), ListFrom(parsed, _scales),
             format == SampleFormat.Grid);

@@ -15,8 +15,8 @@ internal sealed class AdmInference
 
     /// <summary>
     /// A configuration of those extents, or null where the keys are not of this family. They do not tell the number of heads, the order of qkv
-    /// and the image size: heads have 64 channels where that divides every attention (else there is one), the order is the legacy one, and the
-    /// last level with attention has 8 x 8 pixels, as in the published networks.
+    /// and the image size: heads have 64 channels where residual blocks resample, as in the published networks, and there are 4 elsewhere, as
+    /// by the training scripts' flags (1 where that is not possible); the order is the legacy one; the last level with attention has 8 x 8 pixels.
     /// </summary>
     /// <param name="shapes">Published extents by key.</param>
     /// <param name="blank">Receives what both families have in common; its other properties stay.</param>
@@ -30,7 +30,8 @@ internal sealed class AdmInference
         int period = blocks + 1, levels = found._inputs / period;
         int[] firsts = [.. Enumerable.Range(0, levels).Select(level => 1 + level * period)], widths = [.. firsts.Select(found.Width)];
         int[] attention = [.. Enumerable.Range(0, levels).Where(level => found.HasAttention(firsts[level])).Select(level => 1 << level)];
-        bool wideHeads = widths.Where((_, level) => level == levels - 1 || attention.Contains(1 << level)).All(width => width % 64 == 0);
+        int[] attended = [.. widths.Where((_, level) => level == levels - 1 || attention.Contains(1 << level))];
+        bool residual = levels > 1 && found.IsResidual(period), wideHeads = residual && attended.All(width => width % 64 == 0);
         return blank with
         {
             ImageSize = 8 * (attention.Length > 0 ? attention[^1] : 1 << (levels - 1)),
@@ -40,9 +41,10 @@ internal sealed class AdmInference
             ChannelMult = [.. widths.Select(width => width / (double)modelChannels)],
             AttentionResolutions = [.. attention],
             NumHeadChannels = wideHeads ? 64 : null,
+            NumHeads = !wideHeads && attended.All(width => width % 4 == 0) ? 4 : 1,
             UseScaleShiftNorm = Extent(shapes, "middle_block.0.emb_layers.1.weight", 0) == 2 * widths[^1],
-            ResblockUpdown = levels > 1 && found.IsResidual(period),
-            ConvResample = levels == 1 || found.IsResidual(period) || found.IsConvolution(period),
+            ResblockUpdown = residual,
+            ConvResample = levels == 1 || residual || found.IsConvolution(period),
         };
     }
 

@@ -48,8 +48,8 @@ public sealed record UNetConfig : AdmConfig, INetworkConfig
 
     /// <summary>
     /// The configuration of a checkpoint from its keys and extents, or null where they are not those of this network. What extents do not tell is
-    /// taken from the published network that has the same ones. Failing that, heads have 64 channels where that divides every attention (else
-    /// there is one), the order of qkv is the legacy one, and the last level with attention has 8 x 8 pixels.
+    /// taken from the published network that has the same ones. Failing that, heads have 64 channels where residual blocks resample and there are
+    /// 4 elsewhere (1 where that is not possible), the order of qkv is the legacy one, and the last level with attention has 8 x 8 pixels.
     /// </summary>
     /// <param name="shapes">Published extents by key.</param>
     public static UNetConfig? Infer(IReadOnlyDictionary<string, long[]> shapes)

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using System.Globalization;
 using NativeDiffusion.Model.Autoencoders;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Clip;
@@ -19,13 +21,15 @@ internal static class NetworkFamilies
             Anchor = "time_embed.0.weight",
             Infer = UNetConfig.Infer,
             Declare = Network,
-            Diffusion = (config, _) => Adm((UNetConfig)config),
+            Refine = (config, stated, published) => AdmSettings.Refine((UNetConfig)config, stated, published),
+            Diffusion = (config, stated, published) => AdmSettings.Diffusion((UNetConfig)config, stated, Ancestral250, published),
             Presets = Named(UNetConfig.PublishedNetworks),
         },
         new("adm_classifier", "noisy ADM classifier (Dhariwal and Nichol 2021, guided-diffusion)")
         {
             Anchor = "time_embed.0.weight",
             Infer = EncoderUNetConfig.Infer,
+            Refine = (config, stated, published) => AdmSettings.Refine((EncoderUNetConfig)config, stated, published),
             Declare = (config, parameters) => new EncoderUNet((EncoderUNetConfig)config).Declare(parameters),
             Presets = Named(EncoderUNetConfig.PublishedNetworks),
         },
@@ -34,7 +38,8 @@ internal static class NetworkFamilies
             Anchor = "x_embedder.proj.weight",
             Infer = DitConfig.Infer,
             Declare = Network,
-            Diffusion = (config, _) => Dit((DitConfig)config),
+            Refine = (config, stated, published) => DitSettings.Refine((DitConfig)config, stated, published),
+            Diffusion = (config, stated, published) => DitSettings.Diffusion((DitConfig)config, stated, Ancestral250, published),
             Presets = [.. DitSizes.Select(size => (size, (object)DitConfig.Preset(size)))],
         },
         new("edm_dhariwal", "EDM's ADM network (Karras et al. 2022)")
@@ -43,8 +48,8 @@ internal static class NetworkFamilies
             Infer = DhariwalUNetConfig.Infer,
             Declare = Network,
             IsBuffer = EdmConfig.IsBuffer,
-            Refine = EdmMetadata.Refine,
-            Diffusion = (config, metadata) => Edm((EdmConfig)config, metadata, new() { Kind = SamplerKind.Heun, Steps = 256, Clip = false, Churn = new HeunChurn(40, 0.05, 50, 1.003) }),
+            Refine = (config, stated, _) => EdmSettings.Refine((EdmConfig)config, stated),
+            Diffusion = (config, stated, _) => EdmSettings.Diffusion((EdmConfig)config, stated, new() { Kind = SamplerKind.Heun, Steps = 256, Clip = false, Churn = new HeunChurn(40, 0.05, 50, 1.003) }),
             Presets = [("edm-imagenet-64x64-cond-adm", DhariwalUNetConfig.ImageNet64)],
         },
         new("edm_song", "EDM's DDPM++ or NCSN++ network (Karras et al. 2022)")
@@ -53,8 +58,8 @@ internal static class NetworkFamilies
             Infer = SongUNetConfig.Infer,
             Declare = Network,
             IsBuffer = EdmConfig.IsBuffer,
-            Refine = EdmMetadata.Refine,
-            Diffusion = (config, metadata) => Edm((EdmConfig)config, metadata, new() { Kind = SamplerKind.Heun, Steps = 18, Clip = false }),
+            Refine = (config, stated, _) => EdmSettings.Refine((EdmConfig)config, stated),
+            Diffusion = (config, stated, _) => EdmSettings.Diffusion((EdmConfig)config, stated, new() { Kind = SamplerKind.Heun, Steps = 18, Clip = false }),
             Presets = [("edm-cifar10-32x32-cond-vp", SongUNetConfig.DdpmPlusPlus), ("edm-cifar10-32x32-cond-ve", SongUNetConfig.NcsnPlusPlus)],
         },
         new("kl_autoencoder", "KL autoencoder (Rombach et al. 2021, latent diffusion)")
@@ -88,46 +93,17 @@ internal static class NetworkFamilies
         },
     ];
 
-    private static IEnumerable<string> DitSizes =>
+    /// <summary>Names of the published transformers.</summary>
+    public static IEnumerable<string> DitSizes =>
         from size in new[] { "S", "B", "L", "XL" }
         from patch in new[] { 2, 4, 8 }
         select $"DiT-{size}/{patch}";
-
-    // Only the network of 64 pixels was trained on the cosine schedule.
-    private static DiffusionSettings Adm(UNetConfig config) => new()
-    {
-        Schedule = config.ImageSize == 64 && config.ModelChannels == UNetConfig.Adm64.ModelChannels ? NoiseScheduleKind.Cosine : NoiseScheduleKind.Linear,
-        ClassNames = [.. Numbers(config.NumClasses ?? 0)],
-        NullClass = false,
-        Sampler = Ancestral250,
-    };
-
-    private static DiffusionSettings Dit(DitConfig config) => new()
-    {
-        Schedule = NoiseScheduleKind.Linear,
-        ClassNames = [.. Numbers(config.NumClasses)],
-        NullClass = config.ClassDropoutProb > 0,
-        Sampler = Ancestral250 with { Clip = false },
-        GuidanceScale = 4,
-        GuidedChannels = 3,
-        LatentScale = 0.18215,
-        PixelOffset = 128,
-    };
-
-    private static DiffusionSettings Edm(EdmConfig config, IReadOnlyDictionary<string, string> metadata, SamplerSettings sampler) => new()
-    {
-        Schedule = EdmMetadata.Schedule(metadata),
-        SigmaData = EdmMetadata.Number(metadata, "sigma_data") ?? 0.5,
-        ClassNames = [.. Numbers(config.LabelDim)],
-        NullClass = config.LabelDropout > 0,
-        Sampler = sampler,
-        PixelOffset = 128,
-    };
 
     private static void Network(object config, Parameters parameters) => ((INetworkConfig)config).Create().Declare(parameters);
 
     private static (string, object)[] Named<T>(IReadOnlyDictionary<string, T> presets)
         where T : class => [.. presets.Select(p => (p.Key, (object)p.Value))];
 
-    private static IEnumerable<string> Numbers(int count) => Enumerable.Range(0, count).Select(i => i.ToString(System.Globalization.CultureInfo.InvariantCulture));
+    /// <summary>Names of classes that have none: their numbers.</summary>
+    public static ImmutableArray<string> Numbers(int count) => [.. Enumerable.Range(0, count).Select(i => i.ToString(CultureInfo.InvariantCulture))];
 }

@@ -24,11 +24,11 @@ internal sealed record NetworkFamily(string Name, string Title)
     /// <summary>Tensors of files that are no parameters and follow from the configuration.</summary>
     public Predicate<string> IsBuffer { get; init; } = _ => false;
 
-    /// <summary>A configuration with what a file says of it beside its tensors (metadata of the network by key, without prefix).</summary>
-    public Func<object, IReadOnlyDictionary<string, string>, object> Refine { get; init; } = (config, _) => config;
+    /// <summary>A configuration with what is stated beside its tensors; the text names the published network that has these tensors, if one has.</summary>
+    public Func<object, StatedSettings, string?, object> Refine { get; init; } = (config, _, _) => config;
 
-    /// <summary>How models of a configuration, with the same metadata, were trained and are sampled; null for networks that are no diffusion models.</summary>
-    public Func<object, IReadOnlyDictionary<string, string>, DiffusionSettings>? Diffusion { get; init; }
+    /// <summary>How models of a refined configuration were trained and are sampled; null for networks that are no diffusion models.</summary>
+    public Func<object, StatedSettings, string?, DiffusionSettings>? Diffusion { get; init; }
 
     /// <summary>Configurations with a name.</summary>
     public IReadOnlyList<(string Name, object Config)> Presets { get; init; } = [];
@@ -50,6 +50,9 @@ internal sealed record NetworkFamily(string Name, string Title)
         string shown = Shown(config);
         return Presets.Where(p => Shown(p.Config) == shown).Select(p => p.Name).FirstOrDefault();
     }
+
+    /// <summary>The preset that a configuration read off tensors is, image size and heads included; null where those are guesses.</summary>
+    public string? PublishedAs(object inferred) => Presets.Where(p => Json(p.Config) == Json(inferred)).Select(p => p.Name).FirstOrDefault();
 
     /// <summary>A configuration as JSON; records that hold arrays are not equal where their elements are.</summary>
     public static string Json(object config) => JsonSerializer.Serialize(config, config.GetType(), ModelMetadata.Json);

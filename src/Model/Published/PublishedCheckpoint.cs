@@ -1,3 +1,4 @@
+using System.Text.Json;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Runtime.Checkpoints;
 
@@ -8,10 +9,27 @@ public sealed class PublishedCheckpoint
 {
     private const int ShownDifferences = 5, MostPrefixes = 8;
 
-    private readonly IReadOnlyDictionary<string, string> _metadata;
+    private readonly DiffusionSettings? _settings;
 
-    private PublishedCheckpoint(NetworkFamily family, string prefix, object config, IReadOnlyDictionary<string, string> metadata) =>
-        (Family, Prefix, Config, _metadata) = (family, prefix, config, metadata);
+    private PublishedCheckpoint(Guess guess, CheckpointFile file, PublishedSettings? user)
+    {
+        (Family, Prefix) = (guess.Family, guess.Prefix);
+        var stated = new StatedSettings(file, Prefix, user);
+        string? published = Family.PublishedAs(guess.Config);
+        try
+        {
+            Config = Family.Refine(guess.Config, stated, published);
+            _ = Family.TensorsOf(Config);
+            _settings = Family.Diffusion?.Invoke(Config, stated, published);
+            _ = _settings?.NoiseSchedule();
+        }
+        catch (Exception e) when (e is ArgumentException or ArithmeticException)
+        {
+            throw new CheckpointException($"{file.Name}: what is said of its network is not possible: {e.Message}", e);
+        }
+        stated.RequireUsed(Title);
+        Assumptions = stated.Assumptions;
+    }
 
     /// <summary>Short name of the architecture.</summary>
     public string Architecture => Family.Name;
@@ -31,35 +49,66 @@ public sealed class PublishedCheckpoint
     /// <summary><see cref="Config"/> as JSON, under the published names.</summary>
     public string ConfigJson => NetworkFamily.Json(Config);
 
+    /// <summary>What neither the file nor the user says.</summary>
+    public IReadOnlyList<Assumption> Assumptions { get; }
+
+    /// <summary>Noise levels and classes as JSON, without the names of the classes; null for networks that are no diffusion models.</summary>
+    public string? SettingsJson => _settings is null ? null : JsonSerializer.Serialize(_settings with { ClassNames = [] }, ModelMetadata.Json);
+
     /// <summary>Elements of all parameters, as the publications count them: without buffers and the running statistics of BatchNorm.</summary>
     public long ParameterCount => Family.TensorsOf(Config).Where(t => !t.Key.Contains(".running_", StringComparison.Ordinal))
         .Sum(t => t.Value.Aggregate(1L, (product, extent) => product * extent));
+
+    /// <summary>Whether the network enlarges a picture that it is given beside the noise, so that it cannot be sampled alone.</summary>
+    public bool IsUpsampler => Config is UNetConfig unet && AdmSettings.IsUpsampler(unet);
 
     internal NetworkFamily Family { get; }
 
     /// <summary>The network and how it was trained.</summary>
     /// <param name="path">The file, for the message.</param>
-    /// <exception cref="CheckpointException">It is no diffusion model.</exception>
-    internal (INetworkConfig Network, DiffusionSettings Settings) DiffusionModel(string path) => Family.Diffusion is { } diffusion
-        ? ((INetworkConfig)Config, diffusion(Config, _metadata))
-        : throw new CheckpointException($"{path}: holds a {Title}, not a diffusion model.");
+    /// <exception cref="CheckpointException">It is no diffusion model that can be sampled, or something that has to be known is not.</exception>
+    internal (INetworkConfig Network, DiffusionSettings Settings) DiffusionModel(string path)
+    {
+        if (_settings is null) throw new CheckpointException($"{path}: holds a {Title}, not a diffusion model.");
+        if (IsUpsampler)
+            throw new CheckpointException(
+                $"{path}: is an upsampler (guided-diffusion's super-resolution network): of its {((UNetConfig)Config).InChannels} input channels half are a small picture, enlarged, which it is conditioned on. It cannot be sampled alone; give the model of the small pictures.");
+        if (Assumptions.FirstOrDefault(a => a.Value is null) is { } unknown)
+            throw new CheckpointException($"{path}: neither the file nor its tensors say the {unknown.Setting} of its network: give it (in the tool, --{unknown.Setting.Replace('_', '-')}).");
+        return ((INetworkConfig)Config, _settings);
+    }
 
     /// <summary>Recognises a checkpoint; null if no known architecture has exactly its tensors.</summary>
-    /// <param name="file">The file; its tensors are not read.</param>
-    public static PublishedCheckpoint? Recognise(CheckpointFile file) => All(file).FirstOrDefault();
+    /// <param name="file">The file; only its header is read, and of EDM's networks a filter of a few numbers.</param>
+    /// <param name="settings">What is known of the network that the file does not say.</param>
+    /// <exception cref="CheckpointException">What is said of the network contradicts itself or the tensors.</exception>
+    public static PublishedCheckpoint? Recognise(CheckpointFile file, PublishedSettings? settings = null) =>
+        All(file).FirstOrDefault() is { } guess ? new PublishedCheckpoint(guess, file, settings) : null;
 
     /// <summary>As <see cref="Recognise"/>, for a file that has to be of a known architecture.</summary>
     /// <exception cref="CheckpointException">It is of none; the message names the closest and the first differences from it.</exception>
-    public static PublishedCheckpoint Require(CheckpointFile file) => Recognise(file) ?? throw new CheckpointException($"{file.Name}: {Unknown(file)}");
+    public static PublishedCheckpoint Require(CheckpointFile file, PublishedSettings? settings = null) => Recognise(file, settings) ?? throw new CheckpointException($"{file.Name}: {Unknown(file)}");
 
-    /// <summary>As <see cref="Require(CheckpointFile)"/>, for one network of a file that may hold several.</summary>
+    /// <summary>As <see cref="Require(CheckpointFile, PublishedSettings?)"/>, for the weights as the optimiser left them, of a file that has them beside their average.</summary>
+    /// <exception cref="CheckpointException">The file has only one of the two.</exception>
+    internal static PublishedCheckpoint RequireRaw(CheckpointFile file, PublishedSettings? settings)
+    {
+        var first = All(file).FirstOrDefault() ?? throw new CheckpointException($"{file.Name}: {Unknown(file)}");
+        if (!IsAverage(first.Prefix))
+            throw new CheckpointException($"{file.Name}: is a published checkpoint with one set of weights, which are used as they are; raw weights are those of a file that has their average (ema) as well.");
+        return All(file).FirstOrDefault(other => other.Family == first.Family && !IsAverage(other.Prefix)) is { } raw
+            ? new PublishedCheckpoint(raw, file, settings)
+            : throw new CheckpointException($"{file.Name}: holds averaged weights only ('{first.Prefix}'); there are no raw ones beside them.");
+    }
+
+    /// <summary>As <see cref="Require(CheckpointFile, PublishedSettings?)"/>, for one network of a file that may hold several.</summary>
     /// <param name="file">The file; its tensors are not read.</param>
     /// <param name="wanted">Which configurations will do.</param>
     /// <param name="what">What is wanted, for the message.</param>
     /// <exception cref="CheckpointException">There is none.</exception>
     internal static PublishedCheckpoint Require(CheckpointFile file, Predicate<object> wanted, string what) =>
-        All(file).FirstOrDefault(found => wanted(found.Config))
-            ?? throw new CheckpointException($"{file.Name}: holds {(Recognise(file) is { } other ? $"a {other.Title}" : "no known architecture")}, where {what} is needed.");
+        All(file).FirstOrDefault(found => wanted(found.Config)) is { } guess ? new PublishedCheckpoint(guess, file, null)
+            : throw new CheckpointException($"{file.Name}: holds {(Recognise(file) is { } other ? $"a {other.Title}" : "no known architecture")}, where {what} is needed.");
 
     /// <summary>Where a file's tensors and a configuration's differ, in words.</summary>
     internal static IEnumerable<string> Differences(NetworkFamily family, object config, IReadOnlyDictionary<string, long[]> shapes)
@@ -94,8 +143,7 @@ public sealed class PublishedCheckpoint
         return expected.Count + guess.Shapes.Count - 2 * common;
     }
 
-    private static IEnumerable<PublishedCheckpoint> All(CheckpointFile file) => Guesses(file)
-        .Where(g => !Differences(g.Family, g.Config, g.Shapes).Any()).Select(g => new PublishedCheckpoint(g.Family, g.Prefix, g.Config, Metadata(file, g.Prefix)));
+    private static IEnumerable<Guess> All(CheckpointFile file) => Guesses(file).Where(g => !Differences(g.Family, g.Config, g.Shapes).Any());
 
     private static IEnumerable<Guess> Guesses(CheckpointFile file)
     {
@@ -103,18 +151,18 @@ public sealed class PublishedCheckpoint
             foreach (string prefix in Prefixes(file, family.Anchor))
             {
                 var shapes = Shapes(file, prefix);
-                if (Infer(family, shapes, Metadata(file, prefix)) is { } config) yield return new Guess(family, prefix, config, shapes);
+                if (Infer(family, shapes) is { } config) yield return new Guess(family, prefix, config, shapes);
             }
     }
 
     // Of a hostile file, the extents that a configuration is made of may be anything.
-    private static object? Infer(NetworkFamily family, Dictionary<string, long[]> shapes, IReadOnlyDictionary<string, string> metadata)
+    private static object? Infer(NetworkFamily family, Dictionary<string, long[]> shapes)
     {
         try
         {
             if (family.Infer(shapes) is not { } config) return null;
             _ = family.TensorsOf(config);
-            return family.Refine(config, metadata);
+            return config;
         }
         catch (Exception e) when (e is ArgumentException or ArithmeticException)
         {
@@ -126,17 +174,12 @@ public sealed class PublishedCheckpoint
     private static IEnumerable<string> Prefixes(CheckpointFile file, string anchor) => file.Tensors
         .Where(t => t.Name.EndsWith(anchor, StringComparison.Ordinal)).Select(t => t.Name[..^anchor.Length])
         .Where(prefix => prefix.Length == 0 || prefix.EndsWith('.'))
-        .OrderBy(prefix => prefix.Contains("ema", StringComparison.Ordinal) ? 0 : 1).ThenBy(prefix => prefix.Length).Take(MostPrefixes);
+        .OrderBy(prefix => IsAverage(prefix) ? 0 : 1).ThenBy(prefix => prefix.Length).Take(MostPrefixes);
+
+    private static bool IsAverage(string prefix) => prefix.Contains("ema", StringComparison.Ordinal);
 
     private static Dictionary<string, long[]> Shapes(CheckpointFile file, string prefix) => file.Tensors
         .Where(t => t.Name.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Name[prefix.Length..], t => t.Shape, StringComparer.Ordinal);
-
-    // EDM's network is inside its preconditioning, which is what the metadata tell of.
-    private static Dictionary<string, string> Metadata(CheckpointFile file, string prefix)
-    {
-        string owner = EdmConfig.Prefixes.FirstOrDefault(inner => prefix.EndsWith(inner, StringComparison.Ordinal)) is { } model ? prefix[..^model.Length] : prefix;
-        return file.Metadata.Where(m => m.Key.StartsWith(owner, StringComparison.Ordinal)).ToDictionary(m => m.Key[owner.Length..], m => m.Value, StringComparer.Ordinal);
-    }
 
     private sealed record Guess(NetworkFamily Family, string Prefix, object Config, Dictionary<string, long[]> Shapes);
 }

@@ -19,13 +19,12 @@ public static partial class Samplers
     /// <param name="network">What the network predicts.</param>
     /// <param name="variance">Which variance. The learned ones need a network with twice the output channels.</param>
     /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
-    /// <param name="rescaleTimesteps">The network sees timesteps times <c>1000 / T</c>.</param>
     public static SamplerTable Ancestral(
-        RespacedSchedule schedule, Parameterization network, AncestralVariance variance, bool clip = true, bool rescaleTimesteps = false)
+        RespacedSchedule schedule, Parameterization network, AncestralVariance variance, bool clip = true)
     {
         ArgumentNullException.ThrowIfNull(schedule);
         DiscreteSchedule chain = schedule.Chain;
-        NoiseLevel[] levels = schedule.Levels(rescaleTimesteps);
+        NoiseLevel[] levels = schedule.Levels();
         var rows = new SamplerRow[levels.Length];
         for (int i = 0; i < rows.Length; i++)
         {

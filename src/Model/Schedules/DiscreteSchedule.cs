@@ -150,6 +150,10 @@ public sealed class DiscreteSchedule : INoiseSchedule
         return new DiscreteSchedule(betas);
     }
 
+    /// <summary>The same schedule, of which the network receives the timesteps as they are or, rescaled, times <c>1000 / T</c>.</summary>
+    /// <param name="rescaled">Whether they are rescaled.</param>
+    public DiscreteSchedule WithTimesteps(bool rescaled) => rescaled == RescalesTimesteps ? this : new DiscreteSchedule(Betas.AsSpan()) { RescalesTimesteps = rescaled };
+
     /// <summary>A shorter chain through some of the timesteps; the network goes on seeing the original ones.</summary>
     /// <param name="kept">Timesteps in strictly increasing order (see <see cref="Spacing"/>).</param>
     /// <exception cref="ArgumentException">None is kept, or they are out of order or range.</exception>
@@ -158,9 +162,16 @@ public sealed class DiscreteSchedule : INoiseSchedule
     /// <inheritdoc/>
     public (double Least, double Greatest) SigmaRange => (SigmaEdm(0), SigmaEdm(Timesteps - 1));
 
+    /// <summary>Whether the network receives timesteps times <c>1000 / T</c>, as those of improved-diffusion do.</summary>
+    public bool RescalesTimesteps { get; private init; }
+
+    /// <summary>What the network receives at a timestep.</summary>
+    /// <param name="t">In [0, T), or between two timesteps.</param>
+    public double NetworkTimestep(double t) => RescalesTimesteps ? t * (1000.0 / Timesteps) : t;
+
     /// <inheritdoc/>
     /// <remarks>Piecewise linear in log noise between timesteps; see <see cref="Conversions.LogSnrToTimestep"/>.</remarks>
-    public double TimestepAt(double logSnr) => Conversions.LogSnrToTimestep(LogSnr.AsSpan(), logSnr);
+    public double TimestepAt(double logSnr) => NetworkTimestep(Conversions.LogSnrToTimestep(LogSnr.AsSpan(), logSnr));
 
     private static DiscreteSchedule FromAlphaBar(int timesteps, Func<double, double> alphaBar)
     {

@@ -8,12 +8,16 @@ public sealed class EdmPreconditioning : INoiseSchedule
 {
     /// <summary>Creates the preconditioning for data of a given standard deviation.</summary>
     /// <param name="sigmaData">Standard deviation of the data, above 0.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="sigmaData"/> is not positive and finite.</exception>
-    public EdmPreconditioning(double sigmaData = 0.5)
+    /// <param name="sigmaMin">Least noise level that the network knows, at least 0.</param>
+    /// <param name="sigmaMax">Greatest noise level that the network knows, above <paramref name="sigmaMin"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="sigmaData"/> is not positive and finite, or the levels are out of order.</exception>
+    public EdmPreconditioning(double sigmaData = 0.5, double sigmaMin = 0, double sigmaMax = double.PositiveInfinity)
     {
+        if (!(sigmaMin >= 0 && sigmaMin < sigmaMax))
+            throw new ArgumentOutOfRangeException(nameof(sigmaMin), sigmaMin, $"Noise levels must be at least 0 and in order; got {sigmaMin} to {sigmaMax}.");
         if (!(sigmaData > 0) || double.IsInfinity(sigmaData))
             throw new ArgumentOutOfRangeException(nameof(sigmaData), sigmaData, "sigmaData must be positive and finite.");
-        SigmaData = sigmaData;
+        (SigmaData, SigmaRange) = (sigmaData, (sigmaMin, sigmaMax));
     }
 
     /// <summary>Standard deviation of the data.</summary>
@@ -44,6 +48,9 @@ public sealed class EdmPreconditioning : INoiseSchedule
     /// <param name="mean">Mean of <c>ln s</c>.</param>
     /// <param name="std">Standard deviation of <c>ln s</c>.</param>
     public static double TrainingSigma(double normal, double mean = -1.2, double std = 1.2) => Math.Exp(mean + std * normal);
+
+    /// <inheritdoc/>
+    public (double Least, double Greatest) SigmaRange { get; }
 
     /// <inheritdoc/>
     public double TimestepAt(double logSnr) => -logSnr / 8;

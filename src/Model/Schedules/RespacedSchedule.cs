@@ -40,20 +40,17 @@ public sealed class RespacedSchedule
     /// <summary>The original timestep of each step of <see cref="Chain"/>, increasing.</summary>
     public ImmutableArray<int> TimestepMap { get; }
 
-    /// <summary>What the network receives at step <paramref name="j"/>: the original index, rescaled to a range of 1000 if asked.</summary>
+    /// <summary>What the network receives at step <paramref name="j"/>: the original index, rescaled where the original schedule is.</summary>
     /// <param name="j">Step of the chain, 0 the least noisy.</param>
-    /// <param name="rescaleTimesteps">Multiply by <c>1000 / T</c>, for networks trained so.</param>
-    public double NetworkTimestep(int j, bool rescaleTimesteps = false) =>
-        rescaleTimesteps ? TimestepMap[j] * (1000.0 / Original.Timesteps) : TimestepMap[j];
+    public double NetworkTimestep(int j) => Original.NetworkTimestep(TimestepMap[j]);
 
     /// <summary>The chain's noise levels, noisiest first, as the samplers take them.</summary>
-    /// <param name="rescaleTimesteps">See <see cref="NetworkTimestep"/>.</param>
-    public NoiseLevel[] Levels(bool rescaleTimesteps = false)
+    public NoiseLevel[] Levels()
     {
         int count = Chain.Timesteps;
         var levels = new NoiseLevel[count];
         for (int j = 0; j < count; j++)
-            levels[count - 1 - j] = NoiseLevel.FromAlphaBar(Original.AlphaBar[TimestepMap[j]], NetworkTimestep(j, rescaleTimesteps));
+            levels[count - 1 - j] = NoiseLevel.FromAlphaBar(Original.AlphaBar[TimestepMap[j]], NetworkTimestep(j));
         return levels;
     }
 }

@@ -76,7 +76,8 @@ internal static class TorchMetadata
             metadata.TryAdd(name, Encoding.UTF8.GetString(bytes.WrittenSpan));
     }
 
-    // False where the value holds anything but plain values, or too many of them.
+    // False where the value holds a tensor or keys that are no names, or too much; what else is not plain (a device, a function, a path object)
+    // is left out of the object that has it.
     private static bool Write(Utf8JsonWriter json, object? value, int depth, ArrayBufferWriter<byte> bytes)
     {
         if (depth > Deepest || bytes.WrittenCount + json.BytesPending > LongestText)
@@ -87,6 +88,7 @@ internal static class TorchMetadata
             case bool truth: json.WriteBooleanValue(truth); return true;
             case long number: json.WriteNumberValue(number); return true;
             case double number when double.IsFinite(number): json.WriteNumberValue(number); return true;
+            case double number: json.WriteStringValue(Text(number)); return true;
             case string text: json.WriteStringValue(text); return true;
             case PickleList list: return WriteList(json, list.Items, depth, bytes);
             case object?[] tuple: return WriteList(json, tuple, depth, bytes);
@@ -112,8 +114,10 @@ internal static class TorchMetadata
         json.WriteStartObject();
         foreach ((object? key, object? value) in dictionary.Items)
         {
-            if (key is not string name)
+            if (key is not string name || value is PickleRecord { Callable: var callable } && callable.StartsWith("torch._utils._rebuild", StringComparison.Ordinal))
                 return false;
+            if (IsForeign(value))
+                continue;
             json.WritePropertyName(name);
             if (!Write(json, value, depth + 1, bytes))
                 return false;
@@ -121,6 +125,15 @@ internal static class TorchMetadata
         json.WriteEndObject();
         return true;
     }
+
+    private static bool IsForeign(object? value) => value switch
+    {
+        null or bool or long or double or string or PickleDict => false,
+        PickleList list => list.Items.Any(IsForeign),
+        object?[] tuple => tuple.Any(IsForeign),
+        PickleRecord record => record.Entries is null && TorchTree.StateOf(record) is null,
+        _ => true,
+    };
 
     private static string? Text(object? value) => value switch
     {
