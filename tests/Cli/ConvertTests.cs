@@ -1,4 +1,5 @@
 using NativeDiffusion.Runtime.Checkpoints;
+using NativeDiffusion.Tests.Model.Published;
 using NativeDiffusion.Tests.Runtime;
 using NUnit.Framework;
 
@@ -27,6 +28,21 @@ internal sealed class ConvertTests : CliFixture
         Assert.That(ToolRun.Of("convert", TorchFileTests.Data("edm.pkl"), result, "--dtype", "bf16", "--prefix", "ema.").ExitCode, Is.Zero);
         using var file = CheckpointFile.Open(result);
         Assert.That(file.Find("model.map_layer0.weight").ToString(), Is.EqualTo("'model.map_layer0.weight' BF16 [6,4]"));
+    }
+
+    [Test]
+    public void What_the_user_says_of_a_network_goes_into_the_new_file()
+    {
+        string plain = PathTo("plain.safetensors"), said = PathTo("said.pt");
+        PublishedFixture.Write(plain, PublishedFixture.Adm);
+        Assert.That(ToolRun.Of("convert", plain, said, "--heads", "2", "--schedule", "cosine", "--diffusion-steps", "4000", "--rescale-timesteps", "yes").ExitCode, Is.Zero);
+        ToolRun info = ToolRun.Of("info", said, "--json");
+        Assert.That(info.Json.GetProperty("config").GetProperty("num_heads").GetInt32(), Is.EqualTo(2), info.Error);
+        Assert.That(info.Json.GetProperty("diffusion").GetProperty("timesteps").GetInt32(), Is.EqualTo(4000));
+        Assert.That(info.Json.GetProperty("diffusion").GetProperty("rescale_timesteps").GetBoolean());
+        Assert.That(info.Json.GetProperty("assumed").EnumerateObject().Select(p => p.Name), Is.EquivalentTo(new[] { "image_size", "use_new_attention_order", "prediction" }));
+        ToolRun.Of("convert", said, PathTo("again.pt"), "--heads", "4").AssertError(1, "declared.num_heads says 2", "num_heads as given says 4");
+        ToolRun.Of("convert", TinyModel(), PathTo("own.pt"), "--heads", "4").AssertError(2, "written by this tool");
     }
 
     [Test]

@@ -1,5 +1,6 @@
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
+using NativeDiffusion.Tests.Model.Published;
 using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Cli;
@@ -95,6 +96,32 @@ internal sealed class SampleTests : CliFixture
         ToolRun run = ToolRun.Of(new CancellationToken(canceled: true), "sample", "--model", TinyModel(), "--out", PathTo("x.png"));
         Assert.That(run, Has.Property("ExitCode").EqualTo(130));
         Assert.That(File.Exists(PathTo("x.png")), Is.False);
+    }
+
+    [Test]
+    public void GuessesOfAPublishedNetworkAreToldAndCanBeSet()
+    {
+        string path = PathTo("adm.safetensors");
+        PublishedFixture.Write(path, PublishedFixture.Adm);
+        string[] sample = ["sample", "--model", path, "--steps", "2", "--out", PathTo("x.npz"), "--image-size", "16", "--attention-order", "legacy", "--prediction", "eps"];
+        ToolRun guessed = ToolRun.Of(sample);
+        Assert.That(guessed.Error, Does.Contain("note: ").And.Contain("num_heads 4 (--heads)").And.Contain("noise_schedule Linear (--schedule)"));
+        ToolRun said = ToolRun.Of([.. sample, "--heads", "2", "--schedule", "cosine", "--diffusion-steps", "4000", "--rescale-timesteps", "no"]);
+        Assert.That((said.ExitCode, said.Error.Contains("note: ")), Is.EqualTo((0, false)), said.Error);
+        ToolRun info = ToolRun.Of("info", path);
+        Assert.That(info.Output, Does.Contain("diffusion.schedule").And.Contain("diffusion.timesteps").And.Contain("assumed.num_heads").And.Contain("a guess").And.Contain("--heads says otherwise"));
+        ToolRun.Of([.. sample, "--null-class", "yes"]).AssertError(1, "without classes");
+        ToolRun.Of("sample", "--model", TinyModel(), "--heads", "2", "--out", PathTo("x.npz")).AssertError(1, "says all of its network");
+    }
+
+    [Test]
+    public void InfoKnowsMetadataOfOthersFromOurs()
+    {
+        string path = PathTo("other.safetensors");
+        PublishedFixture.Write(path, PublishedFixture.Adm with { InChannels = 6, OutChannels = 3 }, new Dictionary<string, string> { ["format"] = "pt", ["architecture"] = "unet", ["state"] = "x" });
+        ToolRun info = ToolRun.Of("info", path);
+        Assert.That(info.Output, Does.Contain("upsampler").And.Contain("file.architecture").And.Contain("adm_unet"), info.Error);
+        ToolRun.Of("sample", "--model", path, "--out", PathTo("x.png")).AssertError(1, "upsampler", "small picture");
     }
 
     [Test]

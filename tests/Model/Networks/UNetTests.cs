@@ -39,7 +39,7 @@ public sealed class UNetTests
             ImageSize = 16, ModelChannels = 32, NormGroups = 32, NumHeads = 1, NumResBlocks = blocks, ResblockUpdown = updown, ConvResample = convolutions || updown || levels == 1,
             ChannelMult = levels == 1 ? [2] : [1, 1, 2], AttentionResolutions = levels == 1 ? [] : [2], UseScaleShiftNorm = updown, NumClasses = convolutions ? null : 3,
         };
-        var expected = config with { ResblockUpdown = updown && levels > 1, ImageSize = levels == 1 ? 8 : 16, NumHeadChannels = levels == 1 ? 64 : null };
+        var expected = config with { ResblockUpdown = updown && levels > 1, ImageSize = levels == 1 ? 8 : 16, NumHeads = 4 };
         using var kernels = new CpuKernels(1);
         using var parameters = new Parameters(kernels);
         new UNet(config).Declare(parameters);

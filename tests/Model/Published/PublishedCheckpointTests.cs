@@ -1,8 +1,6 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
-using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Published;
-using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
 using NativeDiffusion.Tests.Reference;
 using NUnit.Framework;
@@ -62,35 +60,6 @@ internal sealed class PublishedCheckpointTests
         SafetensorsWriter.Write(path, entries);
         Assert.That(() => DiffusionModel.Load(path, kernels), Throws.TypeOf<CheckpointException>().With.Message.Contains("ADM U-Net")
             .And.Message.Contains("'output_blocks.1.0.in_layers.0.weight' [").And.Message.Contains("; and 8 more"));
-    }
-
-    [TestCase("EDMPrecond", NoiseScheduleKind.Edm)]
-    [TestCase("VPPrecond", NoiseScheduleKind.VpSde)]
-    [TestCase("VEPrecond", NoiseScheduleKind.VeSde)]
-    [TestCase("iDDPMPrecond", NoiseScheduleKind.Iddpm)]
-    public void AnEdmPickleSaysWhatItsTensorsDoNot(string className, NoiseScheduleKind schedule)
-    {
-        var config = new SongUNetConfig { ImgResolution = 8, ModelChannels = 8, ChannelMult = [1, 2], NumBlocks = 1, AttnResolutions = [], LabelDim = 3 };
-        using var kernels = new CpuKernels(1);
-        using var parameters = new Parameters(kernels);
-        config.CreateNetwork().Declare(parameters);
-        string path = Path.Combine(TestContext.CurrentContext.WorkDirectory, "edm-pickle.safetensors");
-        void Write(string filter) => SafetensorsWriter.Write(path, WeightFile.Entries(parameters, kernels, "ema.model.", DType.F32), new Dictionary<string, string>
-        {
-            ["ema.class_name"] = className,
-            ["ema.init_kwargs.label_dropout"] = "0.2",
-            ["ema.init_kwargs.sigma_data"] = "0.25",
-            ["ema.init_kwargs.resample_filter"] = filter,
-            ["other.class_name"] = "SomethingElse",
-        });
-        Write("[1,2,2,1]");
-        using (var model = DiffusionModel.Load(path, kernels))
-        {
-            Assert.That((model.Settings.Schedule, model.Settings.SigmaData, model.Settings.NullClass, model.NullLabel), Is.EqualTo((schedule, 0.25, true, 3)));
-            Assert.That(((SongUNetConfig)model.Network.Config).ResampleFilter, Is.EqualTo(new[] { 1.0, 2, 2, 1 }));
-        }
-        Write("[1,2,2");
-        Assert.That(() => DiffusionModel.Load(path, kernels), Throws.TypeOf<CheckpointException>().With.Message.Contains("constructor arguments"));
     }
 
     [Test]

@@ -79,9 +79,10 @@ internal sealed class DiscreteScheduleTests
     public void NetworkSeesOriginalTimesteps()
     {
         RespacedSchedule r = DiscreteSchedule.Cosine(400).Respace([0, 100, 399]);
-        NoiseLevel[] plain = r.Levels(), rescaled = r.Levels(rescaleTimesteps: true);
+        NoiseLevel[] plain = r.Levels(), rescaled = r.Original.WithTimesteps(rescaled: true).Respace([0, 100, 399]).Levels();
         Assert.That(plain.Select(l => l.Timestep), Is.EqualTo(new double[] { 399, 100, 0 }));
         Assert.That(rescaled.Select(l => l.Timestep), Is.EqualTo(new double[] { 997.5, 250, 0 }));
+        Assert.That(r.Original.WithTimesteps(rescaled: true).TimestepAt(r.Original.LogSnr[100]), Is.EqualTo(250).Within(1e-9));
         Assert.That(plain[1].Alpha, Is.EqualTo(r.Original.Alpha(100)));
     }
 
