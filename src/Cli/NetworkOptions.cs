@@ -13,8 +13,8 @@ internal sealed class NetworkOptions
     private readonly Option<int?> _heads = CliOptions.OptionalInteger("--heads", "N", "Published checkpoints: attention heads (ADM, DiT).", 1, 4096);
     private readonly Option<int?> _headChannels = CliOptions.OptionalInteger("--head-channels", "N", "Published checkpoints: channels of an attention head, instead of --heads (ADM).", 1, 8192);
 
-    private readonly Option<bool?> _attentionOrder = CliOptions.OptionalChoice<bool>(
-        "--attention-order", "Published checkpoints: order of the channels of qkv (ADM).", [("legacy", false), ("new", true)], Preset);
+    private readonly Option<Answer?> _attentionOrder = CliOptions.OptionalChoice<Answer>(
+        "--attention-order", "Published checkpoints: order of the channels of qkv (ADM).", [("legacy", Answer.No), ("new", Answer.Yes)], Preset);
 
     private readonly Option<int?> _imageSize = CliOptions.OptionalInteger("--image-size", "N", "Published checkpoints: height and width of the images (ADM).", 1, 4096);
 
@@ -27,14 +27,21 @@ internal sealed class NetworkOptions
 
     private readonly Option<int?> _timesteps = CliOptions.OptionalInteger("--diffusion-steps", "N", "Published checkpoints: timesteps of the training (ADM, DiT).", 1, 1_000_000);
 
-    private readonly Option<bool?> _rescale = CliOptions.OptionalChoice<bool>(
-        "--rescale-timesteps", "Published checkpoints: whether the network receives timesteps times 1000 / N, as improved-diffusion's of 4,000 steps.", [("yes", true), ("no", false)], Preset);
+    private readonly Option<Answer?> _rescale = CliOptions.OptionalChoice<Answer>(
+        "--rescale-timesteps", "Published checkpoints: whether the network receives timesteps times 1000 / N, as improved-diffusion's of 4,000 steps.", [("yes", Answer.Yes), ("no", Answer.No)], Preset);
 
     private readonly Option<PredictionType?> _prediction = CliOptions.OptionalChoice<PredictionType>(
         "--prediction", "Published checkpoints: what the network predicts (ADM, DiT).", [("eps", PredictionType.Eps), ("x0", PredictionType.X0), ("v", PredictionType.V)], Preset);
 
-    private readonly Option<bool?> _nullClass = CliOptions.OptionalChoice<bool>(
-        "--null-class", "Published checkpoints: whether the last label is the null class, or, of EDM's, the network knows labels of zeros.", [("yes", true), ("no", false)], Preset);
+    private readonly Option<Answer?> _nullClass = CliOptions.OptionalChoice<Answer>(
+        "--null-class", "Published checkpoints: whether the last label is the null class, or, of EDM's, the network knows labels of zeros.", [("yes", Answer.Yes), ("no", Answer.No)], Preset);
+
+    // The parser takes an option of truth values for a flag.
+    private enum Answer
+    {
+        No,
+        Yes,
+    }
 
     private IReadOnlyList<(string Setting, Option Option)> All =>
     [
@@ -53,13 +60,13 @@ internal sealed class NetworkOptions
     {
         NumHeads = parsed.GetValue(_heads),
         NumHeadChannels = parsed.GetValue(_headChannels),
-        UseNewAttentionOrder = parsed.GetValue(_attentionOrder),
+        UseNewAttentionOrder = Truth(parsed.GetValue(_attentionOrder)),
         ImageSize = parsed.GetValue(_imageSize),
         Schedule = parsed.GetValue(_schedule),
         Timesteps = parsed.GetValue(_timesteps),
-        RescaleTimesteps = parsed.GetValue(_rescale),
+        RescaleTimesteps = Truth(parsed.GetValue(_rescale)),
         Prediction = parsed.GetValue(_prediction),
-        NullClass = parsed.GetValue(_nullClass),
+        NullClass = Truth(parsed.GetValue(_nullClass)),
     };
 
     /// <summary>What was taken for granted of a network, in a word or two.</summary>
@@ -78,4 +85,6 @@ internal sealed class NetworkOptions
             All.FirstOrDefault(o => o.Setting == a.Setting).Option is { } option ? $"{a.Setting} {a.Value} ({option.Name})" : $"{a.Setting} {a.Value}")];
         return guesses.Length == 0 ? null : $"note: {path} does not say all of its network; guessed: {string.Join(", ", guesses)}.";
     }
+
+    private static bool? Truth(Answer? answer) => answer is null ? null : answer == Answer.Yes;
 }

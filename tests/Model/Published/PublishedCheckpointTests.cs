@@ -39,7 +39,7 @@ internal sealed class PublishedCheckpointTests
     [TestCase("resnet_basic", "resnet")]
     public void SmallNetworksAreRecognisedBehindAPrefix(string file, string architecture)
     {
-        using var checkpoint = CheckpointFile.Open(ReferenceCase.All.First(c => c.Name == file).Path);
+        using var checkpoint = CheckpointFile.Open(ReferenceCase.All.First(c => Path.GetFileName(c.Path) == file + ".safetensors").Path);
         var found = PublishedCheckpoint.Recognise(checkpoint);
         Assert.That(found, Is.Not.Null);
         using (Assert.EnterMultipleScope())
