@@ -1,7 +1,6 @@
 using System.CommandLine;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Published;
-using NativeDiffusion.Model.Schedules;
 
 namespace NativeDiffusion.Cli;
 
