@@ -2,7 +2,7 @@ using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Published;
-using NativeDiffusion.Model.Schedules;
+using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Runtime.Checkpoints;
 using NUnit.Framework;
 
@@ -156,6 +156,20 @@ internal sealed class StatedSettingsTests
         (string, string)[] metadata = [("architecture", architecture), ("config", config), ("diffusion", "x"), ("epoch", "3")];
         using var model = Load(PublishedFixture.Adm, format is null ? metadata : [("format", format), .. metadata]);
         Assert.That(model.Network.Config.ImageSize, Is.EqualTo(16));
+    }
+
+    [Test]
+    public void Our_own_files_declare_rescaled_timesteps()
+    {
+        using var kernels = new CpuKernels(1);
+        foreach (bool rescaled in new[] { false, true })
+        {
+            using (var model = new DiffusionModel(PublishedFixture.Adm, new DiffusionSettings { Timesteps = 4000, RescaleTimesteps = rescaled }, kernels)) model.Save(File);
+            using var loaded = DiffusionModel.Load(File, kernels);
+            var table = new SamplerSettings { Kind = SamplerKind.Ancestral, Steps = 4, Spacing = SpacingKind.Section }.Build(loaded);
+            Assert.That(table.Rows[0].Timestep, Is.EqualTo(rescaled ? 999.75 : 3999).Within(1e-9));
+        }
+        Assert.That(() => DiffusionModel.Load(File, kernels, settings: new PublishedSettings { NumHeads = 2 }), Throws.TypeOf<CheckpointException>().With.Message.Contains("says all of its network"));
     }
 
     [Test]
