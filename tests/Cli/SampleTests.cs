@@ -105,7 +105,7 @@ internal sealed class SampleTests : CliFixture
         PublishedFixture.Write(path, PublishedFixture.Adm);
         string[] sample = ["sample", "--model", path, "--steps", "2", "--out", PathTo("x.npz"), "--image-size", "16", "--attention-order", "legacy", "--prediction", "eps"];
         ToolRun guessed = ToolRun.Of(sample);
-        Assert.That(guessed.Error, Does.Contain("note: ").And.Contain("num_heads 4 (--heads)").And.Contain("noise_schedule Linear (--schedule)"));
+        Assert.That(guessed.Error, Does.Contain("note: ").And.Contain("num_heads 4 (--heads)").And.Contain("noise_schedule linear (--schedule)"));
         ToolRun said = ToolRun.Of([.. sample, "--heads", "2", "--schedule", "cosine", "--diffusion-steps", "4000", "--rescale-timesteps", "no"]);
         Assert.That((said.ExitCode, said.Error.Contains("note: ")), Is.EqualTo((0, false)), said.Error);
         ToolRun info = ToolRun.Of("info", path);

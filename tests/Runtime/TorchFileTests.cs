@@ -65,6 +65,14 @@ public sealed class TorchFileTests
     }
 
     [Test]
+    public void Settings_are_read_without_what_is_not_plain()
+    {
+        byte[] pickle = TorchBytes.Pickle("}X\u0004\0\0\0args}(X\u0009\0\0\0num_headsK\u0002X\u0006\0\0\0devicectorch\ndevice\n(X\u0003\0\0\0cputRX\u0009\0\0\0sigma_maxG\u007f\u00f0\0\0\0\0\0\0us");
+        using var file = TorchBytes.Open(pickle);
+        Assert.That(file.Metadata["args"], Is.EqualTo("""{"num_heads":2,"sigma_max":"Infinity"}"""));
+    }
+
+    [Test]
     public void A_view_renames_and_leaves_out()
     {
         using var file = CheckpointFile.Open(Data("torch_training.pt"));

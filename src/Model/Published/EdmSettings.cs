@@ -89,7 +89,7 @@ internal static class EdmSettings
         {
             if (wanted is not (NoiseScheduleKind.Edm or NoiseScheduleKind.VpSde or NoiseScheduleKind.VeSde or NoiseScheduleKind.Iddpm))
                 throw stated.Wrong($"{given.Place} says '{given.Value}'; the preconditionings of EDM's networks are edm, vp_sde, ve_sde and iddpm.");
-            if (named is not null && named.Value != wanted) throw stated.Contradiction(given, $"{named.Place} says {named.Value}");
+            if (named is not null && named.Value != wanted) throw stated.Contradiction(given, $"{named.Place} says it is {named.Value}");
             named ??= new Stated<NoiseScheduleKind>(wanted, given.Place, given.ByUser);
         }
         return stated.Or(named, "noise_schedule", NoiseScheduleKind.Edm);

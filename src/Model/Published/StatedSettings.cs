@@ -184,6 +184,7 @@ internal sealed class StatedSettings
         ImmutableArray<double> list => "[" + string.Join(", ", list.Select(v => v.ToString(CultureInfo.InvariantCulture))) + "]",
         bool truth => truth ? "true" : "false",
         string text => CheckpointException.Quote(text),
+        Enum name => JsonNamingPolicy.KebabCaseLower.ConvertName(name.ToString()),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "",
     };
