@@ -57,6 +57,7 @@ internal sealed record CheckpointFacts
             Metadata =
             [
                 .. published is null ? [] : Describe(published, options),
+                .. architecture is not null && ModelMetadata.IsNetwork(architecture) && SettingsOf(file) is { } settings ? Trained(settings) : [],
                 .. file.Metadata.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => KeyValuePair.Create(own ? m.Key : "file." + m.Key, Parse(m.Value))),
             ],
         };
@@ -70,6 +71,29 @@ internal sealed record CheckpointFacts
         if (published.SettingsJson is { } settings) yield return new("diffusion", Parse(settings));
         if (published.Assumptions.Count > 0)
             yield return new("assumed", JsonSerializer.SerializeToElement(published.Assumptions.ToDictionary(a => a.Setting, options.Describe)));
+        if (published.Settings is null || published.IsUpsampler) yield break;
+        foreach (var fact in Trained(published.Settings)) yield return fact;
+    }
+
+    // Settings that cannot be used are shown as they are.
+    private static DiffusionSettings? SettingsOf(CheckpointFile file)
+    {
+        try
+        {
+            return ModelMetadata.Parse<DiffusionSettings>(file, ModelMetadata.SettingsKey);
+        }
+        catch (CheckpointException)
+        {
+            return null;
+        }
+    }
+
+    // What the settings have as numbers of labels, in words.
+    private static IEnumerable<KeyValuePair<string, object>> Trained(DiffusionSettings settings)
+    {
+        yield return new("guidance", settings.WhyUnguided is { } why ? "none: " + why : "classifier-free, by the null class");
+        string[] classes = [.. settings.ClassNames.Where((_, label) => !settings.IsTrained(label))];
+        if (classes.Length > 0) yield return new("never_trained", classes.Length == settings.ClassNames.Length ? "every class" : string.Join(", ", classes));
     }
 
     private static object Parse(string text)

@@ -85,12 +85,10 @@ internal sealed class SampleOutput(string path, SampleFormat format, SampleSelec
         int row = first.Pixels.Length;
         byte[] pixels = new byte[checked(row * Images.Count)];
         for (int i = 0; i < Images.Count; i++) Images[i].Pixels.CopyTo(pixels.AsMemory(i * row));
-        long[] labels = [.. selection.Requests.Select(r => (long)Math.Max(r.Label, 0))];
-        NpzWriter.Write(path,
-        [
-            ("arr_0", NpyArray.From(pixels, Images.Count, first.Height, first.Width, first.Channels)),
-            ("arr_1", NpyArray.From(labels, Images.Count)),
-        ]);
+        var images = ("arr_0", NpyArray.From(pixels, Images.Count, first.Height, first.Width, first.Channels));
+        long[] labels = [.. selection.Requests.Select(r => (long)r.Label)];
+        // Images drawn without condition have no labels to write.
+        NpzWriter.Write(path, labels.All(label => label >= 0) ? [images, ("arr_1", NpyArray.From(labels, Images.Count))] : [images]);
     }
 
     // Class names come from files, so they may hold anything.

@@ -37,17 +37,16 @@ internal sealed class SampleSelection
     public IReadOnlyList<SampleRequest> Requests { get; }
 
     /// <summary>Interprets the options for a model.</summary>
-    /// <exception cref="UsageException">A class that the model has not, or guidance for a model without classes.</exception>
+    /// <exception cref="UsageException">A class that the model has not or was not trained for, or guidance that it was not trained for.</exception>
     public static SampleSelection Create(DiffusionModel model, string? classes, int count, double[]? strengths, double[]? scales, bool grid)
     {
-        bool conditional = model.IsConditional, guided = strengths is not null || scales is not null;
-        if (!conditional && (guided || classes is not null))
-            throw new UsageException("This model was trained without classes: --classes, --w and --scale do not apply to it.");
-        if (guided && model.NullLabel < 0)
-            throw new UsageException("This model was trained without a null class: it follows its classes, but --w and --scale cannot guide it.");
-        double[] defaultStrengths = model.NullLabel < 0 ? [0] : model.Settings.GuidanceScale is { } s ? [s - 1] : grid ? [0, 0.5, 1, 2, 4] : [2];
-        var names = model.Settings.ClassNames;
-        var chosen = !conditional ? [("sample", -1)] : classes is null && names.Length > MostClasses ? Spread(names) : ParseClasses(classes ?? "all", names);
+        string? unguided = model.Settings.WhyUnguided;
+        bool conditional = model.Settings.TrainedClasses.Any();
+        if (unguided is not null && (strengths?.Any(w => w != 0) == true || scales?.Any(s => s != 1) == true))
+            throw new UsageException($"{unguided} --w and --scale cannot guide it: leave them out, or give --w 0 (which is --scale 1).");
+        if (!conditional && classes is not null) throw new UsageException($"{unguided} Leave out --classes.");
+        double[] defaultStrengths = unguided is not null ? [0] : model.Settings.GuidanceScale is { } s ? [s - 1] : grid ? [0, 0.5, 1, 2, 4] : [2];
+        var chosen = conditional ? ChooseClasses(classes, model.Settings) : [("sample", -1)];
         long images = (long)chosen.Count * count * (scales ?? strengths ?? defaultStrengths).Length;
         if (images > Array.MaxLength / 64) throw new UsageException($"{images} images are too many for one run; use a smaller --count.");
         if (scales is not null)
@@ -56,10 +55,14 @@ internal sealed class SampleSelection
         return new SampleSelection(chosen, [.. w.Select(x => new GuidanceStrength(x))], [.. w.Select(x => Name("w", x))], count);
     }
 
-    /// <summary>Some classes by number, at strengths w.</summary>
-    public static SampleSelection Of(DiffusionModel model, IEnumerable<int> labels, int count, double[] strengths) =>
-        new([.. labels.Select(label => (model.Settings.ClassNames[label], label))], [.. strengths.Select(w => new GuidanceStrength(w))],
-            [.. strengths.Select(w => Name("w", w))], count);
+    /// <summary>One image of each of the first classes at strengths w, as far as the model was trained for them.</summary>
+    public static SampleSelection Preview(DiffusionModel model, int mostClasses, double[] strengths)
+    {
+        var settings = model.Settings;
+        (string, int)[] classes = [.. settings.TrainedClasses.Take(mostClasses).Select(label => (settings.ClassNames[label], label))];
+        double[] w = settings.WhyUnguided is null ? strengths : [0];
+        return new SampleSelection(classes.Length > 0 ? classes : [("sample", -1)], [.. w.Select(x => new GuidanceStrength(x))], [.. w.Select(x => Name("w", x))], 1);
+    }
 
     // Strengths share their noise, so that a row of the grid shows what guidance does; and a class has the same images whatever other
     // classes are drawn, and however many.
@@ -67,12 +70,21 @@ internal sealed class SampleSelection
 
     private static string Name(string prefix, double value) => prefix + value.ToString(CultureInfo.InvariantCulture);
 
-    private static List<(string Name, int Label)> Spread(IReadOnlyList<string> names) =>
-        [.. Enumerable.Range(0, SpreadClasses).Select(i => i * names.Count / SpreadClasses).Select(label => (names[label], label))];
+    private static List<(string Name, int Label)> ChooseClasses(string? text, DiffusionSettings settings)
+    {
+        var names = settings.ClassNames;
+        int[] trained = [.. settings.TrainedClasses];
+        if (text is null && trained.Length > MostClasses) trained = [.. Enumerable.Range(0, SpreadClasses).Select(i => trained[i * trained.Length / SpreadClasses])];
+        if (text is null or "all") return [.. trained.Select(label => (names[label], label))];
+        var chosen = ParseClasses(text, names);
+        foreach (var (name, label) in chosen)
+            if (!settings.IsTrained(label))
+                throw new UsageException($"--classes: the class '{name}' was never trained: the training had no image of it. This model was trained for {Listing([.. trained.Select(t => names[t])])}.");
+        return chosen;
+    }
 
     private static List<(string Name, int Label)> ParseClasses(string text, IReadOnlyList<string> names)
     {
-        if (text == "all") return [.. names.Select((name, label) => (name, label))];
         return [.. text.Split(',').Select(part =>
         {
             string wanted = part.Trim();

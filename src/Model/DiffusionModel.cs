@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Published;
@@ -10,13 +11,14 @@ namespace NativeDiffusion.Model;
 public sealed class DiffusionModel : IDisposable
 {
     private readonly bool _ownsKernels;
+    private bool _isNew;
 
     /// <summary>A new model with randomly initialised weights.</summary>
-    /// <param name="network">The architecture. A conditional network has one class more than <paramref name="settings"/> has names: the null class, last.</param>
+    /// <param name="network">The architecture, one of this library's or your own. A conditional network has one class more than <paramref name="settings"/> has names: the null class, last.</param>
     /// <param name="settings">Noise levels, prediction, classes.</param>
     /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
     /// <param name="seed">Seed of the initial weights.</param>
-    /// <exception cref="ArgumentException">Network and settings do not fit together.</exception>
+    /// <exception cref="ArgumentException">Network and settings do not fit together, or a network of your own has a configuration that JSON cannot hold.</exception>
     public DiffusionModel(INetworkConfig network, DiffusionSettings settings, IKernels? kernels = null, ulong seed = 0)
         : this(network, settings, kernels, seed, initialise: true) { }
 
@@ -28,8 +30,13 @@ public sealed class DiffusionModel : IDisposable
                 $"A model of {settings.ClassNames.Length} classes needs a network with num_classes {(expected == 0 ? "absent" : expected)} ({(settings.NullClass ? "the null class included" : "without a null class")}); it has {network.NumClasses?.ToString() ?? "none"}.");
         if (network.OutChannels != network.InChannels && network.OutChannels != 2 * network.InChannels)
             throw new ArgumentException($"out_channels is in_channels ({network.InChannels}), or twice as many when the variance is learned; got {network.OutChannels}.");
-        Network = network.Create();
-        Settings = settings;
+        if (settings.UntrainedLabels.Any(label => label < 0 || label >= expected))
+            throw new ArgumentException($"The untrained labels are among the network's 0 to {expected - 1}; got {string.Join(", ", settings.UntrainedLabels)}.");
+        ModelMetadata.RequireSavable(network);
+        (Config, Network, Settings, _isNew) = (network, network.Create(), settings, initialise);
+        var made = Network.Config;
+        if ((made.ImageSize, made.InChannels, made.OutChannels, made.NumClasses) != (network.ImageSize, network.InChannels, network.OutChannels, network.NumClasses))
+            throw new ArgumentException($"The network that {network.GetType().Name}.Create makes has another size, other channels or classes than the configuration it was made from.");
         _ownsKernels = kernels is null;
         Kernels = kernels ?? new CpuKernels();
         Parameters = new Parameters(Kernels);
@@ -40,8 +47,8 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>The architecture.</summary>
     public IDiffusionNetwork Network { get; }
 
-    /// <summary>Noise levels, prediction, classes.</summary>
-    public DiffusionSettings Settings { get; }
+    /// <summary>Noise levels, prediction, classes; and, of a trained model, which labels were never trained.</summary>
+    public DiffusionSettings Settings { get; private set; }
 
     /// <summary>The device.</summary>
     public IKernels Kernels { get; }
@@ -55,8 +62,8 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>Whether the network takes labels.</summary>
     public bool IsConditional => Network.Config.NumClasses is not null;
 
-    /// <summary>Label of the null class, the network's last; -1 if it has none.</summary>
-    public int NullLabel => Settings.NullClass && Network.Config.NumClasses is { } labels ? labels - 1 : -1;
+    /// <summary>Label of the null class, the network's last; -1 if it has none, or one that no training has shown it.</summary>
+    public int NullLabel => IsConditional && Settings.NullClass && Settings.IsTrained(Settings.ClassNames.Length) ? Settings.ClassNames.Length : -1;
 
     /// <summary>Whether the network also predicts the variance.</summary>
     public bool LearnsVariance => Network.Config.OutChannels == 2 * Network.Config.InChannels;
@@ -66,20 +73,23 @@ public sealed class DiffusionModel : IDisposable
     /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
     /// <param name="weights">Which weights of the file.</param>
     /// <param name="settings">Of a published checkpoint, what is known of its network that the file does not say.</param>
+    /// <param name="network">For a network of the caller's own: what the model was made from. Left out for this library's, which the file describes.</param>
     /// <exception cref="CheckpointException">
     /// The file is damaged or does not hold such a model, or what is said of its network contradicts itself; the message names file, key and values.
     /// </exception>
-    public static DiffusionModel Load(string path, IKernels? kernels = null, WeightChoice weights = WeightChoice.Average, PublishedSettings? settings = null)
+    public static DiffusionModel Load(string path, IKernels? kernels = null, WeightChoice weights = WeightChoice.Average, PublishedSettings? settings = null, INetworkConfig? network = null)
     {
         using var file = CheckpointFile.Open(path);
         bool own = ModelMetadata.IsIn(file);
         if (own && settings is not null) throw new CheckpointException($"{path}: was written by this library and says all of its network; nothing can be added to it.");
         var published = own ? null : weights == WeightChoice.Raw ? PublishedCheckpoint.RequireRaw(file, settings) : PublishedCheckpoint.Require(file, settings);
-        var (network, diffusion) = published is null ? ModelMetadata.Read(file) : published.DiffusionModel(path);
+        if (published is not null && network is not null)
+            throw new CheckpointException($"{path}: is a published checkpoint of the architecture {published.Architecture}, which is known; leave its network out.");
+        var (config, diffusion) = published is null ? ModelMetadata.Read(file, network) : published.DiffusionModel(path);
         DiffusionModel model;
         try
         {
-            model = new DiffusionModel(network, diffusion, kernels, 0, initialise: false) { Assumptions = published?.Assumptions ?? [] };
+            model = new DiffusionModel(config, diffusion, kernels, 0, initialise: false) { Assumptions = published?.Assumptions ?? [] };
         }
         catch (Exception e) when (e is ArgumentException or OverflowException)
         {
@@ -106,14 +116,47 @@ public sealed class DiffusionModel : IDisposable
         bool hasRaw = file.Metadata.GetValueOrDefault(ModelMetadata.WeightsKey) != ModelMetadata.AveragedWeights;
         if (weights == WeightChoice.Raw && !hasRaw)
             throw new CheckpointException($"{file.Name}: holds averaged weights only; the raw ones are in the training checkpoint.");
+        ImmutableArray<int> untrained = ModelMetadata.IsIn(file) ? ModelMetadata.Parse<DiffusionSettings>(file, ModelMetadata.SettingsKey).UntrainedLabels : [];
         WeightFile.Read(file, weights == WeightChoice.Average && hasAverage ? WeightFile.AveragePrefix : "", Parameters, Kernels);
+        (Settings, _isNew) = (Settings with { UntrainedLabels = untrained }, false);
     }
 
     /// <summary>Writes the weights as the model to share: one tensor per parameter under its published name, and the settings as metadata.</summary>
     /// <param name="path">Written beside and moved into place.</param>
     /// <param name="type">F32 or, half the size, F16.</param>
     public void Save(string path, DType type = DType.F32) =>
-        SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Kernels, "", type), ModelMetadata.Write(Network.Config, Settings));
+        SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Kernels, "", type), ModelMetadata.Write(Config, Settings));
+
+    /// <summary>What the network was made from.</summary>
+    internal INetworkConfig Config { get; }
+
+    /// <summary>Notes which labels a training shows; those that none has shown stay what the seed made of them.</summary>
+    internal void NoteTraining(HashSet<int> shown)
+    {
+        IEnumerable<int> untrained = _isNew ? Enumerable.Range(0, Config.NumClasses ?? 0) : Settings.UntrainedLabels;
+        Settings = Settings with { UntrainedLabels = [.. untrained.Where(label => !shown.Contains(label))] };
+        _isNew = false;
+    }
+
+    /// <summary>Checks what is asked of a sample: its label, -1 for none, and its guidance scale.</summary>
+    /// <exception cref="ArgumentException">The model does not know them, or was not trained for them.</exception>
+    internal void RequireKnown(int label, double scale)
+    {
+        int classes = Settings.ClassNames.Length;
+        if (label < -1 || label >= classes)
+            throw new ArgumentException(classes == 0
+                ? $"The model is unconditional: its label is -1; got {label}."
+                : $"Label {label} is not one of the model's classes 0 to {classes - 1} (or -1 for no condition).");
+        if (!double.IsFinite(scale)) throw new ArgumentException($"A guidance scale is a finite number; got {scale}.");
+        if (label >= 0 && !Settings.IsTrained(label))
+            throw new ArgumentException(Settings.TrainedClasses.Any()
+                ? $"Class {label} ('{Settings.ClassNames[label]}') was never trained: the training had no image of it. Ask for another class."
+                : $"{Settings.WhyUnguided} A sample has the label -1; got {label}.");
+        if (label < 0 && scale != 1) throw new ArgumentException($"A sample without condition has nothing to be guided by: its scale is 1 (strength 0); got {scale}.");
+        if (classes > 0 && NullLabel < 0 && (label < 0 || scale != 1))
+            throw new ArgumentException(
+                $"{Settings.WhyUnguided} So a sample has a label and is not guided without a classifier: its scale is 1 (strength 0); got label {label}, scale {scale}.");
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -80,6 +80,12 @@ public sealed record DiffusionSettings
     /// <summary>Whether the network's last label is the null class, so that it can be guided without a classifier. Unused without classes.</summary>
     public bool NullClass { get; init; } = true;
 
+    /// <summary>
+    /// Labels of the network (the null class has the one behind the last class's) that no training has ever shown it: what it says of them is chance, so that they
+    /// cannot be asked for. <see cref="Training.Trainer"/> notes them: the null class where no label was hidden, all classes where every label was, a class without images.
+    /// </summary>
+    public ImmutableArray<int> UntrainedLabels { get; init; } = [];
+
     /// <summary>How to sample unless told otherwise; null for the general default.</summary>
     public SamplerSettings? Sampler { get; init; }
 
@@ -98,6 +104,16 @@ public sealed record DiffusionSettings
     /// <summary>Height and width of the data, when the network's image size pads them.</summary>
     public int? DataSize { get; init; }
 
+    /// <summary>Labels of the classes that may be asked for.</summary>
+    internal IEnumerable<int> TrainedClasses => Enumerable.Range(0, ClassNames.Length).Where(IsTrained);
+
+    /// <summary>Why samples cannot be guided without a classifier, as a sentence; null where they can.</summary>
+    internal string? WhyUnguided => ClassNames.Length == 0 ? "The model is unconditional."
+        : !TrainedClasses.Any() ? "None of the model's classes was ever trained: its training hid every label (null probability 1)."
+        : !NullClass ? "The model has no null class."
+        : !IsTrained(ClassNames.Length) ? "The model has no null class to be guided by: it was never trained, for no label was hidden (null probability 0)."
+        : null;
+
     /// <summary>How the network's output becomes the clean sample.</summary>
     internal Parameterization Parameterization => Schedule switch
     {
@@ -108,6 +124,9 @@ public sealed record DiffusionSettings
 
     /// <summary>Whether the levels are EDM's sigmas rather than timesteps or u.</summary>
     internal bool HasSigmas => Schedule is NoiseScheduleKind.Edm or NoiseScheduleKind.VpSde or NoiseScheduleKind.VeSde or NoiseScheduleKind.Iddpm;
+
+    /// <summary>Whether a label of the network was trained, as far as is known.</summary>
+    internal bool IsTrained(int label) => !UntrainedLabels.Contains(label);
 
     /// <summary>The schedule, of whatever kind.</summary>
     public INoiseSchedule NoiseSchedule() => Schedule switch

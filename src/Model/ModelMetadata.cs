@@ -14,6 +14,10 @@ internal static class ModelMetadata
     public const string NetworkKey = "config";
     public const string SettingsKey = "diffusion";
 
+    /// <summary>The architecture of networks that are not this library's; <see cref="NetworkTypeKey"/> then has the name of the configuration's type.</summary>
+    public const string OwnArchitecture = "custom";
+    public const string NetworkTypeKey = "network_type";
+
     /// <summary>Present, with the value <see cref="AveragedWeights"/>, where the tensors under the published names are a moving average.</summary>
     public const string WeightsKey = "weights";
     public const string AveragedWeights = "average";
@@ -32,20 +36,54 @@ internal static class ModelMetadata
         WriteIndented = false,
     };
 
-    public static Dictionary<string, string> Write(INetworkConfig network, DiffusionSettings settings) => new()
+    public static Dictionary<string, string> Write(INetworkConfig network, DiffusionSettings settings)
     {
-        [FormatKey] = Format,
-        [ArchitectureKey] = Architectures.First(a => a.Value == network.GetType()).Key,
-        [NetworkKey] = JsonSerializer.Serialize(network, network.GetType(), Json),
-        [SettingsKey] = JsonSerializer.Serialize(settings, Json),
-    };
+        string architecture = ArchitectureOf(network);
+        var metadata = new Dictionary<string, string>
+        {
+            [FormatKey] = Format,
+            [ArchitectureKey] = architecture,
+            [NetworkKey] = Text(network),
+            [SettingsKey] = JsonSerializer.Serialize(settings, Json),
+        };
+        if (architecture == OwnArchitecture) metadata[NetworkTypeKey] = network.GetType().ToString();
+        return metadata;
+    }
 
-    public static (INetworkConfig Network, DiffusionSettings Settings) Read(CheckpointFile file)
+    /// <summary>Network and settings of a file.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="given">The network that the caller has for it; needed where it is the caller's own.</param>
+    /// <exception cref="CheckpointException">The file does not say what is needed, or speaks of another network than the one given.</exception>
+    public static (INetworkConfig Network, DiffusionSettings Settings) Read(CheckpointFile file, INetworkConfig? given = null)
     {
         string architecture = Require(file, ArchitectureKey);
-        if (!Architectures.TryGetValue(architecture, out var config))
-            throw new CheckpointException($"{file.Name}: holds a '{architecture}', not a diffusion model ({string.Join(", ", Architectures.Keys)}).");
-        return ((INetworkConfig)Parse(file, NetworkKey, config), Parse<DiffusionSettings>(file, SettingsKey));
+        if (!IsNetwork(architecture))
+            throw new CheckpointException($"{file.Name}: holds a {CheckpointException.Quote(architecture)}, not a diffusion model ({string.Join(", ", Architectures.Keys)}).");
+        if (given is null && architecture == OwnArchitecture)
+            throw new CheckpointException(
+                $"{file.Name}: its network is none of this library's, but {OwnType(file)} of the program that wrote it; that program loads it, by DiffusionModel.Load with the network given.");
+        var network = architecture == OwnArchitecture ? given! : (INetworkConfig)Parse(file, NetworkKey, Architectures[architecture]);
+        string written = architecture == OwnArchitecture ? Require(file, NetworkKey) : Text(network);
+        if (given is not null && (ArchitectureOf(given) != architecture || Text(given) != written))
+            throw new CheckpointException(
+                $"{file.Name}: was written with the network {(architecture == OwnArchitecture ? OwnType(file) : architecture)} {CheckpointException.Quote(written)}, and the one given is {given.GetType()} {CheckpointException.Quote(Text(given))}.");
+        return (given ?? network, Parse<DiffusionSettings>(file, SettingsKey));
+    }
+
+    /// <summary>Refuses a network of the caller's own that could not be saved after its training.</summary>
+    /// <exception cref="ArgumentException">Its configuration is nothing that JSON can hold.</exception>
+    public static void RequireSavable(INetworkConfig network)
+    {
+        if (ArchitectureOf(network) != OwnArchitecture) return;
+        try
+        {
+            _ = Text(network);
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException)
+        {
+            throw new ArgumentException(
+                $"A model of {network.GetType()} could not be saved, for its public properties cannot be written as JSON: {e.Message} Keep numbers and texts in them, and mark others [JsonIgnore].", e);
+        }
     }
 
     public static T Parse<T>(CheckpointFile file, string key) => (T)Parse(file, key, typeof(T));
@@ -64,10 +102,16 @@ internal static class ModelMetadata
     }
 
     /// <summary>Whether an architecture is that of a diffusion model.</summary>
-    public static bool IsNetwork(string architecture) => Architectures.ContainsKey(architecture);
+    public static bool IsNetwork(string architecture) => architecture == OwnArchitecture || Architectures.ContainsKey(architecture);
 
     /// <summary>Whether a file's metadata are this library's; others use the same keys for their own ends.</summary>
     public static bool IsIn(CheckpointFile file) => file.Metadata.GetValueOrDefault(FormatKey) == Format && file.Metadata.ContainsKey(ArchitectureKey);
+
+    private static string ArchitectureOf(INetworkConfig network) => Architectures.FirstOrDefault(a => a.Value == network.GetType()).Key ?? OwnArchitecture;
+
+    private static string OwnType(CheckpointFile file) => CheckpointException.Quote(file.Metadata.GetValueOrDefault(NetworkTypeKey) ?? OwnArchitecture);
+
+    private static string Text(INetworkConfig network) => JsonSerializer.Serialize(network, network.GetType(), Json);
 
     private static string Require(CheckpointFile file, string key) => file.Metadata.TryGetValue(key, out string? value)
         ? value

@@ -60,7 +60,6 @@ public static class Presets
         LearningRate = 2e-3,
         WarmupSteps = 100,
         AverageDecay = 0.995,
-        Weighting = LossWeighting.UniformV,
     };
 
     /// <summary>Training of <see cref="Digits"/>, that of the shipped model: nearly five passes over the digits.</summary>
@@ -71,7 +70,6 @@ public static class Presets
         LearningRate = 1e-3,
         WarmupSteps = 200,
         AverageDecay = 0.999,
-        Weighting = LossWeighting.UniformV,
     };
 
     /// <summary>Noise levels and prediction that both trainings use: the cosine schedule, v.</summary>
@@ -80,12 +78,13 @@ public static class Presets
     /// <summary>A preset for other images: their padded size (see <see cref="PaddedSize"/>), channels and classes, and one class more for null.</summary>
     /// <param name="preset">The network to follow.</param>
     /// <param name="data">The images as they are, before padding.</param>
-    public static UNetConfig For(UNetConfig preset, ImageDataset data) => preset with
+    /// <param name="nullClass">Whether there is a null class; <see cref="DiffusionSettings.NullClass"/> says the same.</param>
+    public static UNetConfig For(UNetConfig preset, ImageDataset data, bool nullClass = true) => preset with
     {
         ImageSize = PaddedSize(preset, data),
         InChannels = data.Channels,
         OutChannels = data.Channels,
-        NumClasses = data.ClassCount + 1,
+        NumClasses = data.ClassCount + (nullClass ? 1 : 0),
     };
 
     /// <summary>

@@ -1,5 +1,7 @@
+using System.Text.Json;
 using NativeDiffusion.Cli;
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Runtime.Checkpoints;
 using NUnit.Framework;
@@ -54,6 +56,75 @@ internal sealed class TrainTests : CliFixture
     }
 
     [Test]
+    public void WithoutHiddenLabelsThereIsNoNullClassToBeGuidedBy()
+    {
+        string model = TrainTiny("--null-probability", "0", "--sample-every", "1"), arrays = PathTo("x.npz");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(PngReader.Read(PathTo("run/samples-000002.png")).Width, Is.LessThan(100), "one strength, not four");
+            var info = ToolRun.Of("info", model, "--json").Json;
+            Assert.That(info.GetProperty("diffusion").GetProperty("null_class").GetBoolean(), Is.False);
+            Assert.That(info.GetProperty("guidance").GetString(), Does.StartWith("none").And.Contain("no null class"));
+            ToolRun.Of("sample", "--model", model, "--steps", "2", "--w", "0,2", "--out", arrays).AssertError(2, "no null class", "--w 0");
+            ToolRun.Of("sample", "--model", model, "--steps", "2", "--scale", "0", "--out", arrays).AssertError(2, "no null class");
+            foreach (string[] allowed in new string[][] { [], ["--w", "0"], ["--scale", "1"] })
+                Assert.That(ToolRun.Of(["sample", "--model", model, "--steps", "2", "--out", arrays, .. allowed]), Has.Property("ExitCode").Zero, string.Join(' ', allowed));
+            Assert.That(NpzReader.Read(arrays).Keys, Is.EquivalentTo(new[] { "arr_0", "arr_1" }));
+        }
+    }
+
+    [Test]
+    public void WithAllLabelsHiddenThereAreNoClassesToAskFor()
+    {
+        string model = TrainTiny("--null-probability", "1", "--sample-every", "1"), arrays = PathTo("x.npz");
+        using (Assert.EnterMultipleScope())
+        {
+            var info = ToolRun.Of("info", model, "--json").Json;
+            Assert.That(info.GetProperty("guidance").GetString(), Does.Contain("null probability 1"));
+            Assert.That(info.GetProperty("never_trained").GetString(), Is.EqualTo("every class"));
+            ToolRun.Of("sample", "--model", model, "--steps", "2", "--classes", "left", "--out", arrays).AssertError(2, "null probability 1", "--classes");
+            ToolRun.Of("sample", "--model", model, "--steps", "2", "--w", "2", "--out", arrays).AssertError(2, "null probability 1", "--w");
+            Assert.That(ToolRun.Of("sample", "--model", model, "--steps", "2", "--count", "3", "--out", arrays), Has.Property("ExitCode").Zero);
+            Assert.That(NpzReader.Read(arrays).Keys, Is.EqualTo(new[] { "arr_0" }), "there are no labels to write");
+        }
+    }
+
+    [Test]
+    public void AClassWithoutImagesIsNotDrawn()
+    {
+        byte[] pixels = [.. Enumerable.Range(0, 4 * 64).Select(p => (byte)p)];
+        Write("images", [0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 8, 0, 0, 0, 8, .. pixels]);
+        Write("labels", [0, 0, 8, 1, 0, 0, 0, 4, 0, 2, 0, 2]);
+        ToolRun train = ToolRun.Of("train", "--images", PathTo("images"), "--labels", PathTo("labels"), "--steps", "2", "--batch", "2", "--sample-every", "1", "--out", PathTo("run"));
+        Assert.That(train.ExitCode, Is.Zero, train.Error);
+        string model = PathTo("run/model.safetensors");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(ToolRun.Of("info", model, "--json").Json.GetProperty("never_trained").GetString(), Does.StartWith("1"));
+            ToolRun.Of("sample", "--model", model, "--steps", "2", "--classes", "0,1", "--out", PathTo("x.npz")).AssertError(2, "'1' was never trained", "0, 2");
+            ToolRun all = ToolRun.Of("sample", "--model", model, "--steps", "2", "--classes", "all", "--out", PathTo("x.npz"), "--json");
+            Assert.That(all.Json.GetProperty("classes").EnumerateArray().Select(c => c.GetString()), Is.EqualTo(new[] { "0", "2" }));
+        }
+
+        void Write(string name, byte[] bytes) => File.WriteAllBytes(PathTo(name), bytes);
+    }
+
+    [Test]
+    public void TheWeightingFollowsThePrediction()
+    {
+        foreach (var (prediction, weighting) in new[] { ("eps", "simple"), ("x0", "uniform_x0"), ("v", "uniform_v") })
+        {
+            TrainTiny("--prediction", prediction, "--force");
+            using var settings = JsonDocument.Parse(File.ReadAllText(PathTo("run/settings.json")));
+            Assert.That(settings.RootElement.GetProperty("training").GetProperty("weighting").GetString(), Is.EqualTo(weighting).Or.EqualTo(weighting.Replace('_', '-')));
+        }
+        string[] unbounded = ["train", "--folder", TinyData(), "--steps", "1", "--batch", "2", "--prediction", "eps", "--weighting", "uniform-v", "--sample-every", "0", "--out", PathTo("forced")];
+        ToolRun.Of(unbounded).AssertError(2, "--weighting uniform-v grows without bound with --prediction eps and --schedule cosine", "4.1e+8", "99.8%", "simple", "--allow-unbounded-weighting");
+        Assert.That(ToolRun.Of([.. unbounded, "--allow-unbounded-weighting"]), Has.Property("ExitCode").Zero);
+        ToolRun.Of("train", "--prediction", "x0", "--weighting", "simple", "--out", PathTo("x")).AssertError(2, "--weighting simple", "--prediction x0", "uniform-x0");
+    }
+
+    [Test]
     public void CtrlCSavesAndSaysHowToGoOn()
     {
         ToolRun run = ToolRun.Of(new CancellationToken(canceled: true), "train", "--folder", TinyData(), "--steps", "50", "--batch", "2", "--out", PathTo("run"));
@@ -99,6 +170,14 @@ internal sealed class TrainTests : CliFixture
         PngWriter.Write(PathTo("data/left/9.png"), new Image(4, 4, 1, new byte[16]));
         ToolRun.Of("train", "--folder", data, "--out", PathTo("run")).AssertError(1, "9.png", "4 x 4");
         Assert.That(File.Exists(PathTo("run/checkpoint.safetensors")), Is.False);
+    }
+
+    /// <summary>Two steps on the tiny images, in the folder run; the path of the model.</summary>
+    private string TrainTiny(params string[] options)
+    {
+        ToolRun run = ToolRun.Of(["train", "--folder", TinyData(), "--steps", "2", "--batch", "2", "--out", PathTo("run"), .. options]);
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        return PathTo("run/model.safetensors");
     }
 
     /// <summary>Throws as a lost device does, once, when a text is written.</summary>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using NativeDiffusion.Cli.Training;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Training;
@@ -41,7 +42,8 @@ internal sealed class TrainCommand
     private readonly Option<int?> _warmup = CliOptions.OptionalInteger("--warmup", "N", "Steps until the peak learning rate. [default: the preset's]", 0);
 
     private readonly Option<double?> _nullProbability = CliOptions.OptionalNumber(
-        "--null-probability", "X", "How often the label is hidden, which is what guidance learns from. [default: 0.1]", 0, 1);
+        "--null-probability", "X",
+        "How often the label is hidden, which is what guidance learns from: with 0 the model follows its classes and cannot be guided, with 1 it learns no class. [default: 0.1]", 0, 1);
 
     private readonly Option<PredictionType?> _prediction = CliOptions.OptionalChoice<PredictionType>(
         "--prediction", "What the network predicts.", [("eps", PredictionType.Eps), ("x0", PredictionType.X0), ("v", PredictionType.V)], "v");
@@ -54,7 +56,12 @@ internal sealed class TrainCommand
         "--weighting", "Weight of the noise levels in the loss.",
         [
             ("simple", LossWeighting.Simple), ("uniform-v", LossWeighting.UniformV), ("uniform-x0", LossWeighting.UniformX0), ("min-snr", LossWeighting.MinSnr),
-        ], "uniform-v");
+        ], "that of the prediction: simple for eps, uniform-x0 for x0, uniform-v for v");
+
+    private readonly Option<bool> _unbounded = new("--allow-unbounded-weighting")
+    {
+        Description = "Train with a --weighting that grows without bound for the --prediction, as uniform-v does for eps.",
+    };
 
     private readonly Option<double?> _dropout = CliOptions.OptionalNumber("--dropout", "X", "Dropout in the residual blocks. [default: 0]", 0, 0.99);
     private readonly Option<ulong> _seed = CliOptions.Seed("weights, order of the images and noise");
@@ -72,7 +79,7 @@ internal sealed class TrainCommand
         var command = new CliCommand("train", Description, Details)
         {
             train._preset, train._images, train._labels, train._folder, train._out, train._steps, train._batch, train._rate, train._warmup,
-            train._nullProbability, train._prediction, train._schedule, train._weighting, train._dropout, train._seed, train._device.Device, train._device.Threads, train._device.Math,
+            train._nullProbability, train._prediction, train._schedule, train._weighting, train._unbounded, train._dropout, train._seed, train._device.Device, train._device.Threads, train._device.Math,
             train._sampleEvery, train._saveEvery, train._stopAfter, train._resume, train._force, train._json,
         };
         command.SetAction(parsed => train.Run(parsed, context));
@@ -99,7 +106,7 @@ internal sealed class TrainCommand
     /// <summary>Checks what excludes what; returns the data that the user named, or null.</summary>
     private DataSource? CheckOptions(ParseResult parsed)
     {
-        Option[] fixedAtStart = [_preset, _steps, _batch, _rate, _warmup, _nullProbability, _prediction, _schedule, _weighting, _dropout, _seed, _force];
+        Option[] fixedAtStart = [_preset, _steps, _batch, _rate, _warmup, _nullProbability, _prediction, _schedule, _weighting, _unbounded, _dropout, _seed, _force];
         if (parsed.GetValue(_resume))
         {
             string[] given = [.. fixedAtStart.Where(parsed.IsGiven).Select(o => o.Name)];
@@ -119,13 +126,18 @@ internal sealed class TrainCommand
         var network = quick ? Presets.Quick : Presets.Digits;
         var training = quick ? Presets.QuickTraining : Presets.DigitsTraining;
         int steps = parsed.GetValue(_steps) ?? training.Steps;
+        var diffusion = Presets.Diffusion with
+        {
+            Prediction = parsed.GetValue(_prediction) ?? Presets.Diffusion.Prediction,
+            Schedule = parsed.GetValue(_schedule) ?? Presets.Diffusion.Schedule,
+        };
+        if (parsed.GetValue(_weighting) is { } weighting && !parsed.GetValue(_unbounded) && LossWeightingRules.Unbounded(diffusion, weighting) is { } numbers)
+            throw new UsageException(
+                $"--weighting {Word(weighting)} grows without bound with --prediction {Word(diffusion.Prediction)} and --schedule {Word(diffusion.Schedule)}: {numbers} "
+                + $"Leave it out for {Word(LossWeightingRules.Default(diffusion.Prediction))}, or force it by {_unbounded.Name}.");
         return new TrainingPlan(
             network with { Dropout = parsed.GetValue(_dropout) ?? network.Dropout },
-            Presets.Diffusion with
-            {
-                Prediction = parsed.GetValue(_prediction) ?? Presets.Diffusion.Prediction,
-                Schedule = parsed.GetValue(_schedule) ?? Presets.Diffusion.Schedule,
-            },
+            diffusion,
             training with
             {
                 Steps = steps,
@@ -133,10 +145,14 @@ internal sealed class TrainCommand
                 LearningRate = parsed.GetValue(_rate) ?? training.LearningRate,
                 WarmupSteps = parsed.GetValue(_warmup) ?? Math.Min(training.WarmupSteps, steps / 10),
                 NullProbability = parsed.GetValue(_nullProbability) ?? training.NullProbability,
-                Weighting = parsed.GetValue(_weighting) ?? training.Weighting,
+                Weighting = parsed.GetValue(_weighting),
+                AllowUnboundedWeighting = parsed.GetValue(_unbounded),
                 Seed = parsed.GetValue(_seed),
             });
     }
+
+    // The options' words are the library's names in lower case.
+    private static string Word(Enum value) => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString());
 
     private enum NetworkPreset { Quick, Digits }
 }

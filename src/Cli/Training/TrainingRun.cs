@@ -28,8 +28,10 @@ internal sealed class TrainingRun : IDisposable
     {
         var data = source.Load();
         folder.Prepare(force);
-        var network = Presets.For(plan.Network, data);
-        var diffusion = plan.Diffusion with { ClassNames = [.. data.ClassNames], DataSize = Math.Max(data.Height, data.Width) };
+        // A class that no image is given would be a row of the network that nothing trains.
+        bool nullClass = plan.Training.NullProbability > 0;
+        var network = Presets.For(plan.Network, data, nullClass);
+        var diffusion = plan.Diffusion with { ClassNames = [.. data.ClassNames], NullClass = nullClass, DataSize = Math.Max(data.Height, data.Width) };
         var model = new DiffusionModel(network, diffusion, kernels, plan.Training.Seed);
         Trainer? trainer = null;
         try
@@ -136,8 +138,7 @@ internal sealed class TrainingRun : IDisposable
         _averaged ??= new DiffusionModel(model.Network.Config, model.Settings, model.Kernels);
         _sampler ??= new GuidedSampler(_averaged, new SamplerSettings(), new GuidedSamplerOptions { Seed = _trainer.Settings.Seed }, _trainer.Arena);
         _averaged.Parameters.CopyValuesFrom(_trainer.Average);
-        var labels = Enumerable.Range(0, Math.Min(MostSampledClasses, model.Settings.ClassNames.Length));
-        var selection = SampleSelection.Of(_averaged, labels, 1, SampledStrengths);
+        var selection = SampleSelection.Preview(_averaged, MostSampledClasses, SampledStrengths);
         PngWriter.Write(_folder.Samples(_trainer.Step), SampleOutput.Grid(_sampler.Sample(selection.Requests), selection));
     }
 

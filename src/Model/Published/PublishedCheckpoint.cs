@@ -64,6 +64,9 @@ public sealed class PublishedCheckpoint
 
     internal NetworkFamily Family { get; }
 
+    /// <summary>How the network was trained; null for one that is no diffusion model.</summary>
+    internal DiffusionSettings? Settings => _settings;
+
     /// <summary>The network and how it was trained.</summary>
     /// <param name="path">The file, for the message.</param>
     /// <exception cref="CheckpointException">It is no diffusion model that can be sampled, or something that has to be known is not.</exception>

@@ -117,7 +117,7 @@ public sealed class EdmSampler : IDisposable
     public void Sample(
         IReadOnlyList<EdmRequest> requests, Action<int, ReadOnlySpan<double>> receive, IProgress<SamplingProgress>? progress = null, CancellationToken cancellation = default)
     {
-        foreach (var request in requests) Check(request);
+        foreach (var request in requests) _model.RequireKnown(Math.Max(-1, request.Label ?? DrawnLabel(request.Seed)), request.Scale.S);
         int groups = (requests.Count + Settings.Batch - 1) / Settings.Batch, perGroup = 2 * Sigmas.Count - 1, done = 0;
         for (int group = 0; group < groups; group++)
         {
@@ -182,22 +182,16 @@ public sealed class EdmSampler : IDisposable
     }
 
     private int LabelOf(EdmRequest request) => !_model.IsConditional ? -1
-        : request.Label is { } label ? label < 0 ? _model.NullLabel : label
-        : (int)(Philox.Uniform(request.Seed, 0, 0, RandomStream.Label, 0) * _model.Settings.ClassNames.Length);
+        : (request.Label ?? DrawnLabel(request.Seed)) is var label && label < 0 ? _model.NullLabel : label;
+
+    private int DrawnLabel(ulong seed)
+    {
+        int[] classes = [.. _model.Settings.TrainedClasses];
+        return classes.Length == 0 ? -1 : classes[(int)(Philox.Uniform(seed, 0, 0, RandomStream.Label, 0) * classes.Length)];
+    }
 
     private void Fill(EdmRequest[] batch, uint step, RandomStream stream, double[] noise)
     {
         for (int e = 0; e < noise.Length; e++) noise[e] = Philox.Normal(batch[e / _rowLength].Seed, 0, step, stream, e % _rowLength);
-    }
-
-    private void Check(EdmRequest request)
-    {
-        int classes = _model.Settings.ClassNames.Length;
-        if (request.Label >= classes || (request.Label is null && classes == 0 && _model.IsConditional))
-            throw new ArgumentException($"Label {request.Label} is not among the model's {classes} classes.");
-        if (!double.IsFinite(request.Scale.S)) throw new ArgumentException($"A guidance scale is finite; got {request.Scale.S}.");
-        if (_model.IsConditional && _model.NullLabel < 0 && (request.Scale.S != 1 || request.Label < 0))
-            throw new ArgumentException("The model has no null class, so it takes a class and the guidance scale 1.");
-        if (!_model.IsConditional && request.Scale.S != 1) throw new ArgumentException($"An unconditional model cannot be guided; make the scale 1 instead of {request.Scale.S}.");
     }
 }

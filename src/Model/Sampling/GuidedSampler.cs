@@ -92,7 +92,7 @@ public sealed class GuidedSampler : IDisposable
     public void Sample(
         IReadOnlyList<SampleRequest> requests, SampleReceiver receive, IProgress<SamplingProgress>? progress = null, CancellationToken cancellation = default)
     {
-        foreach (var request in requests) Check(request);
+        foreach (var request in requests) _model.RequireKnown(request.Label, request.Scale.S);
         int evaluations = Evaluations(requests.Count), groups = Groups(requests.Count), done = 0;
         _seed.Value = Options.Seed;
         float[] image = new float[_buffers.RowLength];
@@ -208,21 +208,6 @@ public sealed class GuidedSampler : IDisposable
         int images = 1;
         while (images < 64 && 2 * images * bytesPerImage <= room) images *= 2;
         return images;
-    }
-
-    private void Check(SampleRequest request)
-    {
-        int classes = _model.Settings.ClassNames.Length;
-        if (request.Label < -1 || request.Label >= classes)
-            throw new ArgumentException(classes == 0
-                ? $"The model is unconditional: its label is -1; got {request.Label}."
-                : $"Label {request.Label} is not one of the model's classes 0 to {classes - 1} (or -1 for no condition).");
-        if (_model.IsConditional && _model.NullLabel < 0 && (request.Label < 0 || request.Scale.S != 1))
-            throw new ArgumentException(
-                $"The model has no null class, so a sample has a label and is not guided without a classifier: its scale is 1 (strength 0); got label {request.Label}, scale {request.Scale.S}.");
-        if (request.Label < 0 && request.Scale.S != 1)
-            throw new ArgumentException($"A sample without condition has nothing to be guided by: its scale is 1 (strength 0); got {request.Scale.S}.");
-        if (!double.IsFinite(request.Scale.S)) throw new ArgumentException($"A guidance scale is a finite number; got {request.Scale.S}.");
     }
 }
 

@@ -38,6 +38,7 @@ public sealed partial class Trainer : IDisposable
     private readonly float[] _pixels, _alpha, _sigma, _targetAlpha, _targetSigma, _timesteps, _rowWeight, _scalar = new float[1];
     private readonly int[] _labels, _rows;
     private readonly VarianceRows? _bound;
+    private readonly LossWeight _weight;
     private readonly Func<uint, uint, NoiseLevel> _levelAt;
     private readonly List<(long Step, double Loss)> _history = [];
     private readonly string _fingerprint;
@@ -49,6 +50,9 @@ public sealed partial class Trainer : IDisposable
     /// <param name="settings">Batch, steps, learning rate, ...</param>
     /// <exception cref="ArgumentException">Data and model do not fit, or a setting is out of range.</exception>
     public Trainer(DiffusionModel model, ImageDataset data, TrainingSettings settings)
+        : this(model, data, WithWeighting(settings, model.Settings), resumed: false) { }
+
+    private Trainer(DiffusionModel model, ImageDataset data, TrainingSettings settings, bool resumed)
     {
         settings.Validate();
         (Model, Settings) = (model, settings);
@@ -60,12 +64,11 @@ public sealed partial class Trainer : IDisposable
             throw new ArgumentException($"The data have {data.ClassCount} classes, the model {model.Settings.ClassNames.Length}.");
         if (model.IsConditional && !model.Settings.NullClass && settings.NullProbability > 0)
             throw new ArgumentException($"The model has no null class to drop labels to; make null_probability 0 instead of {settings.NullProbability}.");
-        if (model.Settings.HasSigmas && settings.Weighting != LossWeighting.Simple)
-            throw new ArgumentException($"A model with the {model.Settings.Schedule} schedule has its own weighting of the levels; leave it at simple instead of {settings.Weighting}.");
         if (model.LearnsVariance && model.Settings.Schedule is not (NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine))
             throw new ArgumentException(
                 $"A variance is learned on discrete timesteps, and the model has the {model.Settings.Schedule} schedule; make it linear or cosine, or out_channels equal to in_channels.");
 
+        if (!resumed) model.NoteTraining(ShownLabels(model, data, settings.NullProbability));
         _source = new BatchSource(data, settings.Seed);
         _fingerprint = Fingerprint(data);
         _seed.Value = settings.Seed;
@@ -80,6 +83,7 @@ public sealed partial class Trainer : IDisposable
         Arena = new Arena(model.Kernels);
         _rows = [.. Enumerable.Range(0, batch)];
         _plan = Record(batch);
+        if (!model.Settings.HasSigmas) _weight = (settings.Weighting ?? LossWeightingRules.Default(model.Settings.Prediction)).Weight();
     }
 
     /// <summary>The model being trained.</summary>
@@ -141,6 +145,28 @@ public sealed partial class Trainer : IDisposable
         _plan.Dispose();
         Arena.Dispose();
         Average.Dispose();
+    }
+
+    /// <summary>Settings with the weighting that the model gives them where they leave it open.</summary>
+    private static TrainingSettings WithWeighting(TrainingSettings settings, DiffusionSettings model)
+    {
+        settings.Validate();
+        if (model.HasSigmas)
+            return settings.Weighting is null ? settings : throw new ArgumentException(
+                $"A model with the {model.Schedule} schedule has its own weighting of the levels; leave {nameof(TrainingSettings.Weighting)} null instead of {settings.Weighting}.");
+        var weighting = settings.Weighting ?? LossWeightingRules.Default(model.Prediction);
+        if (!settings.AllowUnboundedWeighting && LossWeightingRules.Unbounded(model, weighting) is { } numbers)
+            throw new ArgumentException(
+                $"Weighting {weighting} grows without bound where the network predicts {model.Prediction} on the {model.Schedule} schedule: {numbers} Leave {nameof(TrainingSettings.Weighting)} null for {LossWeightingRules.Default(model.Prediction)}, or force it by {nameof(TrainingSettings.AllowUnboundedWeighting)}.");
+        return settings with { Weighting = weighting };
+    }
+
+    /// <summary>Which of the network's labels the training will show it, the null class included.</summary>
+    private static HashSet<int> ShownLabels(DiffusionModel model, ImageDataset data, double nullProbability)
+    {
+        HashSet<int> shown = nullProbability < 1 ? [.. data.Labels.Span] : [];
+        if (nullProbability > 0) shown.Add(model.Settings.ClassNames.Length);
+        return shown;
     }
 
     /// <summary>The noise level of a row and a step.</summary>
@@ -215,7 +241,7 @@ public sealed partial class Trainer : IDisposable
             else
             {
                 (_alpha[b], _sigma[b]) = ((float)level.Alpha, (float)level.Sigma);
-                _rowWeight[b] = (float)Settings.LossWeight.At(Math.Exp(level.LogSnr), Model.Settings.Prediction);
+                _rowWeight[b] = (float)_weight.At(Math.Exp(level.LogSnr), Model.Settings.Prediction);
             }
             if (Philox.Uniform(Settings.Seed, (uint)b, step, RandomStream.LabelDrop, 0) < Settings.NullProbability) _labels[b] = Model.NullLabel;
         }

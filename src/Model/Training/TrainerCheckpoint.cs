@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Data;
+using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Training;
@@ -17,7 +18,7 @@ public sealed partial class Trainer
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void Save(string path)
     {
-        var metadata = ModelMetadata.Write(Model.Network.Config, Model.Settings);
+        var metadata = ModelMetadata.Write(Model.Config, Model.Settings);
         metadata[SettingsKey] = JsonSerializer.Serialize(Settings, ModelMetadata.Json);
         metadata[StateKey] = JsonSerializer.Serialize(new TrainerState { Step = Step, LossSum = _lossSum, DataFingerprint = _fingerprint }, ModelMetadata.Json);
         var (parameters, kernels) = (Model.Parameters, Model.Kernels);
@@ -37,7 +38,7 @@ public sealed partial class Trainer
     /// <param name="type">F32 or F16.</param>
     public void SaveModel(string path, DType type = DType.F32)
     {
-        var metadata = ModelMetadata.Write(Model.Network.Config, Model.Settings);
+        var metadata = ModelMetadata.Write(Model.Config, Model.Settings);
         metadata[ModelMetadata.WeightsKey] = ModelMetadata.AveragedWeights;
         SafetensorsWriter.Write(path, WeightFile.Entries(Average, Model.Kernels, "", type), metadata);
     }
@@ -46,20 +47,21 @@ public sealed partial class Trainer
     /// <param name="path">The training checkpoint.</param>
     /// <param name="data">The same images as before.</param>
     /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
+    /// <param name="network">For a network of the caller's own: what the model was made from.</param>
     /// <returns>A trainer; its <see cref="Model"/> is the caller's to dispose.</returns>
     /// <exception cref="CheckpointException">The file is damaged, is not a training checkpoint, or the images are others than before.</exception>
-    public static Trainer Resume(string path, ImageDataset data, IKernels? kernels = null)
+    public static Trainer Resume(string path, ImageDataset data, IKernels? kernels = null, INetworkConfig? network = null)
     {
         using var file = SafetensorsFile.Open(path);
         if (!file.Metadata.ContainsKey(StateKey))
             throw new CheckpointException($"{path}: is a model to sample from, not a training checkpoint; training cannot be resumed from it.");
         var state = ModelMetadata.Parse<TrainerState>(file, StateKey);
         var settings = ModelMetadata.Parse<TrainingSettings>(file, SettingsKey);
-        var model = DiffusionModel.Load(path, kernels, WeightChoice.Raw);
+        var model = DiffusionModel.Load(path, kernels, WeightChoice.Raw, network: network);
         Trainer? trainer = null;
         try
         {
-            trainer = new Trainer(model, data, settings);
+            trainer = new Trainer(model, data, settings, resumed: true);
             if (state.DataFingerprint != trainer._fingerprint)
                 throw new CheckpointException($"{path}: was trained on other images (fingerprint {state.DataFingerprint}) than those given ({trainer._fingerprint}).");
             if (state.Step < 0 || state.Step > settings.Steps || !double.IsFinite(state.LossSum))

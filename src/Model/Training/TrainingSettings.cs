@@ -1,23 +1,6 @@
 using NativeDiffusion.Kernels;
-using NativeDiffusion.Model.Schedules;
 
 namespace NativeDiffusion.Model.Training;
-
-/// <summary>Weighting of the squared error by noise level (ALGORITHMS 2.2 in <see cref="LossWeight"/>).</summary>
-public enum LossWeighting
-{
-    /// <summary>Every level counts the same in the error of eps (Ho et al. 2020).</summary>
-    Simple,
-
-    /// <summary>Every level counts the same in the error of v (Salimans and Ho 2022).</summary>
-    UniformV,
-
-    /// <summary>Every level counts the same in the error of x0.</summary>
-    UniformX0,
-
-    /// <summary>min(SNR, 5) on the error of x0 (Hang et al. 2023).</summary>
-    MinSnr,
-}
 
 /// <summary>How a model is trained. Stored in training checkpoints: a resumed run goes on exactly as it was set.</summary>
 public sealed record TrainingSettings
@@ -58,19 +41,20 @@ public sealed record TrainingSettings
     /// <summary>Probability that a label is replaced by the null class (p_uncond of Ho and Salimans 2022).</summary>
     public double NullProbability { get; init; } = 0.1;
 
-    /// <summary>Weighting of the noise levels.</summary>
-    public LossWeighting Weighting { get; init; } = LossWeighting.Simple;
+    /// <summary>
+    /// Weighting of the noise levels. Null counts every level the same in the error of what the network predicts: <see cref="LossWeighting.Simple"/>
+    /// for eps, <see cref="LossWeighting.UniformX0"/> for x0, <see cref="LossWeighting.UniformV"/> for v; and it is EDM's own where the levels are EDM's sigmas.
+    /// </summary>
+    public LossWeighting? Weighting { get; init; }
+
+    /// <summary>
+    /// Train with a <see cref="Weighting"/> that grows without bound towards one end of the schedule for what the network predicts (uniform-v for eps, for
+    /// example), which is refused otherwise: one level then is nearly all of the loss.
+    /// </summary>
+    public bool AllowUnboundedWeighting { get; init; }
 
     /// <summary>Seed of weights, data order, noise, timesteps and label drop.</summary>
     public ulong Seed { get; init; }
-
-    internal LossWeight LossWeight => Weighting switch
-    {
-        LossWeighting.UniformV => LossWeight.UniformV,
-        LossWeighting.UniformX0 => LossWeight.UniformX0,
-        LossWeighting.MinSnr => LossWeight.MinSnr(),
-        _ => LossWeight.Simple,
-    };
 
     /// <summary>
     /// Learning rate of step <paramref name="k"/> (from 0): linear warm-up to the peak over W steps, then a cosine to the final value at the last
@@ -117,6 +101,7 @@ public sealed record TrainingSettings
         Require(Epsilon > 0, $"AdamW's epsilon is above 0; got {Epsilon}.");
         Require(GradientClip > 0, $"The largest gradient norm is above 0; got {GradientClip}.");
         Require(AverageDecay is >= 0 and < 1, $"The average's decay is at least 0 and below 1; got {AverageDecay}.");
+        Require(Weighting is null || Enum.IsDefined(Weighting.Value), $"There is no weighting {Weighting}; choose one of {string.Join(", ", Enum.GetNames<LossWeighting>())}.");
         Require(NullProbability is >= 0 and <= 1, $"The probability of the null label is 0 to 1; got {NullProbability}.");
     }
 }
