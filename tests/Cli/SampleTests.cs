@@ -115,6 +115,30 @@ internal sealed class SampleTests : CliFixture
     }
 
     [Test]
+    public void PublishedModelsWithoutANullClassFollowTheirClassesAndNoMore()
+    {
+        string dit = PathTo("dit.safetensors"), adm = PathTo("adm.safetensors"), plain = PathTo("plain.safetensors"), arrays = PathTo("x.npz");
+        PublishedFixture.Write(dit, PublishedFixture.Dit with { NumClasses = 11, ClassDropoutProb = 0 }, new Dictionary<string, string> { ["args"] = """{"class_dropout_prob":0}""" });
+        PublishedFixture.Write(adm, PublishedFixture.Adm with { NumClasses = 3 });
+        PublishedFixture.Write(plain, PublishedFixture.Adm);
+        string[] Sample(string model, params string[] options) => ["sample", "--model", model, "--sampler", "ddim", "--steps", "2", "--out", arrays, .. options];
+        using (Assert.EnterMultipleScope())
+        {
+            foreach (string model in new[] { dit, adm })
+                Assert.That(ToolRun.Of("info", model, "--json").Json.GetProperty("guidance").GetString(), Is.EqualTo("none: The model has no null class."));
+            Assert.That(ToolRun.Of("info", plain, "--json").Json.GetProperty("guidance").GetString(), Does.Contain("unconditional"));
+            ToolRun.Of(Sample(dit, "--scale", "4")).AssertError(2, "no null class", "--w 0");
+            ToolRun.Of(Sample(adm, "--classes", "1", "--w", "2")).AssertError(2, "no null class", "--w 0");
+            ToolRun.Of(Sample(plain, "--w", "2")).AssertError(2, "unconditional");
+            ToolRun.Of(Sample(plain, "--classes", "1")).AssertError(2, "unconditional", "--classes");
+            Assert.That(ToolRun.Of(Sample(adm, "--classes", "1", "--w", "0")), Has.Property("ExitCode").Zero);
+            Assert.That(NpzReader.Read(arrays).Keys, Is.EquivalentTo(new[] { "arr_0", "arr_1" }));
+            Assert.That(ToolRun.Of(Sample(plain, "--count", "2")), Has.Property("ExitCode").Zero);
+            Assert.That(NpzReader.Read(arrays).Keys, Is.EqualTo(new[] { "arr_0" }), "no class is invented");
+        }
+    }
+
+    [Test]
     public void InfoKnowsMetadataOfOthersFromOurs()
     {
         string path = PathTo("other.safetensors");
