@@ -17,7 +17,7 @@ if (args.Length == 0)
         dotnet run -c Release --project bench -- short            a few cases of every question, in a few minutes
         dotnet run -c Release --project bench -- long             every case
         dotnet run -c Release --project bench -- alternate        the arms of a guided sampler step in turns, for steady ratios (long alternate: every case)
-        dotnet run -c Release --project bench -- --filter *Step*  chosen benchmarks, with BenchmarkDotNet's own options
+        dotnet run -c Release --project bench -- --filter *Step*  chosen benchmarks, with BenchmarkDotNet's own options; *WorkerPool* is only run so
         dotnet run -c Release --project bench -- tiny --device ilgpu-cpu   whether they run there
         Before anything else: short, long or tiny; anywhere: --threads N, or --device NAME as the tool takes it.
         """);
@@ -44,7 +44,7 @@ var config = ManualConfig.CreateEmpty()
     .WithOptions(ConfigOptions.DisableLogFile);
 var summaries = rest.Length == 0
     ? questions.Select(type => BenchmarkRunner.Run(type, config)).ToArray()
-    : [.. BenchmarkSwitcher.FromTypes(questions).Run(rest, config)];
+    : [.. BenchmarkSwitcher.FromTypes([.. questions, typeof(WorkerPoolBenchmarks)]).Run(rest, config)];
 foreach (var summary in summaries) ResultFiles.Write(summary);
 if (rest.Length == 0) AlternatedSteps.Run();
 return summaries.Any(s => s.HasCriticalValidationErrors || s.Reports.Any(r => !r.Success)) ? 1 : 0;

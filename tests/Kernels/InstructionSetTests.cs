@@ -42,11 +42,7 @@ public sealed class InstructionSetTests
 
         using var child = Process.Start(start)!;
         var (output, errors) = (child.StandardOutput.ReadToEndAsync(), child.StandardError.ReadToEndAsync());
-        if (!child.WaitForExit(TimeSpan.FromMinutes(10)))
-        {
-            child.Kill(entireProcessTree: true);
-            Assert.Fail($"With {variable}=0 the kernel tests did not end in 10 minutes.");
-        }
+        child.WaitForExit();
         string report = output.Result + errors.Result;
         Assert.That(child.ExitCode, Is.Zero, $"{variable}=0:\n{report}");
         Assert.That(report, Does.Match(@"Passed: +[1-9]\d\d"), "the child ran the kernel tests");

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using NativeDiffusion.Kernels;
 using NUnit.Framework;
 
@@ -28,15 +27,13 @@ public sealed unsafe class WorkerPoolTests
         Assert.That(takers, Is.All.InRange(0, workers - 1), "worker, or -1 where worker 0 was not the caller");
     }
 
-    // 50,000 jobs of a few nanoseconds: what is measured is the handoff. More workers than processors must not make every job wait for a
-    // thread that the scheduler has not got round to.
+    // 50,000 jobs of a few nanoseconds, so that jobs end and start in every state of the handoff. How long one takes is measured by bench.
     [Test]
-    public void Rapid_jobs_neither_deadlock_nor_crawl([Values(2, 7)] int workers)
+    public void Rapid_jobs_return_when_their_items_are_done([Values(2, 7)] int workers)
     {
         const int Jobs = 50_000, Items = 8;
         using var pool = new WorkerPool(workers);
         int[] counts = new int[Items];
-        var watch = Stopwatch.StartNew();
         fixed (int* pointer = counts)
         {
             var job = new CountJob { Counts = pointer };
@@ -46,9 +43,7 @@ public sealed unsafe class WorkerPoolTests
                 if (counts[i % Items] != i + 1) Assert.Fail($"Job {i} returned before item {i % Items} was done.");
             }
         }
-        TestContext.Out.WriteLine($"{watch.Elapsed.TotalMicroseconds / Jobs:0.00} microseconds per job");
         Assert.That(counts, Is.All.EqualTo(Jobs));
-        Assert.That(watch.Elapsed.TotalSeconds, Is.LessThan(10));
     }
 
     [Test]
@@ -85,20 +80,13 @@ public sealed unsafe class WorkerPoolTests
     }
 
     [Test]
-    public void Idle_workers_use_no_processor_time()
+    public void Idle_workers_sleep()
     {
         using var pool = new WorkerPool(4);
         Counts(pool, 100);
-        // Three spinning workers would use at least one processor for all of it; the runtime's own threads are busy only now and then.
-        double least = double.PositiveInfinity;
-        for (int window = 0; window < 5 && least > 20; window++)
-        {
-            Thread.Sleep(50);
-            var before = Process.GetCurrentProcess().TotalProcessorTime;
-            Thread.Sleep(100);
-            least = Math.Min(least, (Process.GetCurrentProcess().TotalProcessorTime - before).TotalMilliseconds);
-        }
-        Assert.That(least, Is.LessThan(60));
+        for (int look = 0; pool.SleepingThreads < 3 && look < 10_000; look++) Thread.Sleep(1);
+        Assert.That(pool.SleepingThreads, Is.EqualTo(3), "workers that wait without a processor");
+        Assert.That(Counts(pool, 100), Is.All.EqualTo(1), "and they wake");
     }
 
     [Test]

@@ -8,8 +8,8 @@ using NUnit.Framework;
 namespace NativeDiffusion.Tests.Model;
 
 /// <summary>
-/// Loading a checkpoint of 1.07 GB of float32 parameters, most of them 3x3 convolutions: peak memory, and time beside that of a warm copy of the
-/// same file. <c>dotnet test -c Release --filter TestCategory=Load</c>; Linux only, because only there the peak can be reset.
+/// Loading a checkpoint of 1.07 GB of float32 parameters, most of them 3x3 convolutions: its peak of memory, and the report of its
+/// time beside that of a warm copy of the same file. <c>dotnet test -c Release --filter TestCategory=Load</c>; Linux only, because only there the peak can be reset.
 /// </summary>
 [Explicit("Writes files of 1 GB.")]
 [Category("Load")]
@@ -38,7 +38,7 @@ public sealed class CheckpointLoadTests
     [TestCase("a.safetensors", DType.BF16)]
     [TestCase("a.pt", DType.F32)]
     [TestCase("a.pt", DType.F16)]
-    public void Loading_takes_a_tenth_more_memory_and_at_most_twice_a_copy(string name, DType type)
+    public void Loading_takes_at_most_a_tenth_more_memory(string name, DType type)
     {
         string path = Path.Combine(_folder, name), copy = Path.Combine(_folder, "copy");
         using var kernels = new CpuKernels();
@@ -67,7 +67,6 @@ public sealed class CheckpointLoadTests
         TestContext.Out.WriteLine(FormattableString.Invariant(
             $"{name} {type}: {bytes / 1e9:0.000} GB of parameters, peak {peak / 1e9:0.000} GB = {(double)peak / bytes:0.000} x; header {opened * 1e3:0.0} ms, load {loaded:0.00} s, copy {copied:0.00} s"));
         Assert.That(peak, Is.LessThan(1.1 * bytes));
-        Assert.That(loaded, Is.LessThan(2 * copied));
     }
 
     private static Parameters Declare(CpuKernels kernels)

@@ -67,3 +67,25 @@ internal static class TorchBytes
 
     public static CheckpointFile Open(byte[] bytes, string name = "hostile") => CheckpointContainer.Open(new StreamBytes(new MemoryStream(bytes), leaveOpen: false), name);
 }
+
+/// <summary>A file in memory that counts what is read of it: the work of a reader, on any machine.</summary>
+internal sealed class CountedBytes(byte[] bytes) : ByteSource
+{
+    public long BytesRead { get; private set; }
+
+    public override long Length => bytes.Length;
+
+    /// <summary>What opening a file may read of it: each byte a few times, for every reader that looks whether the file is its own.</summary>
+    public static long Bound(byte[] bytes) => 8L * bytes.Length + (1 << 20);
+
+    public override void Read(long position, Span<byte> destination)
+    {
+        BytesRead += destination.Length;
+        if (position + destination.Length > bytes.Length) throw new EndOfStreamException($"it ends at byte {bytes.Length}");
+        bytes.AsSpan((int)position, destination.Length).CopyTo(destination);
+    }
+
+    public override void Dispose()
+    {
+    }
+}

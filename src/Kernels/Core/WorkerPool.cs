@@ -59,6 +59,8 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     internal int LiveThreads => _threads.Count(t => t.IsAlive);
 
+    internal int SleepingThreads => _threads.Count(t => t.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
+
     /// <summary>Runs items 0 to <paramref name="items"/> - 1 and returns when all are done. Not to be called from inside a job.</summary>
     public void Run<TJob>(ref TJob job, int items)
         where TJob : unmanaged, IWorkerJob
