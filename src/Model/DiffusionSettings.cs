@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Model.Schedules;
 
@@ -95,8 +96,8 @@ public sealed record DiffusionSettings
     /// <summary>How many channels, from the first, are guided; null for all. DiT's released sampler guides 3 of the 4 channels of its latents.</summary>
     public int? GuidedChannels { get; init; }
 
-    /// <summary>What is added to 127.5 x before it is truncated to a byte: 127.5 as in ADM's sampler, 128, which rounds, as in EDM's and DiT's.</summary>
-    public double PixelOffset { get; init; } = 127.5;
+    /// <summary>What is added to 127.5 x before it is truncated to a byte: 128, which rounds, as in EDM's and DiT's sampler, 127.5 as in ADM's.</summary>
+    public double PixelOffset { get; init; } = PixelConversion.Rounding;
 
     /// <summary>For a model of latents, what those of its autoencoder were multiplied by; null for a model of images.</summary>
     public double? LatentScale { get; init; }

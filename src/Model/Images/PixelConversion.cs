@@ -3,6 +3,12 @@ namespace NativeDiffusion.Model.Images;
 /// <summary>Converts between bytes (0 to 255) and the model's range (-1 to 1).</summary>
 public static class PixelConversion
 {
+    /// <summary>What rounds: the inverse of <see cref="ToFloat"/>.</summary>
+    internal const double Rounding = 128;
+
+    /// <summary>What truncates.</summary>
+    internal const double Truncation = 127.5;
+
     /// <summary>Writes <c>x = u8 / 127.5 - 1</c> for every byte.</summary>
     /// <exception cref="ArgumentException">The two lengths differ.</exception>
     public static void ToFloat(ReadOnlySpan<byte> source, Span<float> destination)
@@ -13,16 +19,16 @@ public static class PixelConversion
     }
 
     /// <summary>
-    /// Writes <c>clamp(127.5 x + offset, 0, 255)</c>, truncated, for every value. NaN becomes 0. With 127.5, the conversion of the published ADM
-    /// sampler, it truncates, so that a byte that went through <see cref="ToFloat"/> may come back smaller by one; with 128 (EDM, DiT) it rounds.
+    /// Writes <c>clamp(127.5 x + offset, 0, 255)</c>, truncated, for every value. NaN becomes 0. With 128, which rounds, as in EDM and DiT, a byte
+    /// that went through <see cref="ToFloat"/> comes back; with 127.5, the conversion of the published ADM sampler, 63 of 256 are smaller by one.
     /// </summary>
     /// <exception cref="ArgumentException">The two lengths differ.</exception>
-    public static void ToByte(ReadOnlySpan<float> source, Span<byte> destination, double offset = 127.5)
+    public static void ToByte(ReadOnlySpan<float> source, Span<byte> destination, double offset = Rounding)
     {
         CheckLengths(source.Length, destination.Length);
         for (int i = 0; i < source.Length; i++)
         {
-            float value = offset == 127.5 ? (source[i] + 1f) * 127.5f : source[i] * 127.5f + (float)offset;
+            float value = offset == Truncation ? (source[i] + 1f) * 127.5f : source[i] * 127.5f + (float)offset;
             destination[i] = value >= 255f ? (byte)255 : value > 0f ? (byte)value : (byte)0;
         }
     }
@@ -33,7 +39,7 @@ public static class PixelConversion
     /// <param name="channels">1 or 3.</param>
     /// <param name="dataSize">Height and width to keep, at most <paramref name="size"/>: the data may have been padded.</param>
     /// <param name="offset">See <see cref="ToByte"/>.</param>
-    public static Image ToImage(ReadOnlySpan<float> pixels, int size, int channels, int dataSize, double offset = 127.5)
+    public static Image ToImage(ReadOnlySpan<float> pixels, int size, int channels, int dataSize, double offset = Rounding)
     {
         CheckLengths(pixels.Length, size * size * channels);
         byte[] bytes = new byte[dataSize * dataSize * channels];

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Sampling;
 
@@ -49,6 +50,7 @@ internal static class AdmSettings
         {
             ClassNames = NetworkFamilies.Numbers((config.NumClasses ?? 0) - (nullClass ? 1 : 0)),
             NullClass = nullClass,
+            PixelOffset = PixelConversion.Truncation,
             Sampler = sampler with { Variance = variance },
         };
     }
