@@ -46,6 +46,8 @@ internal sealed class SampleSelection
             throw new UsageException($"{unguided} --w and --scale cannot guide it: leave them out, or give --w 0 (which is --scale 1).");
         if (!conditional && classes is not null) throw new UsageException($"{unguided} Leave out --classes.");
         double[] defaultStrengths = unguided is not null ? [0] : model.Settings.GuidanceScale is { } s ? [s - 1] : grid ? [0, 0.5, 1, 2, 4] : [2];
+        RequireDifferent("--w", strengths);
+        RequireDifferent("--scale", scales);
         var chosen = conditional ? ChooseClasses(classes, model.Settings) : [("sample", -1)];
         long images = (long)chosen.Count * count * (scales ?? strengths ?? defaultStrengths).Length;
         if (images > Array.MaxLength / 64) throw new UsageException($"{images} images are too many for one run; use a smaller --count.");
@@ -83,9 +85,15 @@ internal sealed class SampleSelection
         return chosen;
     }
 
+    private static void RequireDifferent(string option, double[]? values)
+    {
+        if (values?.GroupBy(v => v).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new UsageException(FormattableString.Invariant($"{option} names {twice.Key} twice: its images would be the same; for more of them use --count."));
+    }
+
     private static List<(string Name, int Label)> ParseClasses(string text, IReadOnlyList<string> names)
     {
-        return [.. text.Split(',').Select(part =>
+        List<(string Name, int Label)> chosen = [.. text.Split(',').Select(part =>
         {
             string wanted = part.Trim();
             int label = names.ToList().IndexOf(wanted);
@@ -94,6 +102,9 @@ internal sealed class SampleSelection
                 ? (names[label], label)
                 : throw new UsageException($"--classes: there is no class '{wanted}'; this model has {Listing(names)}.");
         })];
+        if (chosen.GroupBy(c => c.Label).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new UsageException($"--classes names the class '{names[twice.Key]}' twice; for more images of it use --count.");
+        return chosen;
     }
 
     private static string Listing(IReadOnlyList<string> names)
