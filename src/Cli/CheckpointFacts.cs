@@ -53,7 +53,7 @@ internal sealed record CheckpointFacts
             Published = published,
             Parameters = published?.ParameterCount ?? weights.Sum(t => t.ElementCount),
             Bytes = file.Tensors.Sum(t => t.ByteLength),
-            DTypes = file.Tensors.GroupBy(t => t.DType.ToString()).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count()),
+            DTypes = file.Tensors.GroupBy(t => t.DType.ToString().ToLowerInvariant()).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count()),
             Metadata =
             [
                 .. published is null ? [] : Describe(published, options),
@@ -101,7 +101,7 @@ internal sealed record CheckpointFacts
         if (!text.StartsWith('{')) return text;
         try
         {
-            return JsonDocument.Parse(text).RootElement.Clone();
+            return StoredWords.AsOptions(text);
         }
         catch (JsonException)
         {

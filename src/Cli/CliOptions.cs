@@ -33,13 +33,18 @@ internal static class CliOptions
         where T : struct =>
         // The default is no part of the option, whose help would show it under the name that the library has for it.
         choices[0].Value.Equals(default(T))
-            ? Parsed(name, "NAME", $"{description} One of: {Listing(choices)}. [default: {choices[0].Name}]", default(T), text => ParseChoice(text, choices), showDefault: false)
+            ? Completed(
+                Parsed(name, "NAME", $"{description} One of: {Listing(choices)}. [default: {choices[0].Name}]", default(T), text => ParseChoice(text, choices), showDefault: false),
+                choices)
             : throw new ArgumentException($"The first choice of {name} must be the default value of {typeof(T).Name}.");
 
     /// <summary>A choice among names that may be left out.</summary>
     public static Option<T?> OptionalChoice<T>(string name, string description, IReadOnlyList<(string Name, T Value)> choices, string preset)
         where T : struct =>
-        Parsed<T?>(name, "NAME", $"{description} One of: {Listing(choices)}. [default: {preset}]", null, text => ParseChoice(text, choices));
+        Completed(Parsed<T?>(name, "NAME", $"{description} One of: {Listing(choices)}. [default: {preset}]", null, text => ParseChoice(text, choices)), choices);
+
+    /// <summary>The word that an option takes for a value: results say it in the same words.</summary>
+    public static string NameOf<T>(this IEnumerable<(string Name, T Value)> choices, T value) => choices.First(c => EqualityComparer<T>.Default.Equals(c.Value, value)).Name;
 
     /// <summary>A text, a path for example, that may be left out.</summary>
     public static Option<string?> Text(string name, string placeholder, string description) =>
@@ -51,13 +56,11 @@ internal static class CliOptions
 
     /// <summary>Two numbers with a colon between them; null when left out.</summary>
     public static Option<(double First, double Last)?> Range(string name, string placeholder, string description) =>
-        Parsed<(double First, double Last)?>(name, placeholder, description, null, text =>
-        {
-            string[] ends = text.Split(':');
-            if (ends.Length != 2) throw new FormatException("takes two numbers with a colon between them");
-            var range = (First: ParseNumber(ends[0], 0, 1e9), Last: ParseNumber(ends[1], 0, 1e9));
-            return range.First <= range.Last ? range : throw new FormatException("takes the smaller number first");
-        });
+        Parsed<(double First, double Last)?>(name, placeholder, description, null, text => ParseRange(text, "two numbers", end => ParseNumber(end, 0, 1e9)));
+
+    /// <summary>Two whole numbers with a colon between them; null when left out.</summary>
+    public static Option<(int First, int Last)?> WholeRange(string name, string placeholder, string description) =>
+        Parsed<(int First, int Last)?>(name, placeholder, description, null, text => ParseRange(text, "two whole numbers", end => ParseInteger(end, 0, 1_000_000_000)));
 
     /// <summary>Whether the user wrote the option.</summary>
     public static bool IsGiven(this ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
@@ -80,6 +83,21 @@ internal static class CliOptions
         };
         if (preset is not null && showDefault) option.DefaultValueFactory = _ => preset;
         return option;
+    }
+
+    private static Option<T> Completed<T, TChoice>(Option<T> option, IReadOnlyList<(string Name, TChoice Value)> choices)
+    {
+        option.CompletionSources.Add([.. choices.Select(c => c.Name)]);
+        return option;
+    }
+
+    private static (T First, T Last) ParseRange<T>(string text, string what, Func<string, T> parse)
+        where T : IComparable<T>
+    {
+        string[] ends = text.Split(':');
+        if (ends.Length != 2) throw new FormatException($"takes {what} with a colon between them");
+        var range = (First: parse(ends[0]), Last: parse(ends[1]));
+        return range.First.CompareTo(range.Last) <= 0 ? range : throw new FormatException("takes the smaller number first");
     }
 
     private static int ParseInteger(string text, int least, int most) =>

@@ -9,6 +9,9 @@ internal sealed partial class DeviceOption
 {
     private const string Cpu = "cpu", Fastest = "auto";
 
+    private static readonly (string, MatrixArithmetic)[] MathNames =
+        [("ieee", MatrixArithmetic.Ieee), ("tf32", MatrixArithmetic.Tf32), ("bf16", MatrixArithmetic.Bf16)];
+
     /// <summary><c>--threads</c>.</summary>
     public Option<int> Threads { get; } = CliOptions.Integer(
         "--threads", "N", "Threads to use; 0 takes one per processor. The result is the same to the bit whatever the number.", 0, 0, 1024);
@@ -22,7 +25,7 @@ internal sealed partial class DeviceOption
     public Option<MatrixArithmetic> Math { get; } = CliOptions.Choice(
         "--math",
         "How a GPU multiplies matrices: in float32, or with factors rounded to TF32 or bfloat16, on tensor cores where it has them; docs/gpu.md gives the errors.",
-        [("ieee", MatrixArithmetic.Ieee), ("tf32", MatrixArithmetic.Tf32), ("bf16", MatrixArithmetic.Bf16)]);
+        MathNames);
 
     /// <summary>Opens the device.</summary>
     /// <exception cref="UsageException">No such kind of device.</exception>
@@ -34,7 +37,7 @@ internal sealed partial class DeviceOption
     {
         if (!Known().IsMatch(device)) throw new UsageException($"--device takes {Fastest}, {Cpu}, cuda[:n], opencl[:n] or {GpuDevice.Simulation}; got '{device}'.");
         if (device == Fastest) device = GpuDevices.List().FirstOrDefault(d => d.Problem is null && d.Id != GpuDevice.Simulation)?.Id ?? Cpu;
-        if (device == Cpu && math != MatrixArithmetic.Ieee) throw new UsageException($"--math {math.ToString().ToLowerInvariant()} is of GPUs; the device is {device}, which multiplies in float32.");
+        if (device == Cpu && math != MatrixArithmetic.Ieee) throw new UsageException($"--math {MathNames.NameOf(math)} is of GPUs; the device is {device}, which multiplies in float32.");
         if (device == Cpu) return new CpuKernels(threads ?? 0);
         if (threads is not null) throw new UsageException($"--threads is of the CPU; the device is {device}.");
         return GpuDevices.Open(device, math);

@@ -1,3 +1,4 @@
+using NativeDiffusion.Cli;
 using NativeDiffusion.Runtime.Checkpoints;
 using NativeDiffusion.Tests.Model.Published;
 using NativeDiffusion.Tests.Runtime;
@@ -19,6 +20,17 @@ internal sealed class ConvertTests : CliFixture
         Assert.That(last.Metadata, Is.EquivalentTo(first.Metadata));
         Assert.That(last.Tensors.Select(t => t.ToString()), Is.EqualTo(first.Tensors.Select(t => t.ToString())));
         Assert.That(last.Tensors.All(t => last.ReadFloat(t.Name).SequenceEqual(first.ReadFloat(t.Name))));
+    }
+
+    [Test]
+    public void Results_say_it_in_the_words_of_the_options()
+    {
+        string result = PathTo("x.safetensors");
+        var report = ToolRun.Of("convert", TinyModel(), result, "--dtype", "bf16", "--json").Json;
+        Assert.That((report.GetProperty("out").GetString(), report.GetProperty("dtype").GetString()), Is.EqualTo((result, "bf16")));
+        Assert.That(ToolRun.Of("info", result, "--json").Json.GetProperty("dtypes").EnumerateObject().Single().Name, Is.EqualTo("bf16"));
+        Assert.That(StoredWords.AsOptions("""{"sampler":{"kind":"dpm_solver2_m","spacing":"log_snr_uniform","variance":"fixed_small"},"weighting":"uniform_v","a":"kind"}""").ToString(),
+            Is.EqualTo("""{"sampler":{"kind":"dpm\u002B\u002B2m","spacing":"log-snr","variance":"small"},"weighting":"uniform-v","a":"kind"}"""));
     }
 
     [Test]

@@ -73,7 +73,7 @@ internal sealed class BenchCommand
             median = BenchMeasurement.MedianMilliseconds(pass, kernels, runs, context.Cancellation, done => progress.Report(done)));
 
         var report = new Report(
-            config, kind, batch, cpu?.Threads,
+            ConfigNames.NameOf(config), PassNames.NameOf(kind), batch, cpu?.Threads,
             MedianMs: Math.Round(median, 3),
             Gflop: Math.Round(pass.Flops / 1e9, 4),
             GflopsPerS: Math.Round(pass.Flops / 1e6 / median, 2),
@@ -86,7 +86,7 @@ internal sealed class BenchCommand
         else
         {
             context.Out.WriteLine(FormattableString.Invariant(
-                $"{ConfigNames.First(c => c.Item2 == config).Item1} {kind.ToString().ToLowerInvariant()}, batch {batch}, {(cpu is null ? "" : $"{cpu.Threads} threads, ")}{kernels.DeviceName}: ")
+                $"{report.Config} {report.Pass}, batch {batch}, {(cpu is null ? "" : $"{cpu.Threads} threads, ")}{kernels.DeviceName}: ")
                 + FormattableString.Invariant($"{median:0.00} ms, {report.Gflop} GFLOP, {report.GflopsPerS:0.0} GFLOP/s, {batch * 1000 / median:0.0} images/s, ")
                 + FormattableString.Invariant($"plan {report.PlanPeakMb:0.0} MB, process {report.ProcessPeakRssMb:0.0} MB"));
             if (report.Profile is { } profile) context.Out.WriteLine($"\n{profile}");
@@ -103,7 +103,7 @@ internal sealed class BenchCommand
 
     /// <summary>What <c>--json</c> writes.</summary>
     private sealed record Report(
-        BenchConfig Config, PassKind Pass, int Batch, int? Threads, double MedianMs, double Gflop, double GflopsPerS, double PlanPeakMb, double ProcessPeakRssMb)
+        string Config, string Pass, int Batch, int? Threads, double MedianMs, double Gflop, double GflopsPerS, double PlanPeakMb, double ProcessPeakRssMb)
     {
         /// <summary>Null for the CPU.</summary>
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -26,11 +26,12 @@ internal sealed class ConvertCommand
               a published checkpoint that says from now on what its authors gave as flags
         """;
 
+    private static readonly (string, Precision)[] PrecisionNames =
+        [("keep", Precision.Keep), ("f32", Precision.F32), ("f16", Precision.F16), ("bf16", Precision.BF16)];
+
     private readonly Argument<string> _in = new("IN") { Description = "The checkpoint." };
     private readonly Argument<string> _out = new("OUT") { Description = "File to create or replace." };
-    private readonly Option<Precision> _dtype = CliOptions.Choice(
-        "--dtype", "How to store real numbers; integers keep their type.",
-        [("keep", Precision.Keep), ("f32", Precision.F32), ("f16", Precision.F16), ("bf16", Precision.BF16)]);
+    private readonly Option<Precision> _dtype = CliOptions.Choice("--dtype", "How to store real numbers; integers keep their type.", PrecisionNames);
     private readonly Option<string?> _prefix = CliOptions.Text("--prefix", "TEXT", "Write only the tensors whose names begin so, without it; 'ema.' for example.");
     private readonly NetworkOptions _network = new();
     private readonly Option<bool> _json = CliOptions.Json();
@@ -83,7 +84,11 @@ internal sealed class ConvertCommand
             progress.Report(megabytes);
         });
         if (parsed.GetValue(_json))
-            JsonReport.Write(context.Out, new { Input = input, Container = opened.Container, Output = output, Tensors = file.Tensors.Count, Bytes = new FileInfo(output).Length });
+            JsonReport.Write(context.Out, new
+            {
+                In = input, opened.Container, Out = output, Dtype = PrecisionNames.NameOf(parsed.GetValue(_dtype)), Prefix = prefix,
+                Tensors = file.Tensors.Count, Bytes = new FileInfo(output).Length,
+            });
         else
             context.Out.WriteLine(FormattableString.Invariant($"{output}: {file.Tensors.Count} tensors, {new FileInfo(output).Length / 1e6:0.00} MB"));
         return ExitCode.Success;

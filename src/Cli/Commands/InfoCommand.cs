@@ -69,7 +69,7 @@ internal sealed class InfoCommand
             ["dtypes"] = facts.DTypes,
         };
         foreach (var (key, value) in facts.Metadata) report.TryAdd(key, value);
-        if (tensors) report["tensors"] = file.Tensors.Select(t => new { t.Name, Dtype = t.DType.ToString(), t.Shape });
+        if (tensors) report["tensors"] = file.Tensors.Select(t => new { t.Name, Dtype = t.DType.ToString().ToLowerInvariant(), t.Shape });
         if (plan is not null) report["plan"] = plan;
         JsonReport.Write(context.Out, report);
     }
@@ -96,7 +96,7 @@ internal sealed class InfoCommand
         {
             var list = NewTable("tensor", "type", "shape");
             foreach (var tensor in file.Tensors)
-                list.AddRow(Markup.Escape(tensor.Name), tensor.DType.ToString(), Markup.Escape($"[{string.Join(", ", tensor.Shape)}]"));
+                list.AddRow(Markup.Escape(tensor.Name), tensor.DType.ToString().ToLowerInvariant(), Markup.Escape($"[{string.Join(", ", tensor.Shape)}]"));
             console.Write(list);
         }
         if (plan is not null) context.Out.Write(plan);

@@ -31,19 +31,19 @@ internal sealed class SampleCommand
               what the authors gave as flags and the file does not say; info shows what is guessed without them
         """;
 
-    private static readonly (string, SamplerKind)[] SamplerNames =
+    public static readonly (string Name, SamplerKind Value)[] SamplerNames =
     [
         ("dpm++2m", SamplerKind.DpmSolver2M), ("ddim", SamplerKind.Ddim), ("ddpm", SamplerKind.Ancestral), ("alg2", SamplerKind.Algorithm2),
         ("euler", SamplerKind.Euler), ("euler-a", SamplerKind.EulerAncestral), ("heun", SamplerKind.Heun),
     ];
 
-    private static readonly (string, SpacingKind)[] SpacingNames =
+    public static readonly (string Name, SpacingKind Value)[] SpacingNames =
     [
         ("uniform", SpacingKind.Uniform), ("section", SpacingKind.Section), ("ddim-n", SpacingKind.DdimN), ("uniform-u", SpacingKind.UniformU),
         ("sigmoid", SpacingKind.Sigmoid), ("karras", SpacingKind.Karras), ("log-snr", SpacingKind.LogSnrUniform),
     ];
 
-    private static readonly (string, AncestralVariance)[] VarianceNames =
+    public static readonly (string Name, AncestralVariance Value)[] VarianceNames =
     [
         ("small", AncestralVariance.FixedSmall), ("large", AncestralVariance.FixedLarge), ("learned", AncestralVariance.Learned),
         ("learned-range", AncestralVariance.LearnedRange),
@@ -83,7 +83,7 @@ internal sealed class SampleCommand
     private readonly Option<ulong> _seed = CliOptions.Seed("the noise");
     private readonly Option<bool> _noClip = new("--no-clip") { Description = "Do not clamp the predicted clean image to the range of pixels." };
 
-    private readonly Option<(double First, double Last)?> _intervalSteps = CliOptions.Range(
+    private readonly Option<(int First, int Last)?> _intervalSteps = CliOptions.WholeRange(
         "--interval-steps", "A:B", "Guide from step A to step B only; 0 is the noisiest.");
 
     private readonly Option<(double First, double Last)?> _intervalSigma = CliOptions.Range(
@@ -227,7 +227,7 @@ internal sealed class SampleCommand
 
     private GuidanceInterval IntervalFrom(ParseResult parsed)
     {
-        if (parsed.GetValue(_intervalSteps) is { } steps) return GuidanceInterval.Steps((int)steps.First, (int)steps.Last);
+        if (parsed.GetValue(_intervalSteps) is { } steps) return GuidanceInterval.Steps(steps.First, steps.Last);
         return parsed.GetValue(_intervalSigma) is { } sigmas ? GuidanceInterval.Sigmas(sigmas.First, sigmas.Last) : GuidanceInterval.Everywhere;
     }
 

@@ -91,8 +91,8 @@ internal sealed class TrainClassifierCommand
         if (parsed.GetValue(_json))
             JsonReport.Write(context.Out, new
             {
-                Out = path, classifier.Config.Classes, Parameters = classifier.Parameters.Count, Images = data.Count, settings.Epochs, settings.BatchSize,
-                settings.LearningRate, settings.Seed, Seconds = Math.Round(seconds, 1), LastEpochLoss = loss, TestImages = test?.Count ?? 0,
+                Out = path, classifier.Config.Classes, Parameters = classifier.Parameters.Count, Images = data.Count, settings.Epochs, Batch = settings.BatchSize,
+                Lr = settings.LearningRate, settings.Seed, Seconds = Math.Round(seconds, 1), LastEpochLoss = loss, TestImages = test?.Count ?? 0,
                 TestAccuracy = accuracy,
             });
         else

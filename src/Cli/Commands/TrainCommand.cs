@@ -29,6 +29,16 @@ internal sealed class TrainCommand
 
     private static readonly (string, NetworkPreset)[] PresetNames = [("quick", NetworkPreset.Quick), ("digits", NetworkPreset.Digits)];
 
+    public static readonly (string Name, PredictionType Value)[] PredictionNames = [("eps", PredictionType.Eps), ("x0", PredictionType.X0), ("v", PredictionType.V)];
+
+    public static readonly (string Name, NoiseScheduleKind Value)[] ScheduleNames =
+        [("linear", NoiseScheduleKind.Linear), ("cosine", NoiseScheduleKind.Cosine), ("continuous", NoiseScheduleKind.Continuous)];
+
+    public static readonly (string Name, LossWeighting Value)[] WeightingNames =
+    [
+        ("simple", LossWeighting.Simple), ("uniform-v", LossWeighting.UniformV), ("uniform-x0", LossWeighting.UniformX0), ("min-snr", LossWeighting.MinSnr),
+    ];
+
     private readonly Option<NetworkPreset> _preset = CliOptions.Choice(
         "--preset", "Size of the network and of the training: quick takes about ten minutes, digits takes longer and is better.", PresetNames);
 
@@ -46,17 +56,13 @@ internal sealed class TrainCommand
         "How often the label is hidden, which is what guidance learns from: with 0 the model follows its classes and cannot be guided, with 1 it learns no class. [default: 0.1]", 0, 1);
 
     private readonly Option<PredictionType?> _prediction = CliOptions.OptionalChoice<PredictionType>(
-        "--prediction", "What the network predicts.", [("eps", PredictionType.Eps), ("x0", PredictionType.X0), ("v", PredictionType.V)], "v");
+        "--prediction", "What the network predicts.", PredictionNames, "v");
 
     private readonly Option<NoiseScheduleKind?> _schedule = CliOptions.OptionalChoice<NoiseScheduleKind>(
-        "--schedule", "Noise levels.",
-        [("linear", NoiseScheduleKind.Linear), ("cosine", NoiseScheduleKind.Cosine), ("continuous", NoiseScheduleKind.Continuous)], "cosine");
+        "--schedule", "Noise levels.", ScheduleNames, "cosine");
 
     private readonly Option<LossWeighting?> _weighting = CliOptions.OptionalChoice<LossWeighting>(
-        "--weighting", "Weight of the noise levels in the loss.",
-        [
-            ("simple", LossWeighting.Simple), ("uniform-v", LossWeighting.UniformV), ("uniform-x0", LossWeighting.UniformX0), ("min-snr", LossWeighting.MinSnr),
-        ], "that of the prediction: simple for eps, uniform-x0 for x0, uniform-v for v");
+        "--weighting", "Weight of the noise levels in the loss.", WeightingNames, "that of the prediction: simple for eps, uniform-x0 for x0, uniform-v for v");
 
     private readonly Option<bool> _unbounded = new("--allow-unbounded-weighting")
     {
@@ -89,7 +95,7 @@ internal sealed class TrainCommand
     private int Run(ParseResult parsed, CliContext context)
     {
         var data = CheckOptions(parsed);
-        var folder = new RunFolder(parsed.GetValue(_out) ?? Path.Combine("runs", PresetNames.First(p => p.Item2 == parsed.GetValue(_preset)).Item1));
+        var folder = new RunFolder(parsed.GetValue(_out) ?? Path.Combine("runs", PresetNames.NameOf(parsed.GetValue(_preset))));
         using var kernels = _device.Open(parsed);
         using var run = parsed.GetValue(_resume)
             ? TrainingRun.Resume(folder, data, kernels)
