@@ -13,7 +13,7 @@ public static class CliApplication
 {
     private const string Description =
         """
-        Train and sample guided diffusion models on the CPU.
+        Train and sample guided diffusion models, on the CPU or a GPU.
 
         First steps:
           nativediffusion sample --out digits.png      draw digits with the model that comes with the tool
@@ -46,7 +46,7 @@ public static class CliApplication
 
     internal static int Run(string[] args, CliContext context, IReadOnlyList<Func<CliContext, Command>> commands)
     {
-        var root = new RootCommand(Description);
+        var root = new RootCommand(Description) { HelpName = "nativediffusion" };
         foreach (var create in commands) root.Add(create(context));
         CliCommand.AddDetailsToHelp(root);
         foreach (var option in root.Options.OfType<VersionOption>()) option.Action = new VersionAction(context);
@@ -55,7 +55,7 @@ public static class CliApplication
         string help = $"Run 'nativediffusion {Path(parsed)}--help' to see what is possible.";
         try
         {
-            if (parsed.Action is ParseErrorAction) throw new UsageException(Explain(parsed));
+            if (parsed.Action is ParseErrorAction corrections) throw new UsageException(Explain(parsed, corrections));
             return parsed.Invoke(new InvocationConfiguration
             {
                 Output = context.Out,
@@ -107,11 +107,24 @@ public static class CliApplication
         return at < 0 ? message : message[..at];
     }
 
-    private static string Explain(ParseResult parsed)
+    private static string Explain(ParseResult parsed, ParseErrorAction corrections)
     {
         if (parsed.UnmatchedTokens.Count == 0) return parsed.Errors[0].Message;
         string wrong = parsed.UnmatchedTokens[0];
-        return parsed.CommandResult.Command is RootCommand ? $"there is no command '{wrong}'." : $"'{parsed.CommandResult.Command.Name}' has no option '{wrong}'.";
+        string[] meant = Corrections(parsed, corrections, wrong);
+        string what = parsed.CommandResult.Command is RootCommand ? $"there is no command '{wrong}'" : $"'{parsed.CommandResult.Command.Name}' has no option '{wrong}'";
+        return meant.Length > 0 ? $"{what}; did you mean {string.Join(" or ", meant)}?" : $"{what}.";
+    }
+
+    // The library's own, which it only writes: a line about each wrong token, in quotes, and its corrections, a line each.
+    private static string[] Corrections(ParseResult parsed, ParseErrorAction action, string wrong)
+    {
+        using StringWriter output = new(), error = new();
+        action.ShowHelp = false;
+        action.ShowTypoCorrections = true;
+        parsed.Invoke(new InvocationConfiguration { Output = output, Error = error });
+        string[] lines = output.ToString().Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return lines is [var first, .. var rest] && first.StartsWith($"'{wrong}'", StringComparison.Ordinal) ? [.. rest.TakeWhile(line => line[0] != '\'')] : [];
     }
 
     private static string Path(ParseResult parsed) => parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";

@@ -21,8 +21,9 @@ internal sealed class ErrorTests : CliFixture
         }
     }
 
-    [TestCase("sampl", "no command 'sampl'")]
+    [TestCase("sampl", "there is no command 'sampl'; did you mean sample?")]
     [TestCase("sample --bad 3", "'sample' has no option '--bad'")]
+    [TestCase("sample --smapler ddim", "'sample' has no option '--smapler'; did you mean --sampler?")]
     [TestCase("sample --steps", "--steps")]
     [TestCase("sample --steps 0", "--steps takes a whole number from 1 to 100000; got '0'.")]
     [TestCase("sample --steps 3 --steps 4", "--steps")]
@@ -30,7 +31,13 @@ internal sealed class ErrorTests : CliFixture
     [TestCase("sample --w 1,x", "--w takes numbers", "got '1,x'")]
     [TestCase("sample --w 1 --scale 2", "--w and --scale")]
     [TestCase("sample --eta 0.5", "--eta belongs to the sampler ddim")]
-    [TestCase("sample --interval-steps 5", "--interval-steps takes two numbers with a colon")]
+    [TestCase("sample --interval-steps 5", "--interval-steps takes two whole numbers with a colon")]
+    [TestCase("sample --interval-steps 0.9:1.9", "--interval-steps takes a whole number from 0 to 1000000000; got '0.9:1.9'.")]
+    [TestCase("sample --interval-steps 1:1e2", "--interval-steps takes a whole number from 0 to 1000000000; got '1:1e2'.")]
+    [TestCase("sample --seed 1.5", "--seed takes a whole number")]
+    [TestCase("sample --classes 3,7,3", "--classes names the class '3' twice", "--count")]
+    [TestCase("sample --w 1,2,1.0", "--w names 1 twice", "--count")]
+    [TestCase("sample --scale 0,-0", "--scale names", "twice")]
     [TestCase("sample --interval-steps 5:1", "smaller number first")]
     [TestCase("sample --interval-steps 1:2 --interval-sigma 1:2", "exclude each other")]
     [TestCase("sample --seed -1", "--seed takes a whole number from 0")]
@@ -52,6 +59,19 @@ internal sealed class ErrorTests : CliFixture
     [Test]
     public void ADeviceThatIsNotThereNamesTheRemedy() => ToolRun.Of("sample", "--device", "cuda:999", "--out", PathTo("x.png"))
         .AssertError(1, "'cuda:999'", GpuDevices.IsBuiltIn ? "there are" : "-p:UseIlgpu=true");
+
+    [Test]
+    public void RootHelpSaysWhereItComputes() => Assert.That(ToolRun.Of("--help").Output, Does.Contain("on the CPU or a GPU").And.Contain("nativediffusion [command]"));
+
+    [TestCase("sam", "sample")]
+    [TestCase("sample --sampler ", "ddim")]
+    [TestCase("train --weighting ", "uniform-v")]
+    public void CompletionsAreTheLibrarys(string line, string word)
+    {
+        ToolRun run = ToolRun.Of($"[suggest:{line.Length}]", line);
+        Assert.That(run, Has.Property("ExitCode").Zero.And.Property("Error").Empty);
+        Assert.That(run.Output.Split('\n', StringSplitOptions.TrimEntries), Does.Contain(word));
+    }
 
     [Test]
     public void UnknownClassListsTheClasses() =>
