@@ -77,7 +77,7 @@ public class FailingDeviceTests
         {
             plan.Run();
             EmulatorOptions.Failing.LaunchesLeft = 0;
-            void AssertLost(TestDelegate act) => Assert.That(
+            void AssertLost(Action act) => Assert.That(
                 act, Throws.TypeOf<DeviceLostException>().With.Message.Contains("cpu (ILGPU emulator) stopped working: unspecified launch failure"));
             AssertLost(plan.Run);
             AssertLost(kernels.Synchronize);

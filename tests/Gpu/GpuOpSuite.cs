@@ -26,7 +26,7 @@ public sealed class GpuOpSuite(string device)
     [OneTimeTearDown]
     public void Close() => _device?.Dispose();
 
-    [TestCaseSource(nameof(All)), Order(1)]
+    [TestCaseSource(nameof(All))]
     public void Agrees_with_the_oracle_and_with_the_cpu(OpCase testCase)
     {
         DeviceSelection.Require(device, Selection.Contains(testCase.Name));
@@ -50,7 +50,7 @@ public sealed class GpuOpSuite(string device)
     }
 
     /// <summary>So that no kernel is without a test; runs after the cases.</summary>
-    [Test, Order(2)]
+    [Test, DependsOnTest(nameof(Agrees_with_the_oracle_and_with_the_cpu), AllowFailure = true)]
     public void Every_kernel_was_started_but_those_with_tests_of_their_own()
     {
         if (_cases.Count < CaseData.All.Count()) Assert.Inconclusive("Only some of the cases ran.");
