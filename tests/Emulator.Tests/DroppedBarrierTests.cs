@@ -30,7 +30,7 @@ public sealed class DroppedBarrierTests
         {
             if (Run(testCase, arithmetic) is not { } report) continue;
             Assert.That(report.Finding, Is.EqualTo(SanitizerFinding.Race), report.Message);
-            Assert.That(kernels.Select(kernel => kernel.Name.Split('`')[0]), Has.Some.Matches<string>(name => report.Kernel.Contains(name, StringComparison.Ordinal)), report.Message);
+            Assert.That(kernels.Select(kernel => kernel.Name.Split('`')[0]), Has.Some.Matches<string>(name => report.Kernel.Contains(name!, StringComparison.Ordinal)), report.Message);
             Assert.That(report.Group, Is.Not.Null, report.Message);
             Assert.That(report.Thread, Is.Not.Null, report.Message);
             Assert.That(report.SourcePosition, Does.Match(@"\[.+\] \(.+:[0-9]+\)"), report.Message);
