@@ -65,7 +65,7 @@ internal static class BenchModels
     public static SamplerTable MiddleStep(DiffusionModel model)
     {
         var table = Table(model, 20);
-        return new SamplerTable(table.Name, [table.Rows[10]], table.InitialScale);
+        return new SamplerTable(table.Name, [table.Rows[10]], table.InitialScale, table.PictureStart);
     }
 
     /// <summary>An arm on a step in the middle, with noise as its state.</summary>

@@ -90,22 +90,40 @@ internal sealed class SampleTests : CliFixture
     }
 
     [TestCase("dpm++2m", "karras")]
-    [TestCase("ddim", "ddim-n")]
+    [TestCase("ddim", "section")]
     [TestCase("ddpm", "section")]
     [TestCase("alg2", "uniform-u")]
     [TestCase("euler", "log-snr")]
     [TestCase("euler-a", "sigmoid")]
-    [TestCase("heun", "uniform")]
+    [TestCase("heun", "karras")]
     public void EverySamplerAndSpacingRuns(string sampler, string spacing)
     {
         ToolRun run = ToolRun.Of("sample", "--model", TinyModel(), "--classes", "0", "--sampler", sampler, "--spacing", spacing, "--steps", "4", "--out", PathTo("x.npz"));
         Assert.That(run, Has.Property("ExitCode").Zero.And.Property("Output").Contain("1 images").Or.Property("Output").Contain("images"), run.Error);
     }
 
+    [TestCase("sigmoid", 250)]
+    [TestCase("uniform-u", 1000)]
+    [TestCase("karras", 3)]
+    public void TheResultNamesWhatTheOptionsTakeAndTheStepsThatRan(string spacing, int steps)
+    {
+        ToolRun run = ToolRun.Of("sample", "--model", TinyModel(), "--classes", "0", "--w", "0", "--sampler", "dpm++2m", "--spacing", spacing, "--steps", $"{steps}", "--out", PathTo("x.npz"), "--json");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(run.ExitCode, Is.Zero, run.Error);
+            Assert.That(run.Json.GetProperty("sampler").GetString(), Is.EqualTo("dpm++2m"));
+            Assert.That(run.Json.GetProperty("spacing").GetString(), Is.EqualTo(spacing));
+            Assert.That(run.Json.GetProperty("steps").GetInt32(), Is.EqualTo(steps));
+            Assert.That(run.Json.GetProperty("passes").GetInt32(), Is.EqualTo(steps));
+        }
+    }
+
     [Test]
     public void ImpossibleCombinationsSayWhatToChoose()
     {
         string model = TinyModel();
+        ToolRun.Of("sample", "--model", model, "--sampler", "heun", "--spacing", "uniform", "--steps", "20", "--out", PathTo("x.png")).AssertError(1, "karras");
+        ToolRun.Of("sample", "--model", model, "--steps", "1001", "--out", PathTo("x.png")).AssertError(1, "1000");
         ToolRun.Of("sample", "--model", model, "--sampler", "ddpm", "--spacing", "karras", "--out", PathTo("x.png")).AssertError(1, "section");
         ToolRun.Of("sample", "--model", model, "--sampler", "ddpm", "--variance", "learned", "--out", PathTo("x.png")).AssertError(1, "learns its variance");
     }

@@ -32,7 +32,7 @@ internal sealed class GuidedPass : BenchPass
     public static SamplerTable MiddleStep(DiffusionModel model)
     {
         var table = new SamplerSettings { Kind = SamplerKind.DpmSolver2M, Steps = 20 }.Build(model);
-        return new SamplerTable(table.Name, [table.Rows[10]], table.InitialScale);
+        return new SamplerTable(table.Name, [table.Rows[10]], table.InitialScale, table.PictureStart);
     }
 
     public override void Run()

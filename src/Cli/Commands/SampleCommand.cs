@@ -71,7 +71,8 @@ internal sealed class SampleCommand
     private readonly Option<int?> _steps = CliOptions.OptionalInteger(
         "--steps", "N", "Steps from noise to image. [default: those of the published model with its own sampler, else 20]", 1, 100_000);
 
-    private readonly Option<SpacingKind?> _spacing = CliOptions.OptionalChoice("--spacing", "How the noise levels are spaced.", SpacingNames, "uniform");
+    private readonly Option<SpacingKind?> _spacing = CliOptions.OptionalChoice(
+        "--spacing", "How the noise levels are spaced.", SpacingNames, "karras for euler, euler-a, heun and models in EDM's sigma, else uniform");
     private readonly Option<double?> _eta = CliOptions.OptionalNumber("--eta", "X", "Fresh noise of ddim [default: 0] and euler-a [default: 1].", 0, 1);
     private readonly Option<double?> _v = CliOptions.OptionalNumber("--v", "X", "Variance interpolation of alg2 [default: 0.3].", 0, 1);
 
@@ -166,14 +167,17 @@ internal sealed class SampleCommand
             JsonReport.Write(context.Out, new
             {
                 Out = path, Format = format, Model = modelPath, Images = images, Classes = selection.Classes.Select(c => c.Name),
-                Strengths = selection.Strengths.Select(s => s.W), Sampler = sampler.Table.Name, Steps = settings.Steps,
+                Strengths = selection.Strengths.Select(s => s.W), Sampler = NameOf(settings.Kind, SamplerNames), Spacing = NameOf(settings.SpacingFor(model), SpacingNames), sampler.Table.Steps,
                 Passes = evaluations, Seed = parsed.GetValue(_seed), Seconds = Math.Round(seconds, 3), ImagesPerS = Math.Round(images / seconds, 3),
             });
         else
             context.Out.WriteLine(FormattableString.Invariant(
-                $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {sampler.Table.Name}, {settings.Steps} steps: {path}"));
+                $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {NameOf(settings.Kind, SamplerNames)}, {sampler.Table.Steps} steps of spacing {NameOf(settings.SpacingFor(model), SpacingNames)}: {path}"));
         return ExitCode.Success;
     }
+
+    private static string NameOf<T>(T value, (string Name, T Value)[] names)
+        where T : struct => names.First(n => n.Value.Equals(value)).Name;
 
     private LatentDecoder? DecoderFrom(ParseResult parsed, DiffusionModel model, Arena arena)
     {

@@ -8,7 +8,11 @@ namespace NativeDiffusion.Model.Sampling;
 /// <param name="Label">Class, or -1 for an image without condition (and for unconditional models).</param>
 /// <param name="Scale">Guidance; 1 is the plain conditional model.</param>
 /// <param name="Index">Number of the sample: together with the seed it decides the noise, whatever else is in the batch.</param>
-public readonly record struct SampleRequest(int Label, GuidanceScale Scale, int Index);
+public readonly record struct SampleRequest(int Label, GuidanceScale Scale, int Index)
+{
+    /// <summary>What the sample starts from; null for noise that follows from seed and index.</summary>
+    public SampleStart? Start { get; init; }
+}
 
 /// <summary>Where a call of <see cref="GuidedSampler"/> stands.</summary>
 /// <param name="Evaluation">Network evaluations done.</param>
@@ -92,7 +96,11 @@ public sealed class GuidedSampler : IDisposable
     public void Sample(
         IReadOnlyList<SampleRequest> requests, SampleReceiver receive, IProgress<SamplingProgress>? progress = null, CancellationToken cancellation = default)
     {
-        foreach (var request in requests) _model.RequireKnown(request.Label, request.Scale.S);
+        foreach (var request in requests)
+        {
+            _model.RequireKnown(request.Label, request.Scale.S);
+            if (Options.InitialState is null) SampleStart.Require(request.Start, _table, _buffers.RowLength);
+        }
         int evaluations = Evaluations(requests.Count), groups = Groups(requests.Count), done = 0;
         _seed.Value = Options.Seed;
         float[] image = new float[_buffers.RowLength];
@@ -102,7 +110,7 @@ public sealed class GuidedSampler : IDisposable
             var batch = new SampleRequest[count];
             for (int i = 0; i < count; i++) batch[i] = requests[start + i];
             foreach (var row in _table.Rows) PlanFor(count, _buffers.SetRow(batch, row, Options.Interval));
-            _buffers.Start(batch, _table.InitialScale, Options);
+            _buffers.Start(batch, _table, Options);
             for (int r = 0; r < _table.Rows.Count; r++)
             {
                 cancellation.ThrowIfCancellationRequested();

@@ -47,15 +47,33 @@ internal sealed class SamplerBuffers : IDisposable
 
     public TensorView Timesteps { get; }
 
-    /// <summary>Initial noise of a batch, keyed by the sample's index.</summary>
-    public void Start(ReadOnlySpan<SampleRequest> batch, double initialScale, GuidedSamplerOptions options)
+    /// <summary>Initial states of a batch: noise keyed by the sample's index, or what the requests start from.</summary>
+    public void Start(ReadOnlySpan<SampleRequest> batch, SamplerTable table, GuidedSamplerOptions options)
     {
         for (int i = 0; i < batch.Length; i++) _nullRow[i] = batch[i].Index;
         _kernels.Upload(_nullRow.AsSpan(0, batch.Length), SampleIndex);
-        if (options.InitialState is { } state) _kernels.Upload(state, State);
-        else
-            _kernels.NormalNoise(
-                options.Seed, 0, RandomStream.InitialNoise, (float)initialScale, SampleIndex.Rows(0, batch.Length), State.Rows(0, batch.Length));
+        if (options.InitialState is { } state)
+        {
+            _kernels.Upload(state, State);
+            return;
+        }
+        _kernels.NormalNoise(
+            options.Seed, 0, RandomStream.InitialNoise, (float)table.InitialScale, SampleIndex.Rows(0, batch.Length), State.Rows(0, batch.Length));
+        for (int i = 0; i < batch.Length; i++)
+            if (batch[i].Start is { } start) StartFrom(_kernels, start, table, options.Seed, SampleIndex.Rows(i, 1), State.Rows(i, 1));
+    }
+
+    private static void StartFrom(IKernels kernels, SampleStart start, SamplerTable table, ulong seed, TensorView index, TensorView state)
+    {
+        float[] values = new float[start.Values.Length];
+        var (signal, noise) = start.IsPicture ? table.PictureStart : (table.InitialScale, 0);
+        if (noise > 0)
+        {
+            kernels.NormalNoise(seed, 0, RandomStream.InitialNoise, (float)noise, index, state);
+            kernels.Download(state, values);
+        }
+        for (int e = 0; e < values.Length; e++) values[e] += (float)(signal * start.Values.Span[e]);
+        kernels.Upload(values, state);
     }
 
     /// <summary>Sets the inputs of one evaluation; returns the rows of the doubled batch.</summary>

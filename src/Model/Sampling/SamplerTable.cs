@@ -3,9 +3,9 @@ namespace NativeDiffusion.Model.Sampling;
 /// <summary>A whole sampler: its rows in the order of execution. The state after the last row is the sample.</summary>
 public sealed class SamplerTable
 {
-    internal SamplerTable(string name, IReadOnlyList<SamplerRow> rows, double initialScale)
+    internal SamplerTable(string name, IReadOnlyList<SamplerRow> rows, double initialScale, (double Signal, double Noise) pictureStart)
     {
-        (Name, Rows, InitialScale) = (name, rows, initialScale);
+        (Name, Rows, InitialScale, PictureStart) = (name, rows, initialScale, pictureStart);
         Steps = rows[^1].StepIndex + 1;
     }
 
@@ -17,6 +17,9 @@ public sealed class SamplerTable
 
     /// <summary>Standard deviation of the initial noise state; 0 where the state starts as an image (inversion).</summary>
     public double InitialScale { get; }
+
+    /// <summary>Weights of a given picture and of fresh noise in the initial state (<see cref="SampleStart.Picture"/>).</summary>
+    internal (double Signal, double Noise) PictureStart { get; }
 
     /// <summary>Number of steps; a Heun step counts once though it has two rows.</summary>
     public int Steps { get; }

@@ -36,7 +36,7 @@ public static partial class Samplers
 
     /// <summary>
     /// Heun's second-order sampler (Karras et al. 2022, algorithm 2), two rows per step but one in the last. With <c>S</c> the level after
-    /// churn: <c>d = (z - x) / S</c>, <c>ze = z + (s' - S) d</c>, <c>z' = z + (s' - S) (d + (ze - x(ze)) / s') / 2</c>. The churn noise of a step
+    /// churn, rounded to one that the network knows (<see cref="INoiseSchedule.RoundSigma"/>): <c>d = (z - x) / S</c>, <c>ze = z + (s' - S) d</c>, <c>z' = z + (s' - S) (d + (ze - x(ze)) / s') / 2</c>. The churn noise of a step
     /// is added by the row before it, that of the first step by the initial scale.
     /// </summary>
     /// <param name="schedule">Tells what the network receives at any level; an <see cref="EdmPreconditioning"/> for EDM networks.</param>
@@ -44,22 +44,23 @@ public static partial class Samplers
     /// <param name="network">What the network predicts.</param>
     /// <param name="churn">Noise added back; the default adds none.</param>
     /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
-    /// <exception cref="ArgumentException">There are no levels or they do not decrease.</exception>
+    /// <exception cref="ArgumentException">There are no levels or they increase.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A level is not positive and finite, or the churn is negative.</exception>
     public static SamplerTable Heun(
         INoiseSchedule schedule, IReadOnlyList<double> sigmas, Parameterization network, HeunChurn churn = default, bool clip = true)
     {
         if (!(churn.Amount >= 0 && churn.NoiseScale >= 0))
             throw new ArgumentOutOfRangeException(nameof(churn), churn, "Churn amount and noise scale must be at least 0.");
-        RequireLevels(NoiseLevel.FromSigmas(schedule, sigmas));
+        // Levels that were rounded to those which the network knows may repeat, as in EDM: an idle step, or one of churn alone.
+        RequireLevels(NoiseLevel.FromSigmas(schedule, sigmas), mayRepeat: true);
 
         int count = sigmas.Count;
         var raised = new double[count];
         var added = new double[count];
         for (int i = 0; i < count; i++)
         {
-            raised[i] = churn.RaisedLevel(sigmas[i], count);
-            added[i] = Math.Sqrt((raised[i] - sigmas[i]) * (raised[i] + sigmas[i])) * churn.NoiseScale;
+            raised[i] = schedule.RoundSigma(churn.RaisedLevel(sigmas[i], count));
+            added[i] = Math.Sqrt(Math.Max(0, raised[i] - sigmas[i]) * (raised[i] + sigmas[i])) * churn.NoiseScale;
         }
 
         var rows = new List<SamplerRow>(2 * count - 1);
@@ -96,13 +97,13 @@ public static partial class Samplers
         string name = churn.Amount > 0 ? Text($"heun, churn={churn.Amount}") : "heun";
         // Without churn exactly the first level: a square root of its square might round.
         double initialScale = added[0] > 0 ? Math.Sqrt(sigmas[0] * sigmas[0] + added[0] * added[0]) : sigmas[0];
-        return new SamplerTable(name, rows, initialScale);
+        return new SamplerTable(name, rows, initialScale, (1, initialScale));
     }
 
     private static SamplerTable EulerRows(string name, IReadOnlyList<NoiseLevel> levels, Parameterization network, double eta, bool clip)
     {
         RequireLevels(levels);
-        return Build(name, levels, levels[0].SigmaEdm, (i, level, next) =>
+        return Build(name, levels, inEdmScale: true, (i, level, next) =>
         {
             SamplerRow row = EdmRow(level, network, i, clip);
             if (next is not { } to) return row with { B = 1 };

@@ -47,7 +47,7 @@ public static partial class Samplers
             rows[i] = row;
         }
 
-        return new SamplerTable($"ancestral {variance}", rows, 1);
+        return new SamplerTable($"ancestral {variance}", rows, 1, (levels[0].Alpha, levels[0].Sigma));
     }
 
     /// <summary>
@@ -64,7 +64,7 @@ public static partial class Samplers
     public static SamplerTable Algorithm2(IReadOnlyList<NoiseLevel> levels, Parameterization network, double v = 0.3, bool clip = true)
     {
         RequireUnit(v, nameof(v));
-        return Build(Text($"algorithm 2, v={v}"), levels, 1, (i, level, next) =>
+        return Build(Text($"algorithm 2, v={v}"), levels, inEdmScale: false, (i, level, next) =>
         {
             SamplerRow row = VpRow(level, network, i, clip);
             if (next is not { } to) return row with { B = 1 };
@@ -97,7 +97,7 @@ public static partial class Samplers
         IReadOnlyList<NoiseLevel> levels, Parameterization network, double eta = 0, bool clip = true, bool? rederiveEps = null)
     {
         RequireUnit(eta, nameof(eta));
-        return Build(Text($"ddim, eta={eta}"), levels, 1, (i, level, next) =>
+        return Build(Text($"ddim, eta={eta}"), levels, inEdmScale: false, (i, level, next) =>
         {
             SamplerRow row = VpRow(level, network, i, clip);
             if (next is not { } to) return row with { B = 1 };
@@ -109,7 +109,7 @@ public static partial class Samplers
 
     /// <summary>
     /// Deterministic DDIM run backwards, from an image to the noise that generates it: the step of eta 0 towards the noisier level, the last
-    /// one to pure noise. The state starts as the image.
+    /// one to pure noise. Each request starts from a <see cref="SampleStart.Picture"/>; what is received is the noise, for <see cref="SampleStart.Noise"/>.
     /// </summary>
     /// <param name="levels">Noise levels, noisiest first, as for <see cref="Ddim"/>; they are visited in reverse.</param>
     /// <param name="network">What the network predicts.</param>
@@ -129,7 +129,7 @@ public static partial class Samplers
             rows[i] = WithEps(VpRow(level, network, i, clip), level, network, alpha, sigma, rederiveEps ?? clip);
         }
 
-        return new SamplerTable("ddim inversion", rows, 0);
+        return new SamplerTable("ddim inversion", rows, 0, (1, 0));
     }
 
     /// <summary>
@@ -143,7 +143,7 @@ public static partial class Samplers
     public static SamplerTable DpmSolver2M(IReadOnlyList<NoiseLevel> levels, Parameterization network, bool clip = true)
     {
         double previous = double.PositiveInfinity;
-        return Build("dpm-solver++(2m)", levels, 1, (i, level, next) =>
+        return Build("dpm-solver++(2m)", levels, inEdmScale: false, (i, level, next) =>
         {
             SamplerRow row = VpRow(level, network, i, clip);
             if (next is not { } to) return row with { B = 1 };
@@ -187,21 +187,22 @@ public static partial class Samplers
     };
 
     private static SamplerTable Build(
-        string name, IReadOnlyList<NoiseLevel> levels, double initialScale, Func<int, NoiseLevel, NoiseLevel?, SamplerRow> row)
+        string name, IReadOnlyList<NoiseLevel> levels, bool inEdmScale, Func<int, NoiseLevel, NoiseLevel?, SamplerRow> row)
     {
         RequireLevels(levels);
         var rows = new SamplerRow[levels.Count];
         for (int i = 0; i < rows.Length; i++) rows[i] = row(i, levels[i], i + 1 < rows.Length ? levels[i + 1] : null);
-        return new SamplerTable(name, rows, initialScale);
+        NoiseLevel first = levels[0];
+        return inEdmScale ? new SamplerTable(name, rows, first.SigmaEdm, (1, first.SigmaEdm)) : new SamplerTable(name, rows, 1, (first.Alpha, first.Sigma));
     }
 
-    private static void RequireLevels(IReadOnlyList<NoiseLevel> levels)
+    private static void RequireLevels(IReadOnlyList<NoiseLevel> levels, bool mayRepeat = false)
     {
         ArgumentNullException.ThrowIfNull(levels);
         if (levels.Count == 0) throw new ArgumentException("A sampler needs at least one noise level.", nameof(levels));
         for (int i = 1; i < levels.Count; i++)
         {
-            if (!(levels[i].LogSnr > levels[i - 1].LogSnr))
+            if (!(levels[i].LogSnr > levels[i - 1].LogSnr || (mayRepeat && levels[i].LogSnr == levels[i - 1].LogSnr)))
                 throw new ArgumentException(
                     Text($"Noise levels must run from noisy to clean; log-SNR {levels[i].LogSnr} at index {i} follows {levels[i - 1].LogSnr}."), nameof(levels));
         }

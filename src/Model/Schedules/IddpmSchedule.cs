@@ -34,6 +34,11 @@ public sealed class IddpmSchedule : INoiseSchedule
     /// <inheritdoc/>
     public double RoundSigma(double sigma) => _sigmas[Nearest(sigma)];
 
+    /// <summary>As many different levels, each one of the nearest to those given.</summary>
+    /// <param name="sigmas">Largest first, at most M.</param>
+    internal double[] Distinct(IReadOnlyList<double> sigmas) =>
+        [.. Spacing.Distinct(_sigmas.Length - 1, sigmas.Select(s => Math.Min(Nearest(s), _sigmas.Length - 2))).Select(j => _sigmas[j])];
+
     /// <inheritdoc/>
     public double TimestepAt(double logSnr) => _sigmas.Length - 2 - Nearest(Conversions.LogSnrToSigmaEdm(logSnr));
 

@@ -107,24 +107,25 @@ public static class Spacing
         return kept;
     }
 
-    /// <summary>Uniform in u (Ho and Salimans 2022): <c>u_i = 1 - i / (N-1)</c>, from noise (1) to data (0).</summary>
-    /// <param name="steps">N, at least 2.</param>
+    /// <summary>Uniform in u (Ho and Salimans 2022): <c>u_i = 1 - i / (N-1)</c>, from noise (1) to data (0); a single one is noise.</summary>
+    /// <param name="steps">N, at least 1.</param>
     /// <exception cref="ArgumentException">N is too small.</exception>
     public static double[] UniformU(int steps)
     {
-        RequireSteps(int.MaxValue, steps, 2);
-        return [.. Enumerable.Range(0, steps).Select(i => (double)(steps - 1 - i) / (steps - 1))];
+        RequireSteps(int.MaxValue, steps, 1);
+        return steps == 1 ? [1] : [.. Enumerable.Range(0, steps).Select(i => (double)(steps - 1 - i) / (steps - 1))];
     }
 
     /// <summary>
     /// Logistic in u, dense at both ends: <c>u_i = 1 - (q_i - q_0) / (q_N-1 - q_0)</c>, <c>q_i = logistic(10 (i / (N-1) - 1/2))</c>.
     /// </summary>
-    /// <param name="steps">N, at least 2.</param>
+    /// <param name="steps">N, at least 1; a single one is noise.</param>
     /// <param name="rawTutorialRange">Return <c>1 - q_i</c> as the tutorial published it, which runs from 0.9933 to 0.0067 only.</param>
     /// <exception cref="ArgumentException">N is too small.</exception>
     public static double[] Sigmoid(int steps = 50, bool rawTutorialRange = false)
     {
-        RequireSteps(int.MaxValue, steps, 2);
+        RequireSteps(int.MaxValue, steps, 1);
+        if (steps == 1 && !rawTutorialRange) return [1];
         double[] q = [.. Between(0, 1, steps).Select(p => 1 / (1 + Math.Exp(-10 * (p - 0.5))))];
         return rawTutorialRange ? [.. q.Select(v => 1 - v)] : [.. q.Select(v => 1 - (v - q[0]) / (q[^1] - q[0]))];
     }
@@ -132,7 +133,7 @@ public static class Spacing
     /// <summary>
     /// EDM noise levels (Karras et al. 2022, equation 5): <c>(sMax^(1/rho) + i/(N-1) (sMin^(1/rho) - sMax^(1/rho)))^rho</c>; the final 0 is left out.
     /// </summary>
-    /// <param name="steps">N, at least 2.</param>
+    /// <param name="steps">N, at least 1; a single one is the noisiest.</param>
     /// <param name="sigmaMin">Smallest level, above 0.</param>
     /// <param name="sigmaMax">Largest level.</param>
     /// <param name="rho">Exponent, above 0; larger puts more levels at the clean end.</param>
@@ -142,11 +143,12 @@ public static class Spacing
         RequireSigmas(steps, sigmaMin, sigmaMax);
         if (!(rho > 0)) throw new ArgumentException($"rho must be positive; got {rho}.", nameof(rho));
         double first = Math.Pow(sigmaMax, 1 / rho), last = Math.Pow(sigmaMin, 1 / rho);
+        if (steps == 1) return [sigmaMax];
         return [.. Enumerable.Range(0, steps).Select(i => Math.Pow(first + (double)i / (steps - 1) * (last - first), rho))];
     }
 
     /// <summary>EDM noise levels equally spaced in <c>ln s</c>; the final 0 is left out.</summary>
-    /// <param name="steps">N, at least 2.</param>
+    /// <param name="steps">N, at least 1; a single one is the noisiest.</param>
     /// <param name="sigmaMin">Smallest level, above 0.</param>
     /// <param name="sigmaMax">Largest level.</param>
     /// <exception cref="ArgumentException">The arguments are out of range or order.</exception>
@@ -157,23 +159,37 @@ public static class Spacing
     }
 
     /// <summary>Equally spaced log-SNR, the default of DPM-Solver.</summary>
-    /// <param name="steps">N, at least 2.</param>
+    /// <param name="steps">N, at least 1; a single one is the noisiest.</param>
     /// <param name="logSnrMin">The noisiest level.</param>
     /// <param name="logSnrMax">The cleanest level.</param>
     /// <exception cref="ArgumentException">The arguments are out of range or order.</exception>
     public static double[] LogSnrUniform(int steps, double logSnrMin, double logSnrMax)
     {
-        RequireSteps(int.MaxValue, steps, 2);
+        RequireSteps(int.MaxValue, steps, 1);
         if (!(logSnrMin < logSnrMax))
             throw new ArgumentException($"Needs logSnrMin < logSnrMax; got {logSnrMin} and {logSnrMax}.", nameof(logSnrMax));
         return Between(logSnrMin, logSnrMax, steps);
     }
 
+    /// <summary>
+    /// Timesteps moved by as little as makes them all different, in increasing order: where a rule is denser than the timesteps are, its positions
+    /// coincide, and a repeated one would be an idle step.
+    /// </summary>
+    /// <param name="timesteps">T, at least as many as there are positions.</param>
+    /// <param name="positions">In increasing order, within 0 to T - 1.</param>
+    internal static int[] Distinct(int timesteps, IEnumerable<int> positions)
+    {
+        int[] kept = [.. positions];
+        for (int i = 1; i < kept.Length; i++) kept[i] = Math.Max(kept[i], kept[i - 1] + 1);
+        for (int i = kept.Length - 1, most = timesteps - 1; i >= 0; i--, most = kept[i + 1] - 1) kept[i] = Math.Min(kept[i], most);
+        return kept;
+    }
+
     private static double[] Between(double first, double last, int count)
     {
-        double step = (last - first) / (count - 1);
+        double step = count > 1 ? (last - first) / (count - 1) : 0;
         double[] points = new double[count];
-        for (int i = 0; i < count; i++) points[i] = i == count - 1 ? last : first + i * step;
+        for (int i = 0; i < count; i++) points[i] = i > 0 && i == count - 1 ? last : first + i * step;
         return points;
     }
 
@@ -186,7 +202,7 @@ public static class Spacing
 
     private static void RequireSigmas(int steps, double sigmaMin, double sigmaMax)
     {
-        RequireSteps(int.MaxValue, steps, 2);
+        RequireSteps(int.MaxValue, steps, 1);
         if (!(sigmaMin > 0 && sigmaMin < sigmaMax) || double.IsInfinity(sigmaMax))
             throw new ArgumentException($"Needs 0 < sigmaMin < sigmaMax; got {sigmaMin} and {sigmaMax}.", nameof(sigmaMin));
     }
