@@ -1,5 +1,4 @@
 using NativeDiffusion.Kernels;
-using NativeDiffusion.Model;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Model.Schedules;
 using NUnit.Framework;
