@@ -16,6 +16,23 @@ public sealed class SafetensorsTests
 
     private string PathOf(string name) => Path.Combine(_folder, name);
 
+    [TestCase("F8_E4M3", 3, 3)]
+    [TestCase("F8_E5M2", 3, 3)]
+    [TestCase("F8_E8M0", 3, 3)]
+    [TestCase("F6_E2M3", 4, 3)]
+    [TestCase("F4", 6, 3)]
+    [TestCase("C64", 2, 16)]
+    public void TensorsOfTypesThatAreNotReadAreLeftOut(string dtype, int elements, int bytes)
+    {
+        string json = $$"""{"__metadata__":null,"q":{"dtype":"{{dtype}}","shape":[{{elements}}],"data_offsets":[0,{{bytes}}]},"a":{"dtype":"U8","shape":[2],"data_offsets":[{{bytes}},{{bytes + 2}}] } }""";
+        using var file = SafetensorsFile.Open(new MemoryStream(SafetensorsBytes.Make(json, [.. new byte[bytes], 7, 9])), "x");
+        Assert.That(file.Metadata, Is.Empty);
+        Assert.That(file.Tensors.Select(t => t.Name), Is.EqualTo(new[] { "a" }));
+        Assert.That(file.ReadFloat("a"), Is.EqualTo(new[] { 7f, 9f }));
+        Assert.That(() => SafetensorsFile.Open(new MemoryStream(SafetensorsBytes.Make(json.Replace($"[{elements}]", "[9]"), [.. new byte[bytes], 7, 9])), "x"),
+            Throws.TypeOf<CheckpointException>().With.Message.Contains("'q'").And.Message.Contains(dtype), "their extents are checked");
+    }
+
     [Test]
     public void ExactBytes()
     {

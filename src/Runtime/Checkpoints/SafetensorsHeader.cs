@@ -14,6 +14,7 @@ internal sealed class SafetensorsHeader
     private readonly TensorStorage _data;
     private readonly HashSet<string> _names = [];
     private readonly List<TensorInfo> _tensors = [];
+    private readonly List<(string Name, long Begin, long ByteLength)> _extents = [];
     private Dictionary<string, string>? _metadata;
 
     private SafetensorsHeader(string file, TensorStorage data) => (_file, _data) = (file, data);
@@ -62,17 +63,22 @@ internal sealed class SafetensorsHeader
                 _metadata = ParseMetadata(ref reader);
                 continue;
             }
-            TensorInfo tensor = ParseTensor(ref reader, name);
+            TensorInfo? tensor = ParseTensor(ref reader, name);
             if (!_names.Add(name))
                 throw Error($"the key {CheckpointException.Quote(name)} appears twice");
-            _tensors.Add(tensor);
+            if (tensor is not null)
+                _tensors.Add(tensor);
         }
         reader.Read(); // throws if anything but white space follows
     }
 
     private Dictionary<string, string> ParseMetadata(ref Utf8JsonReader reader)
     {
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        if (!reader.Read())
+            throw Error($"'{MetadataKey}' is nothing, expected an object of strings");
+        if (reader.TokenType == JsonTokenType.Null)
+            return [];
+        if (reader.TokenType != JsonTokenType.StartObject)
             throw Error($"'{MetadataKey}' is {Kind(reader)}, expected an object of strings");
         Dictionary<string, string> metadata = [];
         while (NextName(ref reader) is { } name)
@@ -85,11 +91,11 @@ internal sealed class SafetensorsHeader
         return metadata;
     }
 
-    private TensorInfo ParseTensor(ref Utf8JsonReader reader, string name)
+    private TensorInfo? ParseTensor(ref Utf8JsonReader reader, string name)
     {
         if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
             throw TensorError(name, $"is {Kind(reader)}, expected an object with dtype, shape and data_offsets");
-        DType? dtype = null;
+        string? dtype = null;
         long[]? shape = null;
         long[]? offsets = null;
         while (NextName(ref reader) is { } field)
@@ -121,34 +127,42 @@ internal sealed class SafetensorsHeader
             throw TensorError(name, $"has no field '{missing}'");
         if (offsets!.Length != 2)
             throw TensorError(name, $"has {offsets.Length} data_offsets, expected 2");
-        return CheckTensor(name, dtype!.Value, shape!, offsets[0], offsets[1]);
+        return CheckTensor(name, dtype!, shape!, offsets[0], offsets[1]);
     }
 
-    private TensorInfo CheckTensor(string name, DType dtype, long[] shape, long begin, long end)
+    // Null for a tensor of a type that is not read, whose place in the file is checked all the same.
+    private TensorInfo? CheckTensor(string name, string text, long[] shape, long begin, long end)
     {
+        DType? dtype = Enum.GetValues<DType>().Cast<DType?>().FirstOrDefault(type => TextOf(type!.Value) == text);
+        long bits = dtype is { } known ? 8L * ElementConversion.SizeOf(known) : BitsOfOthers(text)
+            ?? throw TensorError(name, $"has dtype {CheckpointException.Quote(text)}, expected one of " + string.Join(", ", Enum.GetValues<DType>().Select(TextOf)));
         if (begin > end)
             throw TensorError(name, $"begins at byte {begin}, after its end at {end}");
-        long needed = ElementConversion.SizeOf(dtype);
+        long needed;
         try
         {
+            Int128 total = bits;
             foreach (long extent in shape)
-                needed = checked(needed * extent);
+                total = checked(total * extent);
+            if (total % 8 != 0)
+                throw TensorError(name, $"has shape {TensorInfo.ShapeText(shape)}, which is no whole number of bytes of {text}");
+            needed = checked((long)(total / 8));
         }
         catch (OverflowException)
         {
-            throw TensorError(name, $"has shape {TensorInfo.ShapeText(shape)}, more bytes of {dtype} than 64 bits can count");
+            throw TensorError(name, $"has shape {TensorInfo.ShapeText(shape)}, more bytes of {text} than 64 bits can count");
         }
         if (end - begin != needed)
-            throw TensorError(name, $"says {end - begin} bytes for {dtype} {TensorInfo.ShapeText(shape)} which needs {needed}");
-        return new TensorInfo(name, dtype, shape, needed, _data, begin);
+            throw TensorError(name, $"says {end - begin} bytes for {text} {TensorInfo.ShapeText(shape)} which needs {needed}");
+        _extents.Add((name, begin, needed));
+        return dtype is null ? null : new TensorInfo(name, dtype.Value, shape, needed, _data, begin);
     }
 
     private void CheckLayout(long dataLength)
     {
-        TensorInfo[] byOffset = [.. _tensors.OrderBy(t => t.Begin).ThenBy(t => t.ByteLength)];
         long position = 0;
-        TensorInfo? previous = null;
-        foreach (TensorInfo tensor in byOffset)
+        string previous = "";
+        foreach (var tensor in _extents.OrderBy(t => t.Begin).ThenBy(t => t.ByteLength))
         {
             long end = tensor.Begin + tensor.ByteLength;
             if (end > dataLength)
@@ -159,30 +173,33 @@ internal sealed class SafetensorsHeader
             if (tensor.Begin < position)
             {
                 throw TensorError(tensor.Name,
-                    $"begins at byte {tensor.Begin} and overlaps {CheckpointException.Quote(previous!.Name)} which ends at {position}");
+                    $"begins at byte {tensor.Begin} and overlaps {CheckpointException.Quote(previous)} which ends at {position}");
             }
             if (tensor.Begin > position)
                 throw TensorError(tensor.Name, $"begins at byte {tensor.Begin} and leaves a gap after byte {position}");
             position = end;
-            previous = tensor;
+            previous = tensor.Name;
         }
         if (position != dataLength)
             throw Error($"the tensors cover {position} bytes, but the file holds {dataLength} bytes of data");
     }
 
-    private DType ParseDType(ref Utf8JsonReader reader, string name)
+    private string ParseDType(ref Utf8JsonReader reader, string name)
     {
         if (!reader.Read() || reader.TokenType != JsonTokenType.String)
             throw TensorError(name, $"has a dtype that is {Kind(reader)}, expected a string");
-        string text = reader.GetString()!;
-        foreach (DType dtype in Enum.GetValues<DType>())
-        {
-            if (text == TextOf(dtype))
-                return dtype;
-        }
-        throw TensorError(name, $"has dtype {CheckpointException.Quote(text)}, expected one of "
-            + string.Join(", ", Enum.GetValues<DType>().Select(TextOf)));
+        return reader.GetString()!;
     }
+
+    // The format's other types, which are left out; those of fewer than 8 bits are packed.
+    private static long? BitsOfOthers(string dtype) => dtype switch
+    {
+        "F8_E4M3" or "F8_E5M2" or "F8_E8M0" or "F8_E4M3FNUZ" or "F8_E5M2FNUZ" => 8,
+        "F6_E2M3" or "F6_E3M2" => 6,
+        "F4" => 4,
+        "C64" => 64,
+        _ => null,
+    };
 
     private long[] ParseIntegers(ref Utf8JsonReader reader, string name, string field, int most)
     {
