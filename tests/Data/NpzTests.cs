@@ -34,6 +34,38 @@ public sealed class NpzTests
         Assert.That(File.ReadAllBytes(_path), Is.EqualTo(file));
     }
 
+    [TestCase(DType.I8, new byte[] { 3, 0 })]
+    [TestCase(DType.U8, new byte[] { 3, 0 })]
+    [TestCase(DType.I16, new byte[] { 3, 0, 0, 0 })]
+    [TestCase(DType.U16, new byte[] { 3, 0, 0, 0 })]
+    [TestCase(DType.I32, new byte[] { 3, 0, 0, 0, 0, 0, 0, 0 })]
+    [TestCase(DType.U32, new byte[] { 3, 0, 0, 0, 0, 0, 0, 0 })]
+    [TestCase(DType.I64, new byte[] { 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    public void LabelsAreWholeNumbersOfAnyWidth(DType type, byte[] labels)
+    {
+        NpzCheckpointWriter.Write(_path,
+        [
+            new TensorEntry("arr_0", DType.U8, [2, 2, 2, 1], stream => stream.Write(new byte[8])), new TensorEntry("arr_1", type, [2], stream => stream.Write(labels)),
+        ], null);
+        ImageDataset images = NpzReader.ReadImages(_path, out bool labelled);
+        Assert.That(labelled);
+        Assert.That(images.Labels.ToArray(), Is.EqualTo(new[] { 3, 0 }));
+    }
+
+    [Test]
+    public void ShorterWholeNumbersKeepTheirValues()
+    {
+        NpzCheckpointWriter.Write(_path,
+        [
+            new TensorEntry("i1", DType.I8, [2], stream => stream.Write([0x80, 0x7F])), new TensorEntry("i2", DType.I16, [2], stream => stream.Write([0, 0x80, 0xFF, 0x7F])),
+            new TensorEntry("u2", DType.U16, [1], stream => stream.Write([0xFF, 0xFF])), new TensorEntry("u4", DType.U32, [1], stream => stream.Write([0xFF, 0xFF, 0xFF, 0xFF])),
+        ], null);
+        var back = NpzReader.Read(_path);
+        Assert.That(back["i1"].ToInt64(), Is.EqualTo(new long[] { -128, 127 }));
+        Assert.That(back["i2"].ToInt64(), Is.EqualTo(new long[] { -32768, 32767 }));
+        Assert.That(back["u2"].ToInt64().Concat(back["u4"].ToInt64()), Is.EqualTo(new long[] { 65535, 4294967295 }));
+    }
+
     [Test]
     public void RoundTripsOtherTypesAndShapes()
     {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Data;
@@ -5,7 +6,7 @@ namespace NativeDiffusion.Model.Data;
 /// <summary>Reads <c>.npz</c> files, zip archives of NumPy arrays, stored or deflated.</summary>
 public static class NpzReader
 {
-    /// <summary>Reads every array, by name without the ending <c>.npy</c>; other entries are ignored.</summary>
+    /// <summary>Reads every array, by name without the ending <c>.npy</c>; other entries are ignored. Shorter whole numbers are widened.</summary>
     /// <exception cref="InvalidDataException">
     /// The archive or an array is damaged or has an unsupported type, or the arrays exceed 2 GB together; the message names file and entry.
     /// </exception>
@@ -34,8 +35,8 @@ public static class NpzReader
         NpyType type = tensor.DType switch
         {
             DType.U8 => NpyType.UInt8,
-            DType.I32 => NpyType.Int32,
-            DType.I64 => NpyType.Int64,
+            DType.I8 or DType.I16 or DType.U16 or DType.I32 => NpyType.Int32,
+            DType.U32 or DType.I64 => NpyType.Int64,
             DType.F32 => NpyType.Float32,
             DType.F64 => NpyType.Float64,
             _ => throw new CheckpointException($"{file.Name}: array {tensor} is of a type that is not read here"),
@@ -45,7 +46,23 @@ public static class NpzReader
         byte[] data = new byte[tensor.ByteLength];
         using TensorReader reader = file.OpenTensor(tensor.Name);
         reader.ReadBytes(data);
-        return new NpyArray(type, Array.ConvertAll(tensor.Shape, extent => (int)extent), data);
+        return new NpyArray(type, Array.ConvertAll(tensor.Shape, extent => (int)extent), Widen(tensor.DType, data));
+    }
+
+    private static byte[] Widen(DType from, byte[] data)
+    {
+        Span<byte> bytes = data;
+        return from switch
+        {
+            DType.I8 => Bytes<int>([.. data.Select(b => (int)(sbyte)b)]),
+            DType.I16 => Bytes<int>([.. MemoryMarshal.Cast<byte, short>(bytes).ToArray().Select(v => (int)v)]),
+            DType.U16 => Bytes<int>([.. MemoryMarshal.Cast<byte, ushort>(bytes).ToArray().Select(v => (int)v)]),
+            DType.U32 => Bytes<long>([.. MemoryMarshal.Cast<byte, uint>(bytes).ToArray().Select(v => (long)v)]),
+            _ => data,
+        };
+
+        static byte[] Bytes<T>(T[] values)
+            where T : unmanaged => MemoryMarshal.AsBytes<T>(values).ToArray();
     }
 
     /// <summary>
