@@ -21,6 +21,9 @@ public static class GpuDevices
 /// <summary>Compiles the kernels to PTX; in this build it cannot, because ILGPU was not available to it.</summary>
 public static class GpuKernelList
 {
+    /// <summary>None.</summary>
+    public static IReadOnlyList<string> Architectures => [];
+
     /// <summary>Always fails, and says how to get a build that has GPU support.</summary>
     /// <exception cref="DeviceException">Always.</exception>
     public static IEnumerable<(string Name, string Ptx)> Compile(string architecture) => throw GpuDevices.Missing($"PTX for {architecture}");

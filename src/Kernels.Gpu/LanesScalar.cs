@@ -31,10 +31,10 @@ internal readonly unsafe struct LanesScalar(float value) : ILanes<LanesScalar>
 
     public static LanesScalar operator /(LanesScalar a, LanesScalar b) => new(a.Value / b.Value);
 
-    // Comparisons with NaN are false, so the second operand is the result, as on x86.
-    public static LanesScalar Min(LanesScalar a, LanesScalar b) => a.Value < b.Value ? a : b;
+    // Comparisons with NaN are false, so the second operand is the result, as on x86. It stands on the left because a is often a constant: see docs/gpu.md.
+    public static LanesScalar Min(LanesScalar a, LanesScalar b) => b.Value > a.Value ? a : b;
 
-    public static LanesScalar Max(LanesScalar a, LanesScalar b) => a.Value > b.Value ? a : b;
+    public static LanesScalar Max(LanesScalar a, LanesScalar b) => b.Value < a.Value ? a : b;
 
     public static LanesScalar Sqrt(LanesScalar a) => new(MathF.Sqrt(a.Value));
 

@@ -56,7 +56,7 @@ internal static class Reduction
 
     private struct FloatMax : IJoin<float>
     {
-        public static float Join(float a, float b) => LanesScalar.Max(new(a), new(b)).Value;
+        public static float Join(float a, float b) => ScalarMath.Max(a, b);
     }
 
     private struct DoubleSum : IJoin<double>

@@ -5,14 +5,21 @@ namespace NativeDiffusion.Kernels;
 /// <summary>Elementary functions of GPU threads that <see cref="LanesMath"/> lacks, since they need the bits of a number or more than float.</summary>
 internal static class ScalarMath
 {
-    /// <summary>ln x for a normal number x above 0, within 4 ulp: x = 2^e m with m in [sqrt(1/2), sqrt(2)).</summary>
+    /// <summary>Smaller of two; where either is NaN, <paramref name="b"/>. PTX's own minimum would drop the NaN. A constant comes first.</summary>
+    public static float Min(float a, float b) => LanesScalar.Min(new(a), new(b)).Value;
+
+    /// <summary>Larger of two; where either is NaN, <paramref name="b"/>. PTX's own maximum would drop the NaN. A constant comes first.</summary>
+    public static float Max(float a, float b) => LanesScalar.Max(new(a), new(b)).Value;
+
+    /// <summary>ln x for a normal number x above 0, within 4 ulp: x = 2^e m with m in [sqrt(1/2), sqrt(2)). NaN stays NaN.</summary>
     public static float Log(float x)
     {
         // Bits of sqrt(1/2).
         const int Root = 0x3F3504F3;
         int bits = (int)Interop.FloatAsInt(x), exponent = (bits - Root) >> 23;
         float f = Interop.IntAsFloat((uint)(bits - (exponent << 23))) - 1f;
-        return exponent * 0.693147181f + LanesMath.LogNearOne(new LanesScalar(f)).Value;
+        float log = exponent * 0.693147181f + LanesMath.LogNearOne(new LanesScalar(f)).Value;
+        return x > 0f ? log : x;
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Reflection.Emit;
 using ILGPU;
 using IlgpuEmulator;
 using NativeDiffusion.Kernels;
@@ -13,11 +14,14 @@ internal static class KernelCode
         .Select(step => step.Code.Operand).OfType<MethodBase>()
         .Where(called => called.DeclaringType == typeof(GpuEntry)).Select(called => called.GetGenericArguments()[0]).Distinct();
 
+    /// <summary>Every instruction of a kernel and of the methods that it calls.</summary>
+    public static IEnumerable<(MethodBase Method, IlInstruction Code)> Of(Type kernel) =>
+        Reached(kernel.GetMethod(nameof(IGpuKernel.Run))!, called => called.DeclaringType?.Namespace == typeof(GpuKernels).Namespace);
+
     /// <summary>File and line of every barrier that a kernel's threads can wait at.</summary>
     public static IEnumerable<(string File, int Line)> BarriersOf(Type kernel)
     {
-        var run = kernel.GetMethod(nameof(IGpuKernel.Run))!;
-        foreach (var (method, code) in Reached(run, called => called.DeclaringType?.Namespace == typeof(GpuKernels).Namespace))
+        foreach (var (method, code) in Of(kernel))
         {
             if (code.Operand is not MethodBase called || called.DeclaringType != typeof(Group) || called.Name != nameof(Group.Barrier)) continue;
             // The compiler passes the caller's file and line as constants.
@@ -35,10 +39,12 @@ internal static class KernelCode
         while (open.TryPop(out var method))
         {
             if (method.GetMethodBody() is null || !seen.Add(method)) continue;
+            Type? constraint = null;
             foreach (var instruction in IlReader.Read(method))
             {
                 yield return (method, instruction);
-                if (instruction.Operand is MethodBase called && follows(called)) open.Push(called);
+                if (instruction.IsCall && Barriers.Target(instruction, constraint) is var called && follows(called)) open.Push(called);
+                constraint = instruction.Op == OpCodes.Constrained ? (Type)instruction.Operand! : null;
             }
         }
     }

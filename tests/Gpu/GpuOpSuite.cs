@@ -49,6 +49,35 @@ public sealed class GpuOpSuite(string device)
         Assert.That(PreparedCase.Bits(prepared.Output), Is.EqualTo(PreparedCase.Bits(first)), $"{testCase.Name}: a second run");
     }
 
+    /// <summary>The smallest case of each op.</summary>
+    public static IEnumerable<OpCase> Smallest => CaseData.All.GroupBy(c => c.Name.Split(' ')[0]).Select(op => op.MinBy(Size)!);
+
+    [TestCaseSource(nameof(Smallest))]
+    public void Nan_is_where_it_is_on_the_cpu(OpCase testCase)
+    {
+        DeviceSelection.SkipMost(device);
+        var (data, cotangent) = CaseData.Fill(testCase);
+        for (int i = 0; i < data.Length; i++)
+        {
+            if (testCase.Inputs[i].Fill == Fill.Index) continue;
+            float[][] spoilt = [.. data.Select(values => (float[])values.Clone())];
+            spoilt[i][spoilt[i].Length / 2] = float.NaN;
+            using PreparedCase prepared = new(testCase, Device, spoilt, cotangent, forget: GpuUnderTest.Poison), reference = new(testCase, Cpu, spoilt, cotangent);
+            prepared.Plan.Run();
+            reference.Plan.Run();
+            string name = $"{testCase.Name}, NaN in {testCase.Inputs[i].Name}";
+            AssertNan(name + ": output", prepared.Output, reference.Output);
+            for (int g = 0; g < data.Length; g++)
+                if (reference.Gradient(g) is { } expected) AssertNan($"{name}: gradient of {testCase.Inputs[g].Name}", prepared.Gradient(g)!, expected);
+        }
+    }
+
+    private static void AssertNan(string what, float[] got, float[] expected)
+    {
+        for (int i = 0; i < got.Length; i++)
+            if (float.IsNaN(expected[i]) && !float.IsNaN(got[i])) Assert.Fail($"{what}, element {i} is {got[i]:g9} on the device and NaN on the CPU.");
+    }
+
     /// <summary>So that no kernel is without a test; runs after the cases.</summary>
     [Test, DependsOnTest(nameof(Agrees_with_the_oracle_and_with_the_cpu), AllowFailure = true)]
     public void Every_kernel_was_started_but_those_with_tests_of_their_own()

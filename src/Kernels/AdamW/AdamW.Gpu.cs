@@ -39,9 +39,10 @@ internal struct AdamWKernel : IGpuKernel
         long i = (long)Grid.IdxX * Group.DimX + Group.IdxX;
         if (i >= Values.Length) return;
         float norm = HasNorm != 0 ? Norm[0] : 0f;
-        // Neither infinite nor NaN, whose comparisons are false.
-        if (!(MathF.Abs(norm) <= float.MaxValue)) return;
-        float scale = ClipNorm > 0 ? IntrinsicMath.Min(1f, ClipNorm / (norm + 1e-6f)) : 1f;
+        // All bits of the exponent: infinite or NaN.
+        const uint Exponent = 0x7F800000;
+        if ((Interop.FloatAsInt(norm) & Exponent) == Exponent) return;
+        float clipped = ScalarMath.Min(1f, ClipNorm / (norm + 1e-6f)), scale = ClipNorm > 0 ? clipped : 1f;
         LanesScalar m = new(First[i]), v = new(Second[i]);
         var value = Formula.Update(new LanesScalar(Gradients[i] * scale), new LanesScalar(Values[i]), ref m, ref v);
         First[i] = m.Value;

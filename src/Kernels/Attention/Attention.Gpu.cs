@@ -110,10 +110,7 @@ internal struct AttentionForwardKernel<TWidth> : IGpuKernel
             {
                 float last = highest;
                 for (int i = 0; i < 16; i++)
-                {
-                    float partial = AttentionBlocks.Partial(weights, Group.IdxX, i);
-                    if (partial > highest) highest = partial;
-                }
+                    highest = ScalarMath.Max(highest, AttentionBlocks.Partial(weights, Group.IdxX, i));
                 statistics[Group.IdxX] = highest;
                 statistics[AttentionBlocks.Tokens + Group.IdxX] = LanesMath.Exp(new LanesScalar(last - highest)).Value;
             }

@@ -197,9 +197,7 @@ internal struct AttentionSums
 
     private static float Exp(float x) => LanesMath.Exp(new LanesScalar(x)).Value;
 
-    private static float Highest(F4 row) => Max(Max(row.X, row.Y), Max(row.Z, row.W));
-
-    private static float Max(float a, float b) => a > b ? a : b;
+    private static float Highest(F4 row) => LanesFour.MaxElement(new LanesFour(row));
 
     private static float Sum(F4 row) => row.X + row.Y + (row.Z + row.W);
 }

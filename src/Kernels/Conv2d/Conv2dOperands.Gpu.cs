@@ -206,5 +206,5 @@ internal struct ConvResult : IGemmResult
     }
 
     private readonly float Activate(float value) =>
-        Activation == (int)NativeDiffusion.Kernels.Activation.Relu ? IntrinsicMath.Max(value, 0f) : LanesMath.Silu(new LanesScalar(value)).Value;
+        Activation == (int)NativeDiffusion.Kernels.Activation.Relu ? ScalarMath.Max(0f, value) : LanesMath.Silu(new LanesScalar(value)).Value;
 }

@@ -38,7 +38,7 @@ internal struct GroupMoments : IJoin<GroupMoments>
     /// <summary>The moments of both (Chan, Golub and LeVeque's update).</summary>
     public static GroupMoments Join(GroupMoments a, GroupMoments b)
     {
-        float count = a.Count + b.Count, share = b.Count / IntrinsicMath.Max(count, 1f), delta = b.Mean - a.Mean;
+        float count = a.Count + b.Count, share = b.Count / ScalarMath.Max(1f, count), delta = b.Mean - a.Mean;
         return new GroupMoments
         {
             Count = count,
@@ -123,6 +123,6 @@ internal struct GroupNormJoinKernel : IGpuKernel
         if (lane > 0 || Lines.Length == 0) return;
         Mean[Lines.Row] = X[row * Tile.Positions * Tile.Channels + channel] + own.Mean;
         // Rounding may leave a tiny negative sum where all elements are equal.
-        Rstd[Lines.Row] = 1f / MathF.Sqrt(IntrinsicMath.Max(own.Deviation, 0f) / own.Count + Epsilon);
+        Rstd[Lines.Row] = 1f / MathF.Sqrt(ScalarMath.Max(0f, own.Deviation) / own.Count + Epsilon);
     }
 }

@@ -35,10 +35,10 @@ internal unsafe interface ILanes<TSelf>
 
     static abstract TSelf operator /(TSelf a, TSelf b);
 
-    /// <summary>Smaller of two; where one is NaN, either of them (on x86 <paramref name="b"/>).</summary>
+    /// <summary>Smaller of two; where one is NaN, either of them (on x86 and GPUs <paramref name="b"/>). A constant comes first.</summary>
     static abstract TSelf Min(TSelf a, TSelf b);
 
-    /// <summary>Larger of two; where one is NaN, either of them (on x86 <paramref name="b"/>).</summary>
+    /// <summary>Larger of two; where one is NaN, either of them (on x86 and GPUs <paramref name="b"/>). A constant comes first.</summary>
     static abstract TSelf Max(TSelf a, TSelf b);
 
     static abstract TSelf Sqrt(TSelf a);
@@ -54,7 +54,7 @@ internal unsafe interface ILanes<TSelf>
     /// <summary>a * 2^n for a in 0.5 to 2 and integral n up to 126; for n below -126 at most 2 * 2^-126.</summary>
     static abstract TSelf ScaleByPowerOfTwo(TSelf a, TSelf n);
 
-    /// <summary>Where a &gt; b: <paramref name="whenTrue"/>, elsewhere (NaN included): <paramref name="whenFalse"/>.</summary>
+    /// <summary>Where a &gt; b: <paramref name="whenTrue"/>, elsewhere (NaN included): <paramref name="whenFalse"/>. Only b may be a constant.</summary>
     static abstract TSelf SelectGreater(TSelf a, TSelf b, TSelf whenTrue, TSelf whenFalse);
 
     /// <summary>Sum of the elements by halving: lower half plus upper half, until one is left.</summary>

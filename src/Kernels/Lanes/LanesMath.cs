@@ -13,7 +13,7 @@ internal static unsafe class LanesMath
     public static V Exp<V>(V x)
         where V : unmanaged, ILanes<V>
     {
-        // x comes second: where one operand is NaN, x86's minimum and maximum return the second.
+        // x comes second: where one operand is NaN, the second is the result on x86 and on GPUs.
         x = V.Min(V.Broadcast(88f), V.Max(V.Broadcast(-87f), x));
         V n = V.Round(x * V.Broadcast(1.44269504f));
         // ln 2 in two parts: the first has trailing zero bits, so that n times it is exact.
@@ -42,7 +42,7 @@ internal static unsafe class LanesMath
     public static V Silu<V>(V x)
         where V : unmanaged, ILanes<V>
     {
-        V clamped = V.Min(V.Max(x, V.Broadcast(-87f)), V.Broadcast(87f));
+        V clamped = V.Min(V.Broadcast(87f), V.Max(V.Broadcast(-87f), x));
         V n = V.Round(clamped * V.Broadcast(-1.44269504f));
         // -r, with -x = n ln 2 + r; the signs of the odd coefficients make up for it.
         V r = V.MultiplyAdd(n, V.Broadcast(0.693147182f), clamped);

@@ -100,7 +100,7 @@ internal struct LayerNormMoments
         }
         shift = Reduction.Sum(shared, shift, tile.Lanes) / tile.Width;
         float variance = Reduction.Sum(shared, squares, tile.Lanes) / tile.Width - shift * shift;
-        return new LayerNormMoments { Mean = origin + shift, Rstd = 1f / MathF.Sqrt(IntrinsicMath.Max(variance, 0f) + epsilon) };
+        return new LayerNormMoments { Mean = origin + shift, Rstd = 1f / MathF.Sqrt(ScalarMath.Max(0f, variance) + epsilon) };
     }
 }
 

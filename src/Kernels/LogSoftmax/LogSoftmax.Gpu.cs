@@ -29,7 +29,7 @@ internal struct LogSumExp
     {
         long start = tile.Row * tile.Width;
         float max = float.NegativeInfinity, sum = 0;
-        for (int i = tile.Lane; i < tile.Length; i += tile.Lanes) max = LanesScalar.Max(new(max), new(x[start + i])).Value;
+        for (int i = tile.Lane; i < tile.Length; i += tile.Lanes) max = ScalarMath.Max(max, x[start + i]);
         max = Reduction.Max(shared, max, tile.Lanes);
         for (int i = tile.Lane; i < tile.Length; i += tile.Lanes) sum += LanesMath.Exp(new LanesScalar(x[start + i] - max)).Value;
         sum = Reduction.Sum(shared, sum, tile.Lanes);

@@ -99,7 +99,7 @@ internal struct MaxPoolGradKernel : IGpuKernel
                 var tap = LanesFour.Broadcast(3 * (row - 2 * i + 1) + column - 2 * j + 1);
                 var distance = LanesFour.Abs(new LanesFour(GpuLoad.Four(Taps, at, count, Windows.Vectors)) - tap);
                 var value = new LanesFour(GpuLoad.Four(Dy, at, count, Windows.Vectors));
-                sum += LanesFour.SelectGreater(LanesFour.Broadcast(0.5f), distance, value, LanesFour.Zero);
+                sum += LanesFour.SelectGreater(distance, LanesFour.Broadcast(0.5f), LanesFour.Zero, value);
             }
         GpuLoad.Store(Dx, to, count, Windows.Vectors, sum.Values);
     }

@@ -8,7 +8,7 @@ internal readonly struct ReluFormula : IUnaryFormula
     // This way round a NaN passes through instead of becoming 0.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Invoke<V>(V x)
-        where V : unmanaged, ILanes<V> => V.SelectGreater(V.Zero, x, V.Zero, x);
+        where V : unmanaged, ILanes<V> => V.Max(V.Zero, x);
 }
 
 /// <summary>dy where x is above 0.</summary>

@@ -20,7 +20,7 @@ internal readonly struct SoftplusFormula(float beta) : IUnaryFormula
         p = V.MultiplyAdd(p, w, V.Broadcast(2f / 5));
         p = V.MultiplyAdd(p, w, V.Broadcast(2f / 3));
         p = V.MultiplyAdd(p, w, V.Broadcast(2f));
-        V y = V.MultiplyAdd(z * p, V.Broadcast(1 / beta), V.SelectGreater(V.Zero, x, V.Zero, x));
+        V y = V.MultiplyAdd(z * p, V.Broadcast(1 / beta), V.Max(V.Zero, x));
         return V.SelectGreater(u, V.Broadcast(20f), x, y);
     }
 }

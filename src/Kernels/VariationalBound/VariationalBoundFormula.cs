@@ -25,7 +25,7 @@ internal struct VariationalBoundElement
         float fd = (nu + 1f) * 0.5f * (LogVarMax - LogVarMin), x = XFromZ * z + XFromG * g;
         if (Last == 0f) return 0.5f * (fd - 1f + TMath.Exp(-fd) * (1f + Mismatch<TMath>(x0 - x)));
         float mass = Mass<TMath>(x0, x, fd, out _, out _);
-        return -TMath.Log(mass > LeastMass ? mass : LeastMass);
+        return -TMath.Log(IsCut(mass) != 0 ? LeastMass : mass);
     }
 
     public readonly float Gradient<TMath>(float g, float nu, float z, float x0)
@@ -34,14 +34,15 @@ internal struct VariationalBoundElement
         float d = LogVarMax - LogVarMin, fd = (nu + 1f) * 0.5f * d, x = XFromZ * z + XFromG * g;
         if (Last == 0f) return 0.25f * d * (1f - TMath.Exp(-fd) * (1f + Mismatch<TMath>(x0 - x)));
         float mass = Mass<TMath>(x0, x, fd, out float upper, out float lower);
-        if (!(mass > LeastMass)) return 0f;
         float above = Sigmoid<TMath>(upper), below = Sigmoid<TMath>(lower);
         float slopeAbove = Slope<TMath>(x0 - x + HalfBin, fd), slopeBelow = Slope<TMath>(x0 - x - HalfBin, fd);
         // Derivatives by the log-variance; at either end only one of the two edges is there.
-        float change = x0 < -LastInside ? Sigmoid<TMath>(-upper) * slopeAbove
-            : x0 > LastInside ? -below * slopeBelow
+        int end = End(x0);
+        float change = end < 0 ? Sigmoid<TMath>(-upper) * slopeAbove
+            : end > 0 ? -below * slopeBelow
             : (above * Sigmoid<TMath>(-upper) * slopeAbove - below * Sigmoid<TMath>(-lower) * slopeBelow) / mass;
-        return -0.5f * d * change;
+        // Where the loss is cut off it has no slope.
+        return IsCut(mass) != 0 ? 0f : -0.5f * d * change;
     }
 
     private static float Sigmoid<TMath>(float x)
@@ -49,6 +50,11 @@ internal struct VariationalBoundElement
 
     // (1 + tanh u) / 2 is the sigmoid of 2 u.
     private static float Edge(float y) => 1.59576912f * (y + 0.044715f * y * y * y);
+
+    /// <summary>Whether x0 lies in the lowest (-1) or the highest bin (1), which have one edge. A number, as GPU threads branch by it: docs/gpu.md.</summary>
+    private static int End(float x0) => x0 < -LastInside ? -1 : x0 > LastInside ? 1 : 0;
+
+    private static int IsCut(float mass) => mass < LeastMass ? 1 : 0;
 
     /// <summary>(difference of the means)^2 over the smallest variance.</summary>
     private readonly float Mismatch<TMath>(float distance)
@@ -70,8 +76,9 @@ internal struct VariationalBoundElement
     {
         float inverse = Inverse<TMath>(fd);
         (upper, lower) = (Edge((x0 - x + HalfBin) * inverse), Edge((x0 - x - HalfBin) * inverse));
-        if (x0 < -LastInside) return Sigmoid<TMath>(upper);
-        if (x0 > LastInside) return Sigmoid<TMath>(-lower);
+        int end = End(x0);
+        if (end < 0) return Sigmoid<TMath>(upper);
+        if (end > 0) return Sigmoid<TMath>(-lower);
         return (1f - TMath.Exp(lower - upper)) * Sigmoid<TMath>(upper) * Sigmoid<TMath>(-lower);
     }
 }

@@ -13,6 +13,7 @@ internal sealed class StackTypes
     private readonly Dictionary<int, Type?[]> _atBranchTarget = [];
     private readonly Stack<Type?> _stack = new();
     private readonly Dictionary<int, Type?[]> _beforeCall = [];
+    private readonly Dictionary<int, Type?> _compared = [];
 
     internal StackTypes(MethodBase method, List<IlInstruction> code)
     {
@@ -27,6 +28,8 @@ internal sealed class StackTypes
                 _stack.Clear();
             if (instruction.IsCall && Barriers.CanReach(Barriers.Target(instruction, constraint)))
                 _beforeCall[instruction.Offset] = [.. _stack.Reverse()];
+            if (instruction.Op.StackBehaviourPop == StackBehaviour.Pop1_pop1 && _stack.Count > 1)
+                _compared[instruction.Offset] = _stack.Peek() ?? _stack.ElementAt(1);
             Step(instruction);
             constraint = instruction.Op == OpCodes.Constrained ? (Type)instruction.Operand! : null;
             reachable = instruction.Op.FlowControl is not (FlowControl.Branch or FlowControl.Return or FlowControl.Throw);
@@ -49,6 +52,9 @@ internal sealed class StackTypes
             yield return (call.Offset, [.. below.OfType<Type>()]);
         }
     }
+
+    /// <summary>The type of what an instruction of two operands takes, if it is known.</summary>
+    internal Type? Compared(IlInstruction instruction) => _compared.GetValueOrDefault(instruction.Offset);
 
     private void Replace(Type?[] types)
     {

@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.Gpu;
+
+/// <summary>
+/// The GPU tests through ILGPU's CUDA backend, without a GPU: child processes that find tests/PtxCpu, a stand-in for NVIDIA's driver that interprets PTX. Needs a
+/// C++ compiler (CXX names one; otherwise c++, g++ or clang++).
+/// </summary>
+[TestFixture]
+[Explicit("Interprets PTX: the selection takes under a minute, all of it ten.")]
+public sealed class PtxCpuTests
+{
+    // Element-wise ops, which hold nearly all comparisons of floats, and one of every other kind of kernel.
+    private const string Selected = "Name~What_is_not_finite|Name~Noise|FullyQualifiedName~GuidedStepGpuTests|FullyQualifiedName~OptimizerGpuTests|Name~Nan_is_where_it_is_on_the_cpu(Softplus"
+        + "|Name~Nan_is_where_it_is_on_the_cpu(LogSoftmax|Name~Nan_is_where_it_is_on_the_cpu(LayerNorm|Name~Nan_is_where_it_is_on_the_cpu(Attention|Name~Nan_is_where_it_is_on_the_cpu(Conv";
+
+    [Test, Category("PtxCpuSelection")]
+    public void Selected_tests_pass() => Run($"({Selected})&FullyQualifiedName!~PtxCpuTests", TimeSpan.FromMinutes(10));
+
+    [Test, Category("PtxCpu")]
+    public void Every_test_passes() => Run("FullyQualifiedName!~PtxTests&FullyQualifiedName!~PtxCpuTests", TimeSpan.FromHours(2));
+
+    private static void Run(string filter, TimeSpan limit)
+    {
+        if (!OperatingSystem.IsLinux()) Assert.Ignore("The stand-in is found as libcuda.so, on Linux only.");
+        string folder = Path.Combine(TestContext.CurrentContext.TestDirectory, "ptx-cpu");
+        Build(folder);
+        var environment = new Dictionary<string, string?>
+        {
+            ["LD_LIBRARY_PATH"] = folder + ":" + Environment.GetEnvironmentVariable("LD_LIBRARY_PATH"),
+            ["ND_GPU_DEVICE"] = "cuda:0",
+        };
+        string host = Environment.ProcessPath is { } process && Path.GetFileNameWithoutExtension(process) == "dotnet" ? process : "dotnet";
+        var (code, report) = Start(host, ["vstest", typeof(PtxCpuTests).Assembly.Location, "--TestCaseFilter:" + filter], environment, limit);
+        Assert.That(code, Is.Zero, report);
+        Assert.That(report, Does.Match(@"Passed: +\d\d"), "the child ran the tests");
+        TestContext.Out.WriteLine(string.Join('\n', report.Split('\n').TakeLast(6)));
+    }
+
+    private static void Build(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        string source = Path.Combine(TestContext.CurrentContext.TestDirectory, "PtxCpu", "libcuda.cpp");
+        string[] compilers = Environment.GetEnvironmentVariable("CXX") is { Length: > 0 } named ? [named] : ["c++", "g++", "clang++"];
+        // Without contraction a product is rounded before its sum, as the PTX says.
+        string[] arguments = ["-O2", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-o", Path.Combine(folder, "libcuda.so"), source];
+        foreach (string compiler in compilers)
+        {
+            try
+            {
+                var (code, report) = Start(compiler, arguments, [], TimeSpan.FromMinutes(5));
+                Assert.That(code, Is.Zero, $"{compiler}:\n{report}");
+                return;
+            }
+            catch (System.ComponentModel.Win32Exception)
+            {
+                // Not there: the next one.
+            }
+        }
+        Assert.Ignore($"There is no C++ compiler here (tried {string.Join(", ", compilers)}); CXX may name one. The GPU tests were not run on the stand-in for CUDA.");
+    }
+
+    private static (int Code, string Report) Start(string program, string[] arguments, Dictionary<string, string?> environment, TimeSpan limit)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in environment) start.Environment[name] = value;
+        // The settings of the test run around this one are not the child's.
+        foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("VSTEST_", StringComparison.Ordinal)).ToArray()) start.Environment.Remove(name);
+        using var child = Process.Start(start)!;
+        var (output, errors) = (child.StandardOutput.ReadToEndAsync(), child.StandardError.ReadToEndAsync());
+        if (!child.WaitForExit(limit))
+        {
+            child.Kill(entireProcessTree: true);
+            Assert.Fail($"{program} did not end in {limit.TotalMinutes} minutes.");
+        }
+        return (child.ExitCode, output.Result + errors.Result);
+    }
+}
