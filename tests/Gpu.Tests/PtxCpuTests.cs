@@ -11,12 +11,12 @@ namespace NativeDiffusion.Tests.Gpu;
 [Explicit("Interprets PTX: the selection takes under a minute, all of it ten.")]
 public sealed class PtxCpuTests
 {
-    // Element-wise ops, which hold nearly all comparisons of floats, and one of every other kind of kernel.
-    private const string Selected = "Name~What_is_not_finite|Name~Noise|FullyQualifiedName~GuidedStepGpuTests|FullyQualifiedName~OptimizerGpuTests|Name~Nan_is_where_it_is_on_the_cpu(Softplus"
-        + "|Name~Nan_is_where_it_is_on_the_cpu(LogSoftmax|Name~Nan_is_where_it_is_on_the_cpu(LayerNorm|Name~Nan_is_where_it_is_on_the_cpu(Attention|Name~Nan_is_where_it_is_on_the_cpu(Conv";
+    // Every op once with a NaN in it, and what has tests of its own and is quick.
+    private const string Selected = "Name~Nan_is_where_it_is_on_the_cpu|Name~What_is_not_finite|FullyQualifiedName~NoiseGpuTests|FullyQualifiedName~GuidedStepGpuTests"
+        + "|FullyQualifiedName~OptimizerGpuTests";
 
     [Test, Category("PtxCpuSelection")]
-    public void Selected_tests_pass() => Run($"({Selected})&FullyQualifiedName!~PtxCpuTests", TimeSpan.FromMinutes(10));
+    public void Selected_tests_pass() => Run(Selected, TimeSpan.FromMinutes(10));
 
     [Test, Category("PtxCpu")]
     public void Every_test_passes() => Run("FullyQualifiedName!~PtxTests&FullyQualifiedName!~PtxCpuTests", TimeSpan.FromHours(2));

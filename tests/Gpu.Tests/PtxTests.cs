@@ -39,6 +39,21 @@ public sealed partial class PtxTests
         Assert.That(findings, Has.Some.Matches(@"CarelessKernel .*: max\.f32 "));
     }
 
+    [Test]
+    public void Devices_newer_than_sm_80_get_its_text([Values("sm_86", "sm_90", "sm_100", "sm_120", "sm_121")] string architecture)
+    {
+        Assert.That(GpuKernelList.Architectures, Does.Contain(architecture));
+        // Names have a number that differs from run to run.
+        string Text(string name) => Regex.Replace(GpuKernelList.Compile(name, [typeof(FillKernel)]).Single().Ptx, @"_\d+", "");
+        Assert.That(Text(architecture), Does.Contain(".target sm_80").And.EqualTo(Text("sm_80")));
+    }
+
+    [Test]
+    public void An_unknown_architecture_is_an_error_that_lists_all([Values("sm_30", "sm_85", "sm_999", "sm_", "80", "compute_80")] string architecture) =>
+        Assert.That(
+            () => GpuKernelList.Compile(architecture),
+            Throws.TypeOf<DeviceException>().With.Message.Contains($"'{architecture}'").And.Message.Contains("sm_50, ").And.Message.EndsWith("sm_121."));
+
     // Equal and not equal are the same in either order.
     [GeneratedRegex(@"^\s*((setp\.(lt|le|gt|ge)u|min|max)\.f(32|64)\s.*?);?\s*$")]
     private static partial Regex LosesNan();

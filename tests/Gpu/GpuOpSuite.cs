@@ -49,10 +49,11 @@ public sealed class GpuOpSuite(string device)
         Assert.That(PreparedCase.Bits(prepared.Output), Is.EqualTo(PreparedCase.Bits(first)), $"{testCase.Name}: a second run");
     }
 
-    /// <summary>The smallest case of each op.</summary>
-    public static IEnumerable<OpCase> Smallest => CaseData.All.GroupBy(c => c.Name.Split(' ')[0]).Select(op => op.MinBy(Size)!);
+    /// <summary>Of each op the smallest case that is not tiny, so that there are numbers beside a NaN.</summary>
+    public static IEnumerable<OpCase> Small =>
+        CaseData.All.GroupBy(c => c.Name.Split(' ')[0]).Select(op => op.OrderBy(Size).FirstOrDefault(c => Size(c) >= 60) ?? op.MaxBy(Size)!);
 
-    [TestCaseSource(nameof(Smallest))]
+    [TestCaseSource(nameof(Small))]
     public void Nan_is_where_it_is_on_the_cpu(OpCase testCase)
     {
         DeviceSelection.SkipMost(device);
