@@ -39,7 +39,9 @@ internal struct GuidanceWeightsKernel : IGpuKernel
             return;
         }
         double m = Weight[weights], first = Weight[weights + 1];
-        if (Formula.Kind != GuidanceWeightsKind.Plain && BranchRow[rows] >= 0 && first != 0)
+        bool corrected = Formula.Kind != GuidanceWeightsKind.Plain && BranchRow[rows] >= 0 && first != 0, rescaled = Formula.Rescale > 0f;
+        if (!corrected && !rescaled) return;
+        if (corrected)
         {
             long conditional = (long)n * RowLength, other = (long)BranchRow[rows] * RowLength;
             double a = 0, b = 0, product = 0, difference = 0;
@@ -59,7 +61,7 @@ internal struct GuidanceWeightsKernel : IGpuKernel
             Formula.Correct<GpuScalarMath>(a, b, product, difference, ref m, ref first);
         }
         double factor = 1;
-        if (Formula.Rescale > 0f)
+        if (rescaled)
         {
             // Less the first element of each, as on the CPU.
             double firstConditional = Prediction[(long)n * RowLength], firstCombined = Combined(n, 0, m, first);
@@ -79,8 +81,7 @@ internal struct GuidanceWeightsKernel : IGpuKernel
             combinedSquares = Reduction.Sum(shared, combinedSquares);
             factor = Formula.RescaleFactor(squares - sum * sum / count, combinedSquares - combined * combined / count);
         }
-        // All have read the weights.
-        Group.Barrier();
+        // All have read the weights: the sums had them wait for each other.
         if (Group.IdxX != 0) return;
         Weight[weights] = (float)(factor * m);
         Weight[weights + 1] = (float)(factor * first);
