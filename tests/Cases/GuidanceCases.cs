@@ -26,14 +26,14 @@ public sealed class GuidanceCases : ICaseList
             {
                 foreach (double scale in new[] { 0.3, 5 })
                     yield return new($"RmsLimit {shape} of size {scale}", [new("x", shape, Scale: scale) { Constant = true }], (b, x) => b.RmsLimit(x[0]),
-                        x => new(shape, [.. x[0].Data.Select((v, i) => v / Math.Max(1, Rms(x[0], i)))]));
+                        x => PerRow(x[0], n => 1 / Math.Max(1, Rms(x[0], n))));
                 InputSpec Values(string name, double scale) => new(name, shape, Scale: scale) { Constant = true };
                 InputSpec[] inputs = [Values("gradient", 0.01), new("weight", new Shape(shape.Batch)) { Constant = true }, Values("reference", 2)];
                 yield return new($"GuidanceShift {shape}", inputs[..2],
-                    (b, x) => Shift(b, x, null, 1), x => new(shape, [.. x[0].Data.Select((v, i) => x[1].Data[i / shape.RowCount] * v)]));
+                    (b, x) => Shift(b, x, null, 1), x => PerRow(x[0], n => x[1].Data[n]));
                 foreach (int times in new[] { 1, 2 })
                     yield return new($"GuidanceShift to a size, {times} times {shape}", inputs, (b, x) => Shift(b, x, x[2], times),
-                        x => new(shape, [.. x[0].Data.Select((v, i) => times * x[1].Data[i / shape.RowCount] * v * Rms(x[2], i) / Rms(x[0], i))]));
+                        x => PerRow(x[0], n => times * x[1].Data[n] * Rms(x[2], n) / Rms(x[0], n)));
             }
             // Whole rows, and pixels of which some channels count: less than a vector of them, and more.
             foreach (var (shape, channels, guided) in new[] { (new Shape(6, 33), 33, 0), (new(6, 5, 5, 3), 3, 0), (new(7, 5, 3, 6), 3, 2), (new(8, 3, 7, 22), 11, 9), (new(6, 20, 20, 8), 4, 0) })
@@ -62,11 +62,17 @@ public sealed class GuidanceCases : ICaseList
         return shift;
     }
 
-    /// <summary>Of the sample that has element i.</summary>
-    private static double Rms(DoubleTensor x, int i)
+    /// <summary>Each row times a number of it.</summary>
+    private static DoubleTensor PerRow(DoubleTensor x, Func<int, double> factor)
     {
-        int length = (int)x.Shape.RowCount, start = i / length * length;
-        return Math.Sqrt(x.Data[start..(start + length)].Sum(v => v * v) / length);
+        double[] factors = [.. Enumerable.Range(0, x.Shape.Batch).Select(factor)];
+        return new(x.Shape, [.. x.Data.Select((v, i) => factors[i / x.Shape.RowCount] * v)]);
+    }
+
+    private static double Rms(DoubleTensor x, int n)
+    {
+        int length = (int)x.Shape.RowCount;
+        return Math.Sqrt(x.Data[(n * length)..((n + 1) * length)].Average(v => v * v));
     }
 
     /// <summary>From the vectors, rule by rule as published: the combination of them is found by its coefficients, not by sums.</summary>
@@ -131,5 +137,9 @@ public sealed class GuidanceCases : ICaseList
 
     private static double Distance(double[] a, double[] b) => a.Zip(b, (x, y) => (x - y) * (x - y)).Sum();
 
-    private static double Spread(double[] x) => Math.Sqrt(Distance(x, [.. x.Select(_ => x.Average())]));
+    private static double Spread(double[] x)
+    {
+        double mean = x.Average();
+        return Math.Sqrt(x.Sum(v => (v - mean) * (v - mean)));
+    }
 }
