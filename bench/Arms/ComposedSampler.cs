@@ -70,7 +70,7 @@ internal sealed class ComposedSampler : ISamplerArm
             Plan.Run();
             unconditional = ImageChannels(Plan.Output("prediction").Span, _unconditional);
         }
-        _step.Run(GuidedSampler.ToKernelRow(r), _scale, conditional, unconditional, State, _history);
+        _step.Run(r.ToKernelRow(), _scale, conditional, unconditional, State, _history);
     }
 
     public float[] Download() => State.ToArray();

@@ -66,7 +66,7 @@ internal sealed class DeviceComposedSampler : ISamplerArm
             Evaluate(_labels, _conditional);
             Evaluate(_nulls, _unconditional);
         }
-        _step.Run(GuidedSampler.ToKernelRow(r), _scale, _conditional, _unconditional, State, _history);
+        _step.Run(r.ToKernelRow(), _scale, _conditional, _unconditional, State, _history);
     }
 
     public float[] Download()

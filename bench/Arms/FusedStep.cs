@@ -18,14 +18,14 @@ internal sealed class FusedStep : IDisposable
         _tensors = new GuidedStepTensors
         {
             Prediction = _owned.Allocate(data.Predicted.WithBatch(2 * batch)), Z = _owned.Allocate(data.Shape), History = _owned.Allocate(data.Shape),
-            Scale = _owned.Allocate(new(batch)), NullRow = _owned.Allocate(new(batch)), SampleIndex = _owned.Allocate(new(batch)),
+            Weight = _owned.Allocate(new(batch, 2)), BranchRow = _owned.Allocate(new(batch, 1)), SampleIndex = _owned.Allocate(new(batch)),
         };
         kernels.Upload(data.Conditional, _tensors.Prediction.Rows(0, batch));
         kernels.Upload(data.Unconditional, _tensors.Prediction.Rows(batch, batch));
         kernels.Upload(data.Z, _tensors.Z);
         kernels.Upload(data.History, _tensors.History);
-        kernels.Upload(Enumerable.Repeat(StepData.Scale, batch).ToArray(), _tensors.Scale);
-        kernels.Upload([.. Enumerable.Range(batch, batch)], _tensors.NullRow);
+        kernels.Upload([.. Enumerable.Range(0, batch).SelectMany(_ => new[] { 1, StepData.Scale - 1 })], _tensors.Weight);
+        kernels.Upload([.. Enumerable.Range(batch, batch)], _tensors.BranchRow);
         kernels.Upload([.. Enumerable.Range(0, batch)], _tensors.SampleIndex);
     }
 

@@ -55,7 +55,7 @@ public sealed partial class PlanBuilder
         }
         if (parameters)
             foreach (var (parameter, tensor) in _parameterTensors)
-                tensor.NeedsGradient = parameter.Initializer.Distribution != InitialDistribution.Table;
+                tensor.NeedsGradient = tensor.Owner == Parameters && parameter.Initializer.Distribution != InitialDistribution.Table;
         foreach (var entry in _backward)
             if (entry.Inputs.Any(i => i.NeedsGradient))
                 entry.Output.NeedsGradient = true;
@@ -103,7 +103,7 @@ public sealed partial class PlanBuilder
             return (_gradients[tensor] = own, true);
         }
         gradient = tensor.Parameter is { } parameter
-            ? Bind("d_" + tensor.Name, Parameters!.GradientOf(parameter))
+            ? Bind("d_" + tensor.Name, tensor.Owner!.GradientOf(parameter))
             : new Tensor(tensor.Shape, "d_" + tensor.Name, TensorKind.Temporary);
         if (gradient.Kind == TensorKind.Temporary) _tensors.Add(gradient);
         _gradients[tensor] = gradient;

@@ -21,6 +21,9 @@ public sealed class Parameters : IDisposable
     /// <summary>An empty set on the device of <paramref name="kernels"/>.</summary>
     public Parameters(IKernels kernels) => _kernels = kernels;
 
+    /// <summary>The device that they lie on.</summary>
+    public IKernels Kernels => _kernels;
+
     /// <summary>The parameters in order of declaration.</summary>
     public IReadOnlyList<Parameter> Items => _items;
 

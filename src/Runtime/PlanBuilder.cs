@@ -31,8 +31,8 @@ public sealed partial class PlanBuilder
     /// <summary>The device that the plan will run on.</summary>
     public IKernels Kernels { get; }
 
-    /// <summary>The weights that the plan shares with others, or null.</summary>
-    public Parameters? Parameters { get; }
+    /// <summary>The weights that the plan shares with others, or null. <see cref="With"/> changes them for a while.</summary>
+    public Parameters? Parameters { get; private set; }
 
     /// <summary>Whether dropout is active: true in plans that train.</summary>
     public bool Training { get; init; }
@@ -61,6 +61,29 @@ public sealed partial class PlanBuilder
         return tensor;
     }
 
+    /// <summary>
+    /// Records with other weights: a second network in the same plan, such as a classifier behind a decoder. Their values are read; gradients of
+    /// parameters are those of the builder's own.
+    /// </summary>
+    /// <param name="parameters">Weights on the same device.</param>
+    /// <param name="record">Records what uses them.</param>
+    /// <exception cref="ArgumentException">The weights lie on another device.</exception>
+    public T With<T>(Parameters parameters, Func<T> record)
+    {
+        if (parameters.Kernels != Kernels)
+            throw new ArgumentException($"A plan runs on one device, {Kernels.DeviceName}, and these weights lie on {parameters.Kernels.DeviceName}; load them with the same kernels.");
+        var own = Parameters;
+        Parameters = parameters;
+        try
+        {
+            return record();
+        }
+        finally
+        {
+            Parameters = own;
+        }
+    }
+
     /// <summary>The tensor of a parameter; the same one each time.</summary>
     /// <exception cref="InvalidOperationException">The builder has no parameters.</exception>
     public Tensor Parameter(string name)
@@ -68,7 +91,7 @@ public sealed partial class PlanBuilder
         var owner = Parameters ?? throw new InvalidOperationException($"Parameter '{name}' was asked of a builder without parameters.");
         var parameter = owner[name];
         if (_parameterTensors.TryGetValue(parameter, out var tensor)) return tensor;
-        tensor = new Tensor(parameter.Shape, name, TensorKind.Bound) { Parameter = parameter, View = owner.ValueOf(parameter) };
+        tensor = new Tensor(parameter.Shape, name, TensorKind.Bound) { Parameter = parameter, Owner = owner, View = owner.ValueOf(parameter) };
         _tensors.Add(tensor);
         return _parameterTensors[parameter] = tensor;
     }
@@ -120,7 +143,7 @@ public sealed partial class PlanBuilder
             return temporary;
         }
         if (_packTensors.TryGetValue((weight, layout), out var packed)) return packed;
-        var owner = Parameters!;
+        var owner = weight.Owner!;
         var kept = owner.Pack(parameter, layout, length);
         packed = Bind(weight.Name + "." + layout, kept.View);
         Record(kernel, [weight], [packed], k =>

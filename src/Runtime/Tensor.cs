@@ -52,6 +52,9 @@ public sealed class Tensor
     /// <summary>The parameter whose values this tensor is, or null.</summary>
     internal Parameter? Parameter { get; init; }
 
+    /// <summary>The weights that the parameter belongs to, or null.</summary>
+    internal Parameters? Owner { get; init; }
+
     /// <summary>Whether a gradient towards one of the asked-for leaves flows through this tensor.</summary>
     internal bool NeedsGradient { get; set; }
 

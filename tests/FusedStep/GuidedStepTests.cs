@@ -45,25 +45,37 @@ public sealed class GuidedStepTests
         yield return ("learned", plain with { Clip = true, LearnedVariance = true, LogVarMin = -3, LogVarMax = -1 });
         yield return ("two channels guided", plain with { GuidedChannels = 2, C = 0.5f });
         yield return ("one channel guided, learned", plain with { GuidedChannels = 1, LearnedVariance = true, LogVarMin = -3, LogVarMax = -1 });
+        yield return ("renoised by the branch", plain with { F = -0.3f, StoreHistory = true, HistoryFromP1 = 0.4f, HistoryFromZ = 0.2f });
+        yield return ("clean sample shifted", noisy with { Clip = true, XFromShift = 0.7f });
+        yield return ("mean shifted", plain with { LearnedVariance = true, LogVarMin = -3, LogVarMax = -1, YFromVariance = 1, YFromShift = 0.1f });
+        yield return ("mean shifted without noise", noisy with { YFromVariance = 2, NoNoise = true });
+        yield return ("every term", noisy with
+        {
+            E = 0.2f, F = 0.4f, P = 0.3f, Q = -0.5f, StoreHistory = true, HistoryFromZ = 2, HistoryFromX = 3, HistoryFromP1 = -1, StoreState = true,
+            XFromShift = 0.5f, YFromShift = 0.25f, YFromVariance = -0.5f,
+        });
         yield return ("learned, last", plain with { LearnedVariance = true, LogVarMin = -3, LogVarMax = -1, NoNoise = true });
     }
 
     private static IEnumerable<TestCaseData> Cases =>
         from row in Rows()
+        from branches in new[] { 1, 3 }
         from shape in Shapes
         from doubled in new[] { false, true }
         where doubled || !row.Row.LearnedVariance
         where row.Row.GuidedChannels <= shape.Channels
+        where branches == 1 || shape.Batch is > 1 and < 10 && shape.RowCount < 4000
         // More than one chunk per sample: once is enough.
         where shape.RowCount < 4000 || row.Name is "all" or "learned"
         where shape.Batch < 10 || row.Name is "two-step" or "noisy"
-        select new TestCaseData(row.Row, shape, doubled).SetArgDisplayNames(row.Name, shape.ToString(), doubled ? "2C" : "C");
+        select new TestCaseData(row.Row, shape, doubled, branches).SetArgDisplayNames(row.Name, shape.ToString(), doubled ? "2C" : "C", $"K={branches}");
 
     [TestCaseSource(nameof(Cases))]
-    public void Equals_the_oracle_and_its_unfused_composition(GuidedStepRow row, Shape shape, bool doubled)
+    public void Equals_the_oracle_and_its_unfused_composition(GuidedStepRow row, Shape shape, bool doubled, int branches)
     {
         var kernels = Backends[1];
-        using var fixture = new StepFixture(shape, doubled);
+        // Rows with shifts have the sample's limit too, where they do not clip.
+        using var fixture = new StepFixture(shape, doubled, branches: branches) { Limits = row.XFromShift != 0 && !row.Clip };
         fixture.DrawNoise(kernels, row);
         var (expected, sizes) = fixture.Oracle(row);
         bool fuses = Fma.IsSupported || !Sse2.IsSupported;
@@ -82,17 +94,17 @@ public sealed class GuidedStepTests
     }
 
     [TestCaseSource(nameof(Cases))]
-    public void Bits_do_not_depend_on_threads_batch_aliasing_or_who_draws_the_noise(GuidedStepRow row, Shape shape, bool doubled)
+    public void Bits_do_not_depend_on_threads_batch_aliasing_or_who_draws_the_noise(GuidedStepRow row, Shape shape, bool doubled, int branches)
     {
-        using var fixture = new StepFixture(shape, doubled);
+        using var fixture = new StepFixture(shape, doubled, branches: branches);
         fixture.Run(Backends[0], row);
         float[] expected = fixture.Results, y = fixture.Y.Values;
         foreach (var kernels in Backends.Skip(1))
         {
-            using var again = new StepFixture(shape, doubled);
+            using var again = new StepFixture(shape, doubled, branches: branches);
             again.Run(kernels, row);
             Assert.That(Bits(again.Results), Is.EqualTo(Bits(expected)), $"{kernels.Threads} threads");
-            using var aliased = new StepFixture(shape, doubled);
+            using var aliased = new StepFixture(shape, doubled, branches: branches);
             aliased.DrawNoise(kernels, row);
             aliased.Run(kernels, row, inPlace: true, givenNoise: true);
             Assert.That(Bits(aliased.Z.Values), Is.EqualTo(Bits(y)), "in place, with the noise given");
@@ -100,7 +112,7 @@ public sealed class GuidedStepTests
         }
         for (int b = 0; b < shape.Batch; b++)
         {
-            using var whole = new StepFixture(shape, doubled);
+            using var whole = new StepFixture(shape, doubled, branches: branches);
             using var alone = StepFixture.Slice(whole, b);
             alone.Run(Backends[1], row);
             int length = (int)shape.RowCount;
@@ -109,10 +121,10 @@ public sealed class GuidedStepTests
     }
 
     [Test]
-    public void Scale_one_and_a_missing_null_half_give_the_conditional_prediction_to_the_bit()
+    public void Weight_zero_and_a_missing_branch_give_the_conditional_prediction_to_the_bit()
     {
         var kernels = Backends[1];
-        using var fixture = new StepFixture(new Shape(3, 5, 5, 3), false, scales: [1, 9, 1]);
+        using var fixture = new StepFixture(new Shape(3, 5, 5, 3), false, weights: [1, 0, 1, 8, 1, 0]);
         // Would spoil the result if it were read.
         fixture.Prediction.View.Rows(3, 2).Span.Fill(float.NaN);
         fixture.Run(kernels, new GuidedStepRow { XFromG = 1, B = 1 });
@@ -128,6 +140,18 @@ public sealed class GuidedStepTests
         number.Run(Backends[1], row with { GuidedChannels = 3 });
         Assert.That(Bits(number.Results), Is.EqualTo(Bits(all.Results)));
         Assert.That(() => number.Run(Backends[1], row with { GuidedChannels = 4 }), Throws.ArgumentException.With.Message.Contains("first 4 of 3 channels"));
+    }
+
+    [Test]
+    public void A_step_without_prediction_moves_the_state_alone([Values] bool noisy)
+    {
+        var row = new GuidedStepRow { StepIndex = 4, A = 0.9f, C = noisy ? 0.5f : 0, YFromShift = 0.5f };
+        using var fixture = new StepFixture(new Shape(3, 5, 5, 3), false, predicts: false);
+        fixture.DrawNoise(Backends[1], row);
+        var (expected, sizes) = fixture.Oracle(row);
+        fixture.Run(Backends[1], row);
+        for (int i = 0; i < fixture.Results.Length; i++) Assert.That(fixture.Results[i], Is.EqualTo(expected[i]).Within(5e-7 * sizes[i]));
+        fixture.AssertGuardsIntact();
     }
 
     [Test]
@@ -159,10 +183,15 @@ public sealed class GuidedStepTests
         using var fixture = new StepFixture(new Shape(2, 4, 4, 3), false);
         Assert.That(() => fixture.Run(kernels, new GuidedStepRow { LearnedVariance = true }), Throws.ArgumentException.With.Message.Contains("variance"));
         Assert.That(
-            () => kernels.GuidedStep(new() { P = 1 }, 1, new() { Prediction = fixture.Prediction, Scale = fixture.Scale, Z = fixture.Z }),
+            () => kernels.GuidedStep(new() { P = 1 }, 1, new() { Prediction = fixture.Prediction, Z = fixture.Z }),
             Throws.ArgumentException.With.Message.Contains("history"));
-        fixture.NullRow.View.Span[1] = BitConverter.Int32BitsToSingle(3);
-        Assert.That(() => fixture.Run(kernels, new GuidedStepRow()), Throws.ArgumentException.With.Message.Contains("null row 3"));
+        Assert.That(() => kernels.GuidedStep(new() { XFromShift = 1 }, 1, new() { Prediction = fixture.Prediction, Z = fixture.Z }), Throws.ArgumentException.With.Message.Contains("shifts"));
+        Assert.That(() => kernels.GuidedStep(new() { XFromG = 1 }, 1, new() { Z = fixture.Z }), Throws.ArgumentException.With.Message.Contains("prediction that was not given"));
+        Assert.That(
+            () => kernels.GuidedStep(new(), 1, new() { Prediction = fixture.Prediction, Z = fixture.Z, BranchRow = fixture.BranchRow, Weight = fixture.BranchRow }),
+            Throws.ArgumentException.With.Message.Contains("one weight more"));
+        fixture.BranchRow.View.Span[1] = BitConverter.Int32BitsToSingle(3);
+        Assert.That(() => fixture.Run(kernels, new GuidedStepRow()), Throws.ArgumentException.With.Message.Contains("Branch 1 of sample 1 has row 3"));
     }
 
     [Test]
@@ -177,8 +206,8 @@ public sealed class GuidedStepTests
         var builder = new PlanBuilder(kernels);
         Tensor Bind(string name, GuardedTensor tensor) => builder.Bind(name, tensor);
         builder.GuidedStep(
-            new(row), new(StepFixture.Seed), Bind("prediction", planned.Prediction), Bind("scale", planned.Scale), Bind("nullRow", planned.NullRow),
-            Bind("sampleIndex", planned.SampleIndex), Bind("z", planned.Z), history: Bind("h1", planned.H1), denoised: Bind("denoised", planned.Denoised));
+            new(row), new(StepFixture.Seed), Bind("z", planned.Z), Bind("sampleIndex", planned.SampleIndex), Bind("prediction", planned.Prediction),
+            Bind("weight", planned.Weight), Bind("branchRow", planned.BranchRow), history: Bind("h1", planned.H1), denoised: Bind("denoised", planned.Denoised));
         using var plan = builder.Build();
         plan.Run();
         direct.Run(kernels, row);
@@ -188,8 +217,9 @@ public sealed class GuidedStepTests
         long before = GC.GetAllocatedBytesForCurrentThread();
         plan.Run();
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
-        var other = builder.Bind("other", direct.Scale);
-        Assert.That(() => new PlanBuilder(kernels).GuidedStep(new(row), new(1), other, other, other, other, builder.Bind("z", planned.Z)), Throws.ArgumentException);
+        Tensor z = builder.Bind("z", planned.Z), index = builder.Bind("index", direct.SampleIndex), weight = builder.Bind("weight", direct.Weight);
+        Assert.That(() => new PlanBuilder(kernels).GuidedStep(new(row), new(1), z, index, weight), Throws.ArgumentException);
+        Assert.That(() => new PlanBuilder(kernels).GuidedStep(new(row), new(1), z, index, weight: weight, branchRow: weight), Throws.ArgumentException);
     }
 
     private static IEnumerable<TestCaseData> Tables
@@ -219,7 +249,7 @@ public sealed class GuidedStepTests
         fixture.H2.View.Span.Fill(float.NaN);
         foreach (var row in table.Rows)
         {
-            var rounded = Round(row);
+            var rounded = row.ToKernelRow();
             var (expected, sizes) = fixture.Oracle(rounded);
             fixture.Run(kernels, rounded);
             for (int i = 0; i < fixture.Z.View.Count; i++)
@@ -228,14 +258,6 @@ public sealed class GuidedStepTests
             fixture.Y.View.Span.CopyTo(fixture.Z.View.Span);
         }
     }
-
-    private static GuidedStepRow Round(SamplerRow row) => new()
-    {
-        StepIndex = row.StepIndex, XFromZ = (float)row.XFromZ, XFromG = (float)row.XFromG, A = (float)row.A, B = (float)row.B, E = (float)row.E,
-        P = (float)row.P, Q = (float)row.Q, C = (float)row.C, LearnedVariance = row.LearnedVariance, LogVarMin = (float)row.LogVarMin,
-        LogVarMax = (float)row.LogVarMax, HistoryFromZ = (float)row.HistoryFromZ, HistoryFromX = (float)row.HistoryFromX,
-        StoreHistory = row.StoreHistory, StoreState = row.StoreState, Clip = row.Clip,
-    };
 
     private static int[] Bits(float[] values) => [.. values.Select(BitConverter.SingleToInt32Bits)];
 }

@@ -65,7 +65,7 @@ public sealed class GuidedStepGpuTests(string device)
         Input[] inputs = Inputs(Shapes[0], 3);
         inputs[0].Data[5] = float.NaN;
         _backends.AssertAgree("a NaN", inputs, 4, 4e-6, (k, t) => k.GuidedStep(Rows[0].Row, Seed, Tensors(t)));
-        inputs[2] = Input.None;
+        inputs[1] = inputs[2] = Input.None;
         _backends.AssertAgree("no null rows", inputs, 4, 4e-6, (k, t) => k.GuidedStep(Rows[1].Row, Seed, Tensors(t)));
     }
 
@@ -73,7 +73,7 @@ public sealed class GuidedStepGpuTests(string device)
     public void A_null_row_out_of_range_makes_its_sample_nan_and_no_other()
     {
         Input[] inputs = Inputs(Shapes[0], 3);
-        inputs[2] = Indices(3, 5, 4);
+        inputs[2] = new(new Shape(3, 1), Indices(3, 5, 4).Data);
         float[] z = Run(_backends.Device, inputs, 0, (k, t) => k.GuidedStep(Plain, Seed, Tensors(t) with { Y = default }))[5];
         int row = (int)Shapes[0].RowCount;
         Assert.That(z[row..(2 * row)], Has.All.NaN);
@@ -91,15 +91,15 @@ public sealed class GuidedStepGpuTests(string device)
             Throws.ArgumentException.With.Message.Contains("history"));
     }
 
-    /// <summary>Three samples: one with a null row and scale 1, which is not read, one with another scale, one without a null row.</summary>
+    /// <summary>Three samples: one with a branch of weight 0, which is not read, one with another scale, one without a null row.</summary>
     private Input[] Inputs(Shape shape, int predictedChannels) =>
     [
-        _backends.Values(shape.WithChannels(predictedChannels).WithBatch(5)), new(new Shape(3), [1, 3.5f, 7.5f]), Indices(3, 4, -1), Indices(5, 2, 900),
+        _backends.Values(shape.WithChannels(predictedChannels).WithBatch(5)), new(new Shape(3, 2), [1, 0, 1, 2.5f, 1, 6.5f]), new(new Shape(3, 1), Indices(3, 4, -1).Data), Indices(5, 2, 900),
         _backends.Values(shape), _backends.Values(shape), _backends.Values(shape), _backends.Values(shape), _backends.Values(shape), _backends.Values(shape),
     ];
 
     private static GuidedStepTensors Tensors(TensorView[] t) => new()
     {
-        Prediction = t[0], Scale = t[1], NullRow = t[2], SampleIndex = t[3], Noise = t[4], Z = t[5], History = t[6], State = t[7], Denoised = t[8], Y = t[9],
+        Prediction = t[0], Weight = t[1], BranchRow = t[2], SampleIndex = t[3], Noise = t[4], Z = t[5], History = t[6], State = t[7], Denoised = t[8], Y = t[9],
     };
 }

@@ -58,20 +58,20 @@ public sealed partial class DitReferenceTests
         INetworkConfig published = config;
         var b = new PlanBuilder(kernels, parameters);
         Tensor x = b.Input("x", new Shape(2, size, size, channels)), t = b.Input("t", new Shape(2)), y = b.Input("y", new Shape(2));
-        Tensor scale = b.Input("scale", new Shape(1)), nullRow = b.Input("null_row", new Shape(1)), index = b.Input("index", new Shape(1));
+        Tensor weight = b.Input("weight", new Shape(1, 2)), nullRow = b.Input("null_row", new Shape(1, 1)), index = b.Input("index", new Shape(1));
         var prediction = b.Output("out", network.Record(b, x, t, y));
         var guided = b.Output("guided", b.Temporary(new Shape(1, size, size, channels), "guided"));
         var z = b.Input("z", guided.Shape);
         // The first three channels only, as released; x0 of this row is the guided prediction itself.
         var row = new GuidedStepRow { XFromG = 1, GuidedChannels = 3 };
-        b.GuidedStep(new Slot<GuidedStepRow>(row), new Slot<ulong>(0), prediction, scale, nullRow, index, z, denoised: guided);
+        b.GuidedStep(new Slot<GuidedStepRow>(row), new Slot<ulong>(0), z, index, prediction, weight, nullRow, denoised: guided);
         using var plan = b.Build();
         float[] first = Image(reference, "in.x", reference.Read("in.t").Length, channels, size)[..(size * size * channels)];
         kernels.Upload([.. first, .. first], x.View);
         float time = float.Parse(note.Groups[1].Value, CultureInfo.InvariantCulture);
         kernels.Upload([time, time], t.View);
         kernels.Upload([int.Parse(note.Groups[2].Value, CultureInfo.InvariantCulture), published.NumClasses!.Value - 1], y.View);
-        kernels.Upload([float.Parse(note.Groups[3].Value, CultureInfo.InvariantCulture)], scale.View);
+        kernels.Upload([1, float.Parse(note.Groups[3].Value, CultureInfo.InvariantCulture) - 1], weight.View);
         kernels.Upload([1], nullRow.View);
         plan.Run();
 

@@ -100,12 +100,12 @@ public sealed class EdmReferenceTests
         Assert.That(compared, Is.EqualTo(sampler.Sigmas.Count));
     }
 
-    private static EdmConfig Config(ReferenceCase reference) => reference.Config.GetProperty("model_type").GetString() == "SongUNet"
+    internal static EdmConfig Config(ReferenceCase reference) => reference.Config.GetProperty("model_type").GetString() == "SongUNet"
         ? reference.Config.Deserialize<SongUNetConfig>(ModelMetadata.Json)!
         : reference.Config.Deserialize<DhariwalUNetConfig>(ModelMetadata.Json)!;
 
     // The cases are EDM-preconditioned; others say so in "precond", by the names of EDM's training options or of its classes.
-    private static DiffusionSettings Settings(ReferenceCase reference) => new()
+    internal static DiffusionSettings Settings(ReferenceCase reference) => new()
     {
         Schedule = (reference.Config.TryGetProperty("precond", out var kind) ? kind.GetString()!.ToUpperInvariant() : "EDM").Replace("PRECOND", "", StringComparison.Ordinal) switch
         {

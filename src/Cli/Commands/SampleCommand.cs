@@ -4,6 +4,7 @@ using NativeDiffusion.Model;
 using NativeDiffusion.Model.Autoencoders;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Runtime;
 
@@ -147,7 +148,7 @@ internal sealed class SampleCommand
         {
             Batch = parsed.GetValue(_batch) is { } most ? Math.Min(most, selection.Requests.Count) : null,
             Seed = parsed.GetValue(_seed),
-            Interval = IntervalFrom(parsed),
+            Guidance = Guidance.ClassifierFree(IntervalFrom(parsed)),
         }, arena);
         var output = new SampleOutput(path, format, selection);
         output.RequireWritable(Blank(model, decoder));

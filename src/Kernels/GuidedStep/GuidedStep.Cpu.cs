@@ -17,7 +17,7 @@ public sealed unsafe partial class CpuKernels
         Shape shape = tensors.Z.Shape;
         long count = shape.Count;
         int channels = shape.Channels, rows = shape.Batch;
-        bool doubled = tensors.Prediction.Shape.Channels != channels, partly = row.GuidedChannels > 0 && row.GuidedChannels < channels;
+        bool doubled = !tensors.Prediction.IsEmpty && tensors.Prediction.Shape.Channels != channels, partly = row.GuidedChannels > 0 && row.GuidedChannels < channels;
         // Where channels differ, a tile holds whole groups of 4 pixels: whole pixels, and whole blocks of random numbers.
         int unit = doubled || partly ? 4 * channels : 4;
         CheckStep(row, tensors, rows, unit);
@@ -27,9 +27,12 @@ public sealed unsafe partial class CpuKernels
             var job = new GuidedStepJob
             {
                 Row = coefficients, Seed = seed, Noisy = noisy, Draws = draws, Doubled = doubled, Partly = partly,
-                Secondary = row.E != 0 || row.Q != 0 || row.StoreState || !tensors.Denoised.IsEmpty,
+                Secondary = row.E != 0 || row.Q != 0 || row.StoreState || !tensors.Denoised.IsEmpty || tensors.Prediction.IsEmpty || row.ReadsBranch
+                    || row.ReadsShift || !tensors.Limit.IsEmpty,
                 Channels = channels, Tile = NoiseTile / unit * unit,
-                Prediction = tensors.Prediction.Pointer, Scale = tensors.Scale.Pointer, NullRow = (int*)tensors.NullRow.Pointer,
+                Prediction = tensors.Prediction.Pointer, Weight = tensors.Weight.Pointer, BranchRow = (int*)tensors.BranchRow.Pointer,
+                Branches = tensors.BranchRow.IsEmpty ? 0 : tensors.BranchRow.Shape.Channels, Weights = tensors.Weight.IsEmpty ? 0 : tensors.Weight.Shape.Channels,
+                Limit = tensors.Limit.Pointer, Shift = row.ReadsShift ? tensors.Shift.Pointer : null,
                 SampleIndex = (uint*)tensors.SampleIndex.Pointer, Noise = tensors.Noise.Pointer, Z = tensors.Z.Pointer,
                 History = tensors.History.Pointer, State = tensors.State.Pointer, Denoised = tensors.Denoised.Pointer,
                 Y = tensors.Y.IsEmpty ? tensors.Z.Pointer : tensors.Y.Pointer,
@@ -54,11 +57,12 @@ public sealed unsafe partial class CpuKernels
         GuidedStepCheck.Require(row, tensors);
         if (unit > NoiseTile)
             throw new ArgumentException($"The guided step takes variance channels, and guides some channels only, of at most {NoiseTile / 4} channels; got {tensors.Z.Shape.Channels}.");
-        if (tensors.NullRow.IsEmpty) return;
-        int* nullRow = (int*)tensors.NullRow.Pointer;
-        int predicted = tensors.Prediction.Shape.Batch;
-        for (int i = 0; i < rows; i++)
-            if (nullRow[i] >= predicted) throw new ArgumentException($"Sample {i} has null row {nullRow[i]}, but the prediction is {tensors.Prediction.Shape}.");
+        if (tensors.BranchRow.IsEmpty) return;
+        int* branchRow = (int*)tensors.BranchRow.Pointer;
+        int branches = tensors.BranchRow.Shape.Channels, predicted = tensors.Prediction.IsEmpty ? 0 : tensors.Prediction.Shape.Batch;
+        for (int i = 0; i < rows * branches; i++)
+            if (branchRow[i] >= predicted)
+                throw new ArgumentException($"Branch {1 + i % branches} of sample {i / branches} has row {branchRow[i]}, but the prediction is {tensors.Prediction.Shape}.");
     }
 
     private partial struct GuidedStepJob : IWorkerJob
@@ -66,17 +70,63 @@ public sealed unsafe partial class CpuKernels
         public GuidedStepRow* Row;
         public ulong Seed;
         public bool Secondary, Noisy, Draws, Doubled, Partly;
-        public float* Prediction, Scale, Noise, Z, History, State, Denoised, Y;
-        public int* NullRow;
+        public float* Prediction, Weight, Limit, Shift, Noise, Z, History, State, Denoised, Y;
+        public int* BranchRow;
         public uint* SampleIndex;
         public long RowLength, Chunk;
-        public int Rows, RowsPerItem, Channels, Tile, ChunksPerRow;
+        public int Rows, RowsPerItem, Channels, Tile, ChunksPerRow, Branches, Weights;
 
         /// <summary>What a stretch of a sample reads beside the states: contiguous, wherever it came from.</summary>
         private struct Sources
         {
-            public float* Conditional, Null, Variance, Noise;
-            public float Scale;
+            public float* Conditional, Variance, Noise;
+
+            /// <summary>The branches of weights other than 0, in order; null after the last.</summary>
+            public BranchPointers Branch;
+            public BranchWeights Weight;
+
+            /// <summary>The first branch for itself, if the row reads it.</summary>
+            public float* First;
+
+            /// <summary>The conditional prediction times its weight, where that does not hold for all channels.</summary>
+            public float* Weighted;
+            public float ConditionalWeight, Limit;
+            public int Branches;
+
+            /// <summary>Whether only the loop with every term will do.</summary>
+            public readonly bool Combines => Branches > 1 || ConditionalWeight != 1;
+
+            public void Add(float* branch, float weight)
+            {
+                Branch[Branches] = branch;
+                Weight[Branches++] = weight;
+            }
+        }
+
+        private struct BranchPointers
+        {
+            public float* First, Second, Third, Fourth;
+
+            public float* this[int index]
+            {
+                readonly get => index switch { 0 => First, 1 => Second, 2 => Third, _ => Fourth };
+                set
+                {
+                    switch (index)
+                    {
+                        case 0: First = value; break;
+                        case 1: Second = value; break;
+                        case 2: Third = value; break;
+                        default: Fourth = value; break;
+                    }
+                }
+            }
+        }
+
+        [InlineArray(GuidedStepTensors.MostBranches)]
+        private struct BranchWeights
+        {
+            private float _first;
         }
 
         public readonly void Execute(int item, int worker)
@@ -96,11 +146,19 @@ public sealed unsafe partial class CpuKernels
         {
             for (int row = first; row < end; row++)
             {
-                int nullRow = NullRow == null ? -1 : NullRow[row];
-                var sources = new Sources { Scale = nullRow < 0 ? 1 : Scale[row] };
                 long at = row * RowLength + start, spread = Doubled ? 2 : 1;
-                sources.Conditional = Prediction + spread * at;
-                if (sources.Scale != 1) sources.Null = Prediction + spread * (nullRow * RowLength + start);
+                var sources = new Sources { ConditionalWeight = Weight == null ? 1 : Weight[row * Weights], Limit = Limit == null ? 0 : Limit[row], Branch = default };
+                if (Prediction != null) sources.Conditional = Prediction + spread * at;
+                if (Row->ReadsBranch) sources.First = sources.Conditional;
+                for (int k = 0; k < Branches; k++)
+                {
+                    int branchRow = BranchRow[row * Branches + k];
+                    if (branchRow < 0) continue;
+                    float* branch = Prediction + spread * (branchRow * RowLength + start);
+                    float weight = Weight[row * Weights + 1 + k];
+                    if (weight != 0) sources.Add(branch, weight);
+                    if (k == 0 && Row->ReadsBranch) sources.First = branch;
+                }
                 if (Noisy && !Draws) sources.Noise = Noise + at;
                 if (Doubled || Draws || Partly) StepTiles<V>(sources, row, start, length);
                 else Step<V>(sources, at, (nint)length);
@@ -114,52 +172,66 @@ public sealed unsafe partial class CpuKernels
             where V : unmanaged, ILanes<V>
         {
             const int Stride = NoiseTile + 16;
-            float* tiles = stackalloc float[4 * Stride + 16];
+            // Conditional, variance, noise, first branch by itself, and the branches.
+            float* tiles = stackalloc float[(5 + GuidedStepTensors.MostBranches) * Stride + 16];
             tiles = AlignTile(tiles);
+            float* branches = tiles + 4 * Stride;
             var key = new RandomKey(Seed, (uint)Row->StepIndex, RandomStream.StepNoise);
             for (long done = 0; done < length; done += Tile)
             {
                 int count = (int)Math.Min(Tile, length - done);
-                long at = row * RowLength + start + done;
+                long at = row * RowLength + start + done, offset = Doubled ? 2 * done : done;
                 var sources = whole;
                 if (Draws)
                 {
                     // Drawing needs no memory for a while: what the step needs then is on its way meanwhile.
-                    int spread = Doubled ? 2 : 1;
-                    Prefetch(whole.Conditional + spread * done, spread * count);
-                    if (whole.Null != null) Prefetch(whole.Null + spread * done, spread * count);
+                    int predicted = Doubled ? 2 * count : count;
+                    if (whole.Conditional != null) Prefetch(whole.Conditional + offset, predicted);
+                    for (int k = 0; k < whole.Branches; k++) Prefetch(whole.Branch[k] + offset, predicted);
                     Prefetch(Z + at, count);
                     if (Row->P != 0 || Row->StoreHistory) Prefetch(History + at, count);
                     if (Row->Q != 0 || Row->StoreState) Prefetch(State + at, count);
-                    PhiloxLanes.FillNormal(sources.Noise = tiles + 3 * Stride, key, SampleIndex[row], start + done, count);
+                    PhiloxLanes.FillNormal(sources.Noise = tiles + 2 * Stride, key, SampleIndex[row], start + done, count);
                 }
                 else if (Noisy) sources.Noise += done;
-                if (Doubled)
+                if (whole.Conditional != null)
                 {
-                    sources.Conditional = tiles;
-                    ChannelHalf.Copy(whole.Conditional + 2 * done, count, Channels, second: false, tiles);
-                    if (whole.Null != null) ChannelHalf.Copy(whole.Null + 2 * done, count, Channels, second: false, sources.Null = tiles + Stride);
-                    if (Noisy && Row->LearnedVariance)
-                        ChannelHalf.Copy(whole.Conditional + 2 * done, count, Channels, second: true, sources.Variance = tiles + 2 * Stride);
+                    sources.Conditional = Predicted(whole.Conditional + offset, count, tiles);
+                    for (int k = 0; k < whole.Branches; k++) sources.Branch[k] = Predicted(whole.Branch[k] + offset, count, branches + k * Stride);
+                    if (whole.First != null) sources.First = Predicted(whole.First + offset, count, tiles + 3 * Stride);
+                    if (Row->LearnedVariance && (Noisy || Row->YFromVariance != 0))
+                        ChannelHalf.Copy(whole.Conditional + offset, count, Channels, second: true, sources.Variance = tiles + Stride);
                 }
-                else
-                {
-                    sources.Conditional += done;
-                    if (whole.Null != null) sources.Null += done;
-                }
-                if (Partly && whole.Null != null) sources.Null = HideUnguided(sources, count, tiles + Stride);
+                if (Partly) HideUnguided(ref sources, count, branches, Stride);
                 Step<V>(sources, at, count);
             }
         }
 
-        /// <summary>The null prediction with the conditional one in place of the channels that are not guided: between equals, no scale makes a difference.</summary>
-        private readonly float* HideUnguided(in Sources sources, int count, float* tile)
+        private readonly float* Predicted(float* prediction, int count, float* tile)
+        {
+            if (!Doubled) return prediction;
+            ChannelHalf.Copy(prediction, count, Channels, second: false, tile);
+            return tile;
+        }
+
+        /// <summary>
+        /// The branches with the conditional prediction in place of the channels that are not guided: between equals, no weight makes a difference.
+        /// </summary>
+        private readonly void HideUnguided(ref Sources sources, int count, float* tiles, int stride)
         {
             int guided = Row->GuidedChannels;
+            float* conditional = sources.Conditional;
+            for (int k = 0; k < sources.Branches; k++)
+            {
+                float* tile = tiles + k * stride, branch = sources.Branch[k];
+                for (nint i = 0; i < count; i += Channels)
+                    for (nint c = 0; c < Channels; c++) tile[i + c] = (c < guided ? branch : conditional)[i + c];
+                sources.Branch[k] = tile;
+            }
+            if (sources.ConditionalWeight == 1) return;
+            sources.Weighted = tiles + GuidedStepTensors.MostBranches * stride;
             for (nint i = 0; i < count; i += Channels)
-                for (nint c = 0; c < Channels; c++)
-                    tile[i + c] = (c < guided ? sources.Null : sources.Conditional)[i + c];
-            return tile;
+                for (nint c = 0; c < Channels; c++) sources.Weighted[i + c] = c < guided ? sources.ConditionalWeight * conditional[i + c] : conditional[i + c];
         }
 
         private static void Prefetch(float* from, int count)

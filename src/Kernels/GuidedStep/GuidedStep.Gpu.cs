@@ -10,20 +10,22 @@ public sealed partial class GpuKernels
         GuidedStepCheck.Require(row, tensors);
         TensorView z = tensors.Z, y = tensors.Y.IsEmpty ? z : tensors.Y, prediction = tensors.Prediction;
         int channels = z.Shape.Channels;
-        bool doubled = prediction.Shape.Channels != channels, noisy = !row.NoNoise && (row.LearnedVariance || row.C != 0);
-        var blocks = Blocks(z, y, tensors.Noise, tensors.History, tensors.State, tensors.Denoised);
+        bool predicts = !prediction.IsEmpty, doubled = predicts && prediction.Shape.Channels != channels, noisy = !row.NoNoise && (row.LearnedVariance || row.C != 0);
+        var blocks = Blocks(z, y, tensors.Noise, tensors.History, tensors.State, tensors.Denoised, tensors.Shift);
         var kernel = new GuidedStepKernel
         {
-            Prediction = View(prediction), Scale = View(tensors.Scale), NullRow = Indices(tensors.NullRow), SampleIndex = Indices(tensors.SampleIndex),
+            Prediction = View(prediction), Weight = View(tensors.Weight), BranchRow = Indices(tensors.BranchRow), Limit = View(tensors.Limit), Shift = View(tensors.Shift), SampleIndex = Indices(tensors.SampleIndex),
             Noise = View(tensors.Noise), Z = View(z), History = View(tensors.History), State = View(tensors.State), Denoised = View(tensors.Denoised),
             Y = View(y), Blocks = blocks, Key = new RandomKey(seed, (uint)row.StepIndex, RandomStream.StepNoise),
-            XFromZ = row.XFromZ, XFromG = row.XFromG, A = row.A, B = row.B, E = row.E, P = row.P, Q = row.Q, C = row.C,
+            XFromZ = row.XFromZ, XFromG = row.XFromG, A = row.A, B = row.B, E = row.E, F = row.F, P = row.P, Q = row.Q, C = row.C,
+            XFromShift = row.XFromShift, YFromShift = row.YFromShift, YFromVariance = row.YFromVariance,
             Low = row.Clip ? row.ClipLow : float.NegativeInfinity, High = row.Clip ? row.ClipHigh : float.PositiveInfinity,
             VarianceSlope = 0.25f * (row.LogVarMax - row.LogVarMin), VarianceMiddle = 0.25f * (row.LogVarMax + row.LogVarMin),
-            HistoryFromZ = row.HistoryFromZ, HistoryFromX = row.HistoryFromX,
-            PredictedRows = prediction.Shape.Batch, HasNullRows = tensors.NullRow.IsEmpty ? 0 : 1,
+            HistoryFromZ = row.HistoryFromZ, HistoryFromX = row.HistoryFromX, HistoryFromP1 = row.HistoryFromP1,
+            PredictedRows = predicts ? prediction.Shape.Batch : 0, Branches = tensors.BranchRow.IsEmpty ? 0 : tensors.BranchRow.Shape.Channels,
+            HasWeights = tensors.Weight.IsEmpty ? 0 : 1, ReadsBranch = row.ReadsBranch ? 1 : 0, ReadsShift = row.ReadsShift ? 1 : 0, Limits = tensors.Limit.IsEmpty ? 0 : 1,
             GuidedChannels = row.GuidedChannels > 0 && row.GuidedChannels < channels ? row.GuidedChannels : 0, StateChannels = channels,
-            Channels = doubled ? channels : 0, PredictionVectors = InVectors(doubled ? channels : blocks.RowLength, prediction),
+            Channels = doubled ? channels : 0, PredictionVectors = predicts ? InVectors(doubled ? channels : blocks.RowLength, prediction) : 0,
             Noisy = noisy ? 1 : 0, Draws = tensors.Noise.IsEmpty ? 1 : 0, LearnedVariance = row.LearnedVariance ? 1 : 0,
             StoreHistory = row.StoreHistory ? 1 : 0, StoreState = row.StoreState ? 1 : 0, StoreDenoised = tensors.Denoised.IsEmpty ? 0 : 1,
         };
@@ -37,12 +39,13 @@ public sealed partial class GpuKernels
 /// </summary>
 internal struct GuidedStepKernel : IGpuKernel
 {
-    public ArrayView<float> Prediction, Scale, Noise, Z, History, State, Denoised, Y;
-    public ArrayView<int> NullRow, SampleIndex;
+    public ArrayView<float> Prediction, Weight, Limit, Shift, Noise, Z, History, State, Denoised, Y;
+    public ArrayView<int> BranchRow, SampleIndex;
     public RowBlocks Blocks;
     public RandomKey Key;
-    public float XFromZ, XFromG, A, B, E, P, Q, C, Low, High, VarianceSlope, VarianceMiddle, HistoryFromZ, HistoryFromX;
-    public int PredictedRows, HasNullRows, Noisy, Draws, LearnedVariance, StoreHistory, StoreState, StoreDenoised;
+    public float XFromZ, XFromG, XFromShift, A, B, E, F, P, Q, C, YFromShift, YFromVariance, Low, High, VarianceSlope, VarianceMiddle;
+    public float HistoryFromZ, HistoryFromX, HistoryFromP1;
+    public int PredictedRows, Branches, HasWeights, ReadsBranch, ReadsShift, Limits, Noisy, Draws, LearnedVariance, StoreHistory, StoreState, StoreDenoised;
 
     /// <summary>Channels that are guided; 0 for all.</summary>
     public int GuidedChannels;
@@ -56,22 +59,31 @@ internal struct GuidedStepKernel : IGpuKernel
     {
         var block = Blocks.Of((long)Grid.IdxX * Group.DimX + Group.IdxX);
         if (block.Count <= 0) return;
-        int nullRow = HasNullRows != 0 ? NullRow[block.Row] : -1;
-        float scale = nullRow < 0 ? 1f : Scale[block.Row];
         var places = Places(block);
         var z = Blocks.Load(Z, block);
-        var g = Predicted(block, places, block.Row, 0);
-        if (scale != 1f)
+        var g = LanesFour.Broadcast(0f);
+        if (PredictedRows != 0) g = Predicted(block, places, block.Row, 0);
+        var p1 = g;
+        if (Branches != 0) (g, p1) = Combined(block, places, g);
+        else if (HasWeights != 0 && Weight[block.Row] != 1f) g = Weighted(block, g);
+        float low = Low, high = High;
+        if (Limits != 0)
         {
-            var e0 = LanesFour.Broadcast(float.NaN);
-            if (nullRow < PredictedRows) e0 = Predicted(block, places, nullRow, 0);
-            if (GuidedChannels != 0) e0 = HideUnguided(4 * block.Index % StateChannels, e0.Values, g.Values);
-            g = LanesFour.MultiplyAdd(LanesFour.Broadcast(scale), g - e0, e0);
+            high = Limit[block.Row];
+            low = -high;
         }
         // In this order of arguments a NaN stays one.
-        var x = LanesFour.Min(LanesFour.Broadcast(High), LanesFour.Max(LanesFour.Broadcast(Low), Sum(XFromG, g, XFromZ, z)));
+        var x = LanesFour.Min(LanesFour.Broadcast(high), LanesFour.Max(LanesFour.Broadcast(low), Sum(XFromG, g, XFromZ, z)));
+        if (Limits != 0) x = x * LanesFour.Broadcast(1f / high);
+        var moved = LanesFour.Broadcast(0f);
+        if (ReadsShift != 0)
+        {
+            moved = Blocks.Load(Shift, block);
+            x = LanesFour.MultiplyAdd(LanesFour.Broadcast(XFromShift), moved, x);
+        }
         var y = Sum(B, x, A, z);
         if (E != 0f) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(E), g, y);
+        if (ReadsBranch != 0) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(F), p1, y);
         if (P != 0f) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(P), Blocks.Load(History, block), y);
         if (Q != 0f) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(Q), Blocks.Load(State, block), y);
         if (Noisy != 0)
@@ -79,23 +91,68 @@ internal struct GuidedStepKernel : IGpuKernel
             var noise = Draws != 0 ? PhiloxFour.Normal(Key, (uint)SampleIndex[block.Row], (uint)block.Index) : Blocks.Load(Noise, block);
             y = LanesFour.MultiplyAdd(Deviation(block, places), noise, y);
         }
-        if (StoreHistory != 0) Blocks.Store(History, block, Sum(HistoryFromX, x, HistoryFromZ, z));
+        if (ReadsShift != 0)
+        {
+            var factor = LanesFour.Broadcast(YFromShift);
+            if (YFromVariance != 0f)
+            {
+                var deviation = Deviation(block, places);
+                factor = LanesFour.MultiplyAdd(LanesFour.Broadcast(YFromVariance), deviation * deviation, factor);
+            }
+            y = LanesFour.MultiplyAdd(factor, moved, y);
+        }
+        if (StoreHistory != 0)
+        {
+            var stored = Sum(HistoryFromX, x, HistoryFromZ, z);
+            if (ReadsBranch != 0) stored = LanesFour.MultiplyAdd(LanesFour.Broadcast(HistoryFromP1), p1, stored);
+            Blocks.Store(History, block, stored);
+        }
         if (StoreState != 0) Blocks.Store(State, block, z);
         if (StoreDenoised != 0) Blocks.Store(Denoised, block, x);
         Blocks.Store(Y, block, y);
     }
 
-    /// <summary>The null prediction with the conditional one in place of the channels that are not guided: between equals, no scale makes a difference.</summary>
-    private readonly LanesFour HideUnguided(int channel, F4 unconditional, F4 conditional)
+    /// <summary>The conditional prediction p0 and the branches by their weights, and the first branch for itself.</summary>
+    private readonly (LanesFour G, LanesFour P1) Combined(RowBlock block, StepPlaces places, LanesFour p0)
     {
-        if (channel >= GuidedChannels) unconditional.X = conditional.X;
+        var p1 = p0;
+        var g = Weight[block.Row * (1 + Branches)] == 1f ? p0 : Weighted(block, p0);
+        for (int k = 0; k < Branches; k++)
+        {
+            int row = BranchRow[block.Row * Branches + k];
+            float weight = Weight[block.Row * (1 + Branches) + 1 + k];
+            bool isRead = weight != 0f || (k == 0 && ReadsBranch != 0);
+            if (row >= 0 && isRead)
+            {
+                var branch = LanesFour.Broadcast(float.NaN);
+                if (row < PredictedRows) branch = Predicted(block, places, row, 0);
+                if (GuidedChannels != 0) branch = HideUnguided(4 * block.Index % StateChannels, branch.Values, p0.Values);
+                if (k == 0) p1 = branch;
+                if (weight != 0f) g = LanesFour.MultiplyAdd(LanesFour.Broadcast(weight), p0 - branch, g);
+            }
+        }
+        return (g, p1);
+    }
+
+    /// <summary>The conditional prediction times its weight, in the channels that are guided.</summary>
+    private readonly LanesFour Weighted(RowBlock block, LanesFour p0)
+    {
+        var g = LanesFour.Broadcast(Weight[block.Row * (1 + Branches)]) * p0;
+        if (GuidedChannels != 0) g = HideUnguided(4 * block.Index % StateChannels, g.Values, p0.Values);
+        return g;
+    }
+
+    /// <summary>A prediction with the conditional one in place of the channels that are not guided: between equals, no weight makes a difference.</summary>
+    private readonly LanesFour HideUnguided(int channel, F4 branch, F4 conditional)
+    {
+        if (channel >= GuidedChannels) branch.X = conditional.X;
         channel = (channel + 1) % StateChannels;
-        if (channel >= GuidedChannels) unconditional.Y = conditional.Y;
+        if (channel >= GuidedChannels) branch.Y = conditional.Y;
         channel = (channel + 1) % StateChannels;
-        if (channel >= GuidedChannels) unconditional.Z = conditional.Z;
+        if (channel >= GuidedChannels) branch.Z = conditional.Z;
         channel = (channel + 1) % StateChannels;
-        if (channel >= GuidedChannels) unconditional.W = conditional.W;
-        return new LanesFour(unconditional);
+        if (channel >= GuidedChannels) branch.W = conditional.W;
+        return new LanesFour(branch);
     }
 
     private static LanesFour Sum(float a, LanesFour x, float b, LanesFour y) =>

@@ -8,6 +8,12 @@ internal static class GuidedStepCheck
     {
         if ((row.P != 0 || row.StoreHistory) && tensors.History.IsEmpty || (row.Q != 0 || row.StoreState) && tensors.State.IsEmpty)
             throw new ArgumentException($"The sampler row needs a history tensor that was not given: {row}.");
+        if (row.ReadsShift && tensors.Shift.IsEmpty) throw new ArgumentException($"The sampler row shifts by a tensor that was not given: {row}.");
+        if (tensors.Prediction.IsEmpty && (row.XFromG != 0 || row.E != 0 || row.ReadsBranch || row.LearnedVariance))
+            throw new ArgumentException($"The sampler row reads a prediction that was not given: {row}.");
+        int branches = tensors.BranchRow.IsEmpty ? 0 : tensors.BranchRow.Shape.Channels;
+        if (branches > GuidedStepTensors.MostBranches || branches > 0 && (tensors.Weight.IsEmpty || tensors.Weight.Shape.Channels != 1 + branches))
+            throw new ArgumentException($"A step has at most {GuidedStepTensors.MostBranches} branches and one weight more than branches; got {branches} and weights {(tensors.Weight.IsEmpty ? "none" : tensors.Weight.Shape)}.");
         if (row.GuidedChannels < 0 || row.GuidedChannels > tensors.Z.Shape.Channels)
             throw new ArgumentException($"The sampler row guides the first {row.GuidedChannels} of {tensors.Z.Shape.Channels} channels; 0 guides all.");
         if (row.LearnedVariance && tensors.Prediction.Shape.Channels == tensors.Z.Shape.Channels)

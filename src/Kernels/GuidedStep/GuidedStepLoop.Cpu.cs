@@ -10,7 +10,7 @@ public sealed unsafe partial class CpuKernels
             where V : unmanaged, ILanes<V>
         {
             nint whole = count - count % V.Count;
-            switch (sources.Noise != null, Secondary)
+            switch (sources.Noise != null, Secondary || sources.Combines)
             {
                 case (false, false): Step<V, WholeLanes, Off, Off>(sources, at, 0, whole, V.Count); break;
                 case (true, false): Step<V, WholeLanes, On, Off>(sources, at, 0, whole, V.Count); break;
@@ -32,36 +32,59 @@ public sealed unsafe partial class CpuKernels
             where TNoise : unmanaged, ISwitch
             where TSecondary : unmanaged, ISwitch
         {
-            float* conditional = sources.Conditional, unconditional = sources.Null, variance = sources.Variance, noise = sources.Noise;
-            float* state = Z + at, next = Y + at, history = History + at, storedState = State + at, denoised = Denoised == null ? null : Denoised + at;
-            V scale = V.Broadcast(sources.Scale), xFromG = V.Broadcast(Row->XFromG), xFromZ = V.Broadcast(Row->XFromZ);
-            V a = V.Broadcast(Row->A), b = V.Broadcast(Row->B), e = V.Broadcast(Row->E), p = V.Broadcast(Row->P), q = V.Broadcast(Row->Q);
-            V low = V.Broadcast(Row->Clip ? Row->ClipLow : float.NegativeInfinity), high = V.Broadcast(Row->Clip ? Row->ClipHigh : float.PositiveInfinity);
-            V historyFromX = V.Broadcast(Row->HistoryFromX), historyFromZ = V.Broadcast(Row->HistoryFromZ), c = V.Broadcast(Row->C);
+            float* conditional = sources.Conditional, branch = sources.Branch.First, variance = sources.Variance, noise = sources.Noise, first = sources.First, weighted = sources.Weighted;
+            float* state = Z + at, next = Y + at, history = History + at, storedState = State + at;
+            float* denoised = Denoised == null ? null : Denoised + at, shift = Shift == null ? null : Shift + at;
+            bool limits = Limit != null;
+            float least = limits ? -sources.Limit : Row->Clip ? Row->ClipLow : float.NegativeInfinity;
+            float greatest = limits ? sources.Limit : Row->Clip ? Row->ClipHigh : float.PositiveInfinity;
+            V low = V.Broadcast(least), high = V.Broadcast(greatest), inverseLimit = V.Broadcast(1 / sources.Limit);
+            V weight = V.Broadcast(sources.Weight[0]), conditionalWeight = V.Broadcast(sources.ConditionalWeight);
+            V xFromG = V.Broadcast(Row->XFromG), xFromZ = V.Broadcast(Row->XFromZ), xFromShift = V.Broadcast(Row->XFromShift);
+            V a = V.Broadcast(Row->A), b = V.Broadcast(Row->B), e = V.Broadcast(Row->E), f = V.Broadcast(Row->F), p = V.Broadcast(Row->P), q = V.Broadcast(Row->Q);
+            V historyFromX = V.Broadcast(Row->HistoryFromX), historyFromZ = V.Broadcast(Row->HistoryFromZ), historyFromP1 = V.Broadcast(Row->HistoryFromP1);
             V slope = V.Broadcast(0.25f * (Row->LogVarMax - Row->LogVarMin)), middle = V.Broadcast(0.25f * (Row->LogVarMax + Row->LogVarMin));
-            bool readsG = Row->E != 0, readsHistory = Row->P != 0, readsState = Row->Q != 0;
+            V c = V.Broadcast(Row->C), yFromShift = V.Broadcast(Row->YFromShift), yFromVariance = V.Broadcast(Row->YFromVariance);
+            bool readsG = Row->E != 0, readsHistory = Row->P != 0, readsState = Row->Q != 0, weighs = sources.ConditionalWeight != 1;
             bool storesHistory = Row->StoreHistory, storesState = Row->StoreState;
             for (nint i = from; i < end; i += V.Count)
             {
-                V z = TAccess.Load<V>(state + i, lanes), g = TAccess.Load<V>(conditional + i, lanes);
-                if (unconditional != null)
+                V z = TAccess.Load<V>(state + i, lanes);
+                V g = TSecondary.IsOn && conditional == null ? V.Zero : TAccess.Load<V>(conditional + i, lanes);
+                if (!TSecondary.IsOn)
                 {
-                    V e0 = TAccess.Load<V>(unconditional + i, lanes);
-                    g = V.MultiplyAdd(scale, g - e0, e0);
+                    if (branch != null) g = V.MultiplyAdd(weight, g - TAccess.Load<V>(branch + i, lanes), g);
+                }
+                else
+                {
+                    V p0 = g;
+                    if (weighted != null) g = TAccess.Load<V>(weighted + i, lanes);
+                    else if (weighs) g = conditionalWeight * g;
+                    for (int k = 0; k < sources.Branches; k++)
+                        g = V.MultiplyAdd(V.Broadcast(sources.Weight[k]), p0 - TAccess.Load<V>(sources.Branch[k] + i, lanes), g);
                 }
                 // In this order of arguments a NaN stays one.
                 V x = V.Min(high, V.Max(low, V.MultiplyAdd(xFromG, g, xFromZ * z)));
+                if (TSecondary.IsOn && limits) x = x * inverseLimit;
+                V moved = TSecondary.IsOn && shift != null ? TAccess.Load<V>(shift + i, lanes) : V.Zero;
+                if (TSecondary.IsOn && shift != null) x = V.MultiplyAdd(xFromShift, moved, x);
                 V y = V.MultiplyAdd(b, x, a * z);
                 if (TSecondary.IsOn && readsG) y = V.MultiplyAdd(e, g, y);
+                V p1 = TSecondary.IsOn && first != null ? TAccess.Load<V>(first + i, lanes) : V.Zero;
+                if (TSecondary.IsOn && first != null) y = V.MultiplyAdd(f, p1, y);
                 if (readsHistory) y = V.MultiplyAdd(p, TAccess.Load<V>(history + i, lanes), y);
                 if (TSecondary.IsOn && readsState) y = V.MultiplyAdd(q, TAccess.Load<V>(storedState + i, lanes), y);
-                if (TNoise.IsOn && noise != null)
+                V deviation = c;
+                if ((TNoise.IsOn || TSecondary.IsOn) && variance != null)
+                    deviation = LanesMath.Exp(V.MultiplyAdd(slope, TAccess.Load<V>(variance + i, lanes), middle));
+                if (TNoise.IsOn && noise != null) y = V.MultiplyAdd(deviation, TAccess.Load<V>(noise + i, lanes), y);
+                if (TSecondary.IsOn && shift != null) y = V.MultiplyAdd(V.MultiplyAdd(yFromVariance, deviation * deviation, yFromShift), moved, y);
+                if (storesHistory)
                 {
-                    V deviation = c;
-                    if (variance != null) deviation = LanesMath.Exp(V.MultiplyAdd(slope, TAccess.Load<V>(variance + i, lanes), middle));
-                    y = V.MultiplyAdd(deviation, TAccess.Load<V>(noise + i, lanes), y);
+                    V stored = V.MultiplyAdd(historyFromX, x, historyFromZ * z);
+                    if (TSecondary.IsOn && first != null) stored = V.MultiplyAdd(historyFromP1, p1, stored);
+                    TAccess.Store(history + i, stored, lanes);
                 }
-                if (storesHistory) TAccess.Store(history + i, V.MultiplyAdd(historyFromX, x, historyFromZ * z), lanes);
                 if (TSecondary.IsOn && storesState) TAccess.Store(storedState + i, z, lanes);
                 if (TSecondary.IsOn && denoised != null) TAccess.Store(denoised + i, x, lanes);
                 TAccess.Store(next + i, y, lanes);

@@ -38,6 +38,12 @@ public readonly record struct GuidedStepRow
     /// <summary>Weight of the second history, a stored state, in the next state. Where it is 0 the history is not read.</summary>
     public float Q { get; init; }
 
+    /// <summary>
+    /// Weight of the first branch's own output p1 in the next state: the noise that CFG++ takes from the null label. A sample without a first branch
+    /// has its conditional prediction there.
+    /// </summary>
+    public float F { get; init; }
+
     /// <summary>Standard deviation of the noise added to the next state.</summary>
     public float C { get; init; }
 
@@ -59,6 +65,18 @@ public readonly record struct GuidedStepRow
     /// <summary>Weight of the (clipped) clean sample in the stored history.</summary>
     public float HistoryFromX { get; init; }
 
+    /// <summary>Weight of the first branch's own output in the stored history, as with <see cref="F"/>.</summary>
+    public float HistoryFromP1 { get; init; }
+
+    /// <summary>Weight of the shift in the clean sample, after clipping.</summary>
+    public float XFromShift { get; init; }
+
+    /// <summary>Weight of the shift in the next state.</summary>
+    public float YFromShift { get; init; }
+
+    /// <summary>Weight of the shift times the noise's variance in the next state: what moves the mean of an ancestral step. The variance counts even where the noise is left out.</summary>
+    public float YFromVariance { get; init; }
+
     /// <summary>Whether this row stores the first history.</summary>
     public bool StoreHistory { get; init; }
 
@@ -73,4 +91,10 @@ public readonly record struct GuidedStepRow
 
     /// <summary>Upper bound of the clean sample.</summary>
     public float ClipHigh { get; init; } = 1;
+
+    /// <summary>Whether the step reads the output of the first branch by itself.</summary>
+    internal bool ReadsBranch => F != 0 || HistoryFromP1 != 0;
+
+    /// <summary>Whether the step reads a shift.</summary>
+    internal bool ReadsShift => XFromShift != 0 || YFromShift != 0 || YFromVariance != 0;
 }

@@ -3,14 +3,25 @@ namespace NativeDiffusion.Kernels;
 /// <summary>What <see cref="IKernels.GuidedStep"/> reads and writes for N samples.</summary>
 public readonly record struct GuidedStepTensors
 {
-    /// <summary>The network's raw output, [R, ..., C] or [R, ..., 2C] with R at least N; rows 0 to N - 1 are the conditional half.</summary>
-    public required TensorView Prediction { get; init; }
+    /// <summary>Most branches that a sample has beside its conditional prediction.</summary>
+    public const int MostBranches = 4;
 
-    /// <summary>Guidance scale s of each sample, [N].</summary>
-    public required TensorView Scale { get; init; }
+    /// <summary>
+    /// The network's raw output, [R, ..., C] or [R, ..., 2C] with R at least N; rows 0 to N - 1 are the conditional predictions. Empty for a step without one.
+    /// </summary>
+    public TensorView Prediction { get; init; }
 
-    /// <summary>Row of each sample's null half in the prediction, or -1 where it has none; int32 bits, [N]. Empty: none has one.</summary>
-    public TensorView NullRow { get; init; }
+    /// <summary>Weights m, w1, ..., wK of each sample, [N, 1 + K] with K at most <see cref="MostBranches"/>. Empty: g is the conditional prediction.</summary>
+    public TensorView Weight { get; init; }
+
+    /// <summary>Row in the prediction of each sample's branches, or -1 where it has none; int32 bits, [N, K]. Empty: none has one.</summary>
+    public TensorView BranchRow { get; init; }
+
+    /// <summary>Bound q of each sample's clean sample, which is then divided by it (dynamic threshold), [N]; empty for the row's own bounds.</summary>
+    public TensorView Limit { get; init; }
+
+    /// <summary>What guidance by gradients adds, shaped as z; empty for none.</summary>
+    public TensorView Shift { get; init; }
 
     /// <summary>Index of each sample in the run, int32 bits, [N]; may be empty where no noise is drawn.</summary>
     public TensorView SampleIndex { get; init; }

@@ -10,6 +10,7 @@ namespace NativeDiffusion.Model.Autoencoders;
 public sealed class LatentDecoder : IDisposable
 {
     private readonly IKernels _kernels;
+    private readonly KlAutoencoder _network;
     private readonly Parameters _parameters;
     private readonly Plan _plan;
     private readonly Tensor _latents, _images;
@@ -18,7 +19,7 @@ public sealed class LatentDecoder : IDisposable
 
     private LatentDecoder(KlAutoencoder network, Parameters parameters, IKernels kernels, int size, double scale, Arena? arena)
     {
-        (_kernels, _parameters, _scale) = (kernels, parameters, scale);
+        (_kernels, _network, _parameters, _scale) = (kernels, network, parameters, scale);
         var b = new PlanBuilder(kernels, parameters);
         _latents = b.Input("latents", new Shape(1, size, size, network.Config.ZChannels));
         _images = b.Output("images", network.RecordDecoder(b, _latents));
@@ -71,6 +72,16 @@ public sealed class LatentDecoder : IDisposable
         _plan.Run();
         _kernels.Download(_images.View, _pixels);
         return PixelConversion.ToImage(_pixels, ImageSize, Channels, ImageSize, offset);
+    }
+
+    /// <summary>Records the decoder in another plan, which may take gradients towards the latents.</summary>
+    /// <param name="b">The plan, on the decoder's device.</param>
+    /// <param name="latents">[N, h, w, C] as the diffusion model has them.</param>
+    /// <returns>Pictures [N, H, W, 3].</returns>
+    internal Tensor Record(PlanBuilder b, Tensor latents)
+    {
+        var scaled = b.Scale(latents, (float)(1 / _scale));
+        return b.With(_parameters, () => _network.RecordDecoder(b, scaled));
     }
 
     /// <inheritdoc/>

@@ -7,7 +7,7 @@ using NativeDiffusion.Runtime.Checkpoints;
 namespace NativeDiffusion.Model.Classifiers;
 
 /// <summary>A small GroupNorm classifier of clean images with its weights on one device: the judge of generated images.</summary>
-public sealed class ImageClassifier : IDisposable
+public sealed class ImageClassifier : IClassifierNetwork, IDisposable
 {
     private const string Architecture = "groupnorm_classifier";
     private const int Batch = 64;
@@ -43,7 +43,22 @@ public sealed class ImageClassifier : IDisposable
     /// <summary>The weights.</summary>
     public Parameters Parameters { get; }
 
+    /// <inheritdoc/>
+    public int Classes => Config.Classes;
+
+    /// <inheritdoc/>
+    public int Channels => Config.InChannels;
+
+    /// <inheritdoc/>
+    public int? ImageSize => Config.ImageSize;
+
+    /// <inheritdoc/>
+    public bool TakesNoise => false;
+
     internal ClassifierNetwork Network { get; }
+
+    /// <inheritdoc/>
+    public Tensor RecordLogits(PlanBuilder b, Tensor images, Tensor timesteps) => Network.Record(b, images).Logits;
 
     /// <summary>Reads a classifier that <see cref="Save"/> wrote.</summary>
     /// <param name="path">A safetensors file.</param>

@@ -44,13 +44,7 @@ public static class ClipPreprocessing
         if (x.Shape.Rank != 4 || x.Shape[3] != 3) throw new ArgumentException($"CLIP sees images [N,H,W,3]; got {x}.");
         if (x.Shape[1] != resolution || x.Shape[2] != resolution)
             x = b.Resize(x, ResampleTable.Cubic(x.Shape[1], resolution), ResampleTable.Cubic(x.Shape[2], resolution));
-        float[] scale = new float[9], shift = new float[3];
-        for (int c = 0; c < 3; c++)
-        {
-            scale[4 * c] = (float)(0.5 / Deviation[c]);
-            shift[c] = (float)((0.5 - Mean[c]) / Deviation[c]);
-        }
-        return b.Linear(x, b.Reshape(b.Constant("clip.scale", scale), new Shape(3, 3)), b.Constant("clip.shift", shift));
+        return ChannelNormalisation.Record(b, x, [(Mean[0], Deviation[0]), (Mean[1], Deviation[1]), (Mean[2], Deviation[2])]);
     }
 
     private static byte[] ResizeColumns(ReadOnlySpan<byte> source, int height, int from, int to)

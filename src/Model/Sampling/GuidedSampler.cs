@@ -1,4 +1,5 @@
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Runtime;
 
@@ -12,6 +13,12 @@ public readonly record struct SampleRequest(int Label, GuidanceScale Scale, int 
 {
     /// <summary>What the sample starts from; null for noise that follows from seed and index.</summary>
     public SampleStart? Start { get; init; }
+
+    /// <summary>Class that gradients lead to; null for <see cref="Label"/>. So a model without condition can be guided by a classifier.</summary>
+    public int? Target { get; init; }
+
+    /// <summary>Class that gradients lead to, or -1 for none.</summary>
+    public int GradientTarget => Target ?? Label;
 }
 
 /// <summary>Where a call of <see cref="GuidedSampler"/> stands.</summary>
@@ -21,11 +28,12 @@ public readonly record struct SampleRequest(int Label, GuidanceScale Scale, int 
 public readonly record struct SamplingProgress(int Evaluation, int Evaluations, int Images);
 
 /// <summary>
-/// Classifier-free guided sampling (Ho and Salimans, arXiv 2207.12598): per step one plan over the doubled batch, whose last kernel combines
-/// the halves and takes the step in place. Rows without guidance (scale 1, or outside the interval) have no null half. The loop allocates
-/// nothing; an image depends on the seed and on its own request only.
+/// Samples with any <see cref="Guidance"/>. With classifier-free guidance (Ho and Salimans, arXiv 2207.12598), per step one plan over the doubled batch, whose last
+/// kernel combines the halves and takes the step in place; rows without guidance (scale 1, or outside the interval) have no null half. Gradients, other models and
+/// combinations by sums over a sample are plans of their own between prediction and step. The loop allocates nothing; an image depends on the seed and on its own
+/// request only.
 /// </summary>
-public sealed class GuidedSampler : IDisposable
+public sealed partial class GuidedSampler : IDisposable
 {
     private const int MostImages = 65536;
 
@@ -37,19 +45,26 @@ public sealed class GuidedSampler : IDisposable
     private readonly SamplerBuffers _buffers;
     private readonly Arena _arena;
     private readonly bool _ownsArena;
-    private readonly Dictionary<(int Images, int Rows), Plan> _plans = [];
+    private readonly Guidance _guidance;
+    private readonly bool _inOnePlan;
+    private readonly Dictionary<PlanKey, Plan> _plans = [];
     private readonly Slot<GuidedStepRow> _row = new();
     private readonly Slot<float> _inputScale = new(1);
     private readonly Slot<ulong> _seed = new();
+    private readonly GradientGuider? _mean;
+    private readonly float[] _firstVariance = new float[1];
+    private int _first, _draw;
+    private double _mostVariance;
+    private bool _isPreparing;
 
     /// <summary>Prepares a sampler.</summary>
     /// <param name="model">The model; it outlives the sampler.</param>
     /// <param name="settings">Sampler, steps, spacing.</param>
-    /// <param name="options">Batch, seed, guidance interval.</param>
+    /// <param name="options">Batch, seed, guidance.</param>
     /// <param name="arena">Memory to share with other plans of the same device, for example a trainer's.</param>
     /// <exception cref="ArgumentException">The sampler does not fit the model's schedule.</exception>
     public GuidedSampler(DiffusionModel model, SamplerSettings settings, GuidedSamplerOptions? options = null, Arena? arena = null)
-        : this(model, settings.Build(model), options, arena) { }
+        : this(model, settings.Build(model, options?.Guidance), options, arena) { }
 
     /// <summary>Prepares a sampler from a table of coefficients.</summary>
     public GuidedSampler(DiffusionModel model, SamplerTable table, GuidedSamplerOptions? options = null, Arena? arena = null)
@@ -58,26 +73,29 @@ public sealed class GuidedSampler : IDisposable
         if (Options.Batch is < 1 or > MostImages) throw new ArgumentException($"The batch is 1 to {MostImages} images; got {Options.Batch}.");
         if (Options.GuidedChannels is { } guided && (guided < 1 || guided > model.Network.Config.InChannels))
             throw new ArgumentException($"Guidance has 1 to {model.Network.Config.InChannels} channels of this model; got {guided}.");
-        (_model, _table) = (model, table);
+        _guidance = Options.Guidance ?? Guidance.ClassifierFree();
+        (_model, _table) = (model, _guidance.Prepare(model, table));
+        _mean = _guidance.Gradients.FirstOrDefault(g => g.Target == GradientTarget.Mean);
+        _inOnePlan = _guidance.IsOnePlan && Options.Observer is null;
         if (table.Rows.Any(r => r.LearnedVariance) && !model.LearnsVariance)
             throw new ArgumentException($"Sampler {table.Name} needs a network that learns its variance, and this one has {model.Network.Config.OutChannels} output channels for {model.Network.Config.InChannels}.");
         _ownsArena = arena is null;
         _arena = arena ?? new Arena(model.Kernels);
         Batch = Options.Batch ?? FastestBatch();
-        _buffers = new SamplerBuffers(model, Batch, Options.Noise is not null);
+        _buffers = new SamplerBuffers(model, Batch, _guidance, _inOnePlan, Options.Noise is not null);
     }
 
     /// <summary>Most images that are sampled at once: what the options say, or what is fastest (<see cref="GuidedSamplerOptions.Batch"/>).</summary>
     public int Batch { get; }
 
-    /// <summary>Batch, seed, interval.</summary>
+    /// <summary>Batch, seed, guidance.</summary>
     public GuidedSamplerOptions Options { get; }
 
     /// <summary>The sampler's coefficients.</summary>
     public SamplerTable Table => _table;
 
     /// <summary>Network evaluations that sampling <paramref name="images"/> takes, each of one group of images.</summary>
-    public int Evaluations(int images) => Groups(images) * _table.Rows.Count;
+    public int Evaluations(int images) => Groups(images) * _table.Rows.Count(r => r.Evaluates) * _guidance.Recurrences;
 
     /// <summary>Samples images as 8-bit pictures of the data's size.</summary>
     /// <exception cref="ArgumentException">A label or scale that the model cannot serve.</exception>
@@ -96,11 +114,7 @@ public sealed class GuidedSampler : IDisposable
     public void Sample(
         IReadOnlyList<SampleRequest> requests, SampleReceiver receive, IProgress<SamplingProgress>? progress = null, CancellationToken cancellation = default)
     {
-        foreach (var request in requests)
-        {
-            _model.RequireKnown(request.Label, request.Scale.S);
-            if (Options.InitialState is null) SampleStart.Require(request.Start, _table, _buffers.RowLength);
-        }
+        foreach (var request in requests) Check(request);
         int evaluations = Evaluations(requests.Count), groups = Groups(requests.Count), done = 0;
         _seed.Value = Options.Seed;
         float[] image = new float[_buffers.RowLength];
@@ -109,13 +123,17 @@ public sealed class GuidedSampler : IDisposable
             var (start, count) = Group(requests.Count, group);
             var batch = new SampleRequest[count];
             for (int i = 0; i < count; i++) batch[i] = requests[start + i];
-            foreach (var row in _table.Rows) PlanFor(count, _buffers.SetRow(batch, row, Options.Interval));
+            // What a step needs is recorded before the first runs, so that the loop allocates nothing.
+            for (int r = 0; r < _table.Rows.Count; r++) PreparePlans(batch, r);
+            (_first, _draw, _mostVariance) = (start, 0, 0);
             _buffers.Start(batch, _table, Options);
             for (int r = 0; r < _table.Rows.Count; r++)
             {
                 cancellation.ThrowIfCancellationRequested();
                 Advance(batch, r);
-                progress?.Report(new SamplingProgress(++done, evaluations, r == _table.Rows.Count - 1 ? start + count : start));
+                if (!_table.Rows[r].Evaluates) continue;
+                done += _guidance.Recurrences;
+                progress?.Report(new SamplingProgress(done, evaluations, r == _table.Rows.Count - 1 ? start + count : start));
             }
             for (int i = 0; i < count; i++)
             {
@@ -144,60 +162,10 @@ public sealed class GuidedSampler : IDisposable
         return (start, end - start);
     }
 
-    internal Plan PlanFor(int images, int rows)
-    {
-        if (_plans.TryGetValue((images, rows), out var plan)) return plan;
-        var b = new PlanBuilder(_model.Kernels, _model.Parameters) { Images = images };
-        var z = b.Bind("z", _buffers.State.Rows(0, images));
-        var input = b.Scale(z, _inputScale);
-        if (rows > images) input = b.GatherRows(input, b.Bind("source_row", _buffers.SourceRow.Rows(0, rows)));
-        var labels = !_model.IsConditional ? null : b.Bind("labels", _buffers.Labels.Rows(0, rows));
-        var prediction = _model.Network.Record(b, input, b.Bind("timesteps", _buffers.Timesteps.Rows(0, rows)), labels);
-        b.GuidedStep(
-            _row, _seed, prediction, b.Bind("scale", _buffers.Scale.Rows(0, images)), b.Bind("null_row", _buffers.NullRow.Rows(0, images)),
-            b.Bind("sample_index", _buffers.SampleIndex.Rows(0, images)), z,
-            b.Bind("history", _buffers.History.Rows(0, images)), b.Bind("stored_state", _buffers.StoredState.Rows(0, images)),
-            _buffers.Noise.IsEmpty ? null : b.Bind("noise", _buffers.Noise.Rows(0, images)));
-        return _plans[(images, rows)] = b.Build(_arena);
-    }
-
-    /// <summary>One evaluation: the inputs that depend on the level, then the plan.</summary>
-    internal void Advance(ReadOnlySpan<SampleRequest> batch, int rowIndex)
-    {
-        var row = _table.Rows[rowIndex];
-        int rows = _buffers.SetRow(batch, row, Options.Interval);
-        if (Options.Noise is { } noise) _model.Kernels.Upload(noise(rowIndex), _buffers.Noise);
-        _row.Value = ToKernelRow(row) with { GuidedChannels = Options.GuidedChannels ?? _model.Settings.GuidedChannels ?? 0 };
-        _inputScale.Value = (float)row.InputScale;
-        PlanFor(batch.Length, rows).Run();
-        Options.AfterEvaluation?.Invoke(rowIndex, _buffers.State);
-    }
-
-    internal static GuidedStepRow ToKernelRow(SamplerRow row) => new()
-    {
-        StepIndex = row.StepIndex,
-        XFromZ = (float)row.XFromZ,
-        XFromG = (float)row.XFromG,
-        A = (float)row.A,
-        B = (float)row.B,
-        E = (float)row.E,
-        P = (float)row.P,
-        Q = (float)row.Q,
-        C = (float)row.C,
-        LearnedVariance = row.LearnedVariance,
-        LogVarMin = (float)row.LogVarMin,
-        LogVarMax = (float)row.LogVarMax,
-        HistoryFromZ = (float)row.HistoryFromZ,
-        HistoryFromX = (float)row.HistoryFromX,
-        StoreHistory = row.StoreHistory,
-        StoreState = row.StoreState,
-        Clip = row.Clip,
-    };
-
     private int FastestBatch()
     {
         var config = _model.Network.Config;
-        int rows = _model.NullLabel < 0 ? 1 : 2;
+        int rows = 1 + _guidance.Branches.Count(b => b.Model is null && (b is not NullBranch || _model.NullLabel >= 0));
         var b = new PlanBuilder(_model.Kernels, _model.Parameters) { Images = 1 };
         var x = b.Input("x", new Shape(rows, config.ImageSize, config.ImageSize, config.InChannels));
         var labels = !_model.IsConditional ? null : b.Input("labels", new Shape(rows));
@@ -217,41 +185,13 @@ public sealed class GuidedSampler : IDisposable
         while (images < 64 && 2 * images * bytesPerImage <= room) images *= 2;
         return images;
     }
-}
 
-/// <summary>Receives a finished image.</summary>
-/// <param name="position">Position of its request.</param>
-/// <param name="pixels">[H, W, C] in [-1, 1], valid during the call.</param>
-public delegate void SampleReceiver(int position, ReadOnlySpan<float> pixels);
-
-/// <summary>Options of a <see cref="GuidedSampler"/> that do not change its coefficients.</summary>
-public sealed record GuidedSamplerOptions
-{
-    /// <summary>
-    /// Most images sampled at once, 1 to 65536; results do not depend on it. Null takes as many as are fastest: the largest power of two (at most
-    /// 64) for which the activations of guided images take at most 20 MB, which caches hold, or two thirds of the bytes of the weights, which every
-    /// evaluation reads.
-    /// </summary>
-    public int? Batch { get; init; }
-
-    /// <summary>Seed of all noise.</summary>
-    public ulong Seed { get; init; }
-
-    /// <summary>Where guidance applies.</summary>
-    public GuidanceInterval Interval { get; init; }
-
-    /// <summary>
-    /// How many channels, from the first, are guided: the others have the conditional prediction. Null guides as many as the model's settings say, all by default; DiT's released code guides 3 of
-    /// the 4 channels of its latents.
-    /// </summary>
-    public int? GuidedChannels { get; init; }
-
-    /// <summary>Initial states [N, H, W, C] of the only batch, instead of noise.</summary>
-    internal float[]? InitialState { get; init; }
-
-    /// <summary>Noise of each row [N, H, W, C], instead of the generator's.</summary>
-    internal Func<int, float[]>? Noise { get; init; }
-
-    /// <summary>Called after each network evaluation with its number and the state.</summary>
-    internal Action<int, TensorView>? AfterEvaluation { get; init; }
+    private void Check(SampleRequest request)
+    {
+        foreach (var guider in _guidance.Gradients) guider.Require(_model, request);
+        if (!double.IsFinite(request.Scale.S)) throw new ArgumentException($"A guidance scale is a finite number; got {request.Scale.S}.");
+        // Only guidance by the null class needs what a scale other than 1 asks of the model.
+        if (Options.InitialState is null) SampleStart.Require(request.Start, _table, _buffers.RowLength);
+        _model.RequireKnown(request.Label, _guidance.Branches.Any(b => b is NullBranch) ? request.Scale.S : 1);
+    }
 }

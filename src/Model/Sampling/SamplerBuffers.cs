@@ -1,28 +1,45 @@
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Guiders;
 
 namespace NativeDiffusion.Model.Sampling;
 
-/// <summary>The memory of a sampler that outlives its plans: states, histories, and the small per-row inputs of the doubled batch.</summary>
+/// <summary>Rows that one evaluation needs.</summary>
+/// <param name="Main">Rows of the model's own network: the conditional ones, then those of its branches.</param>
+/// <param name="FirstPerturbed">The first of them with a perturbation; <paramref name="Main"/> if there is none.</param>
+internal readonly record struct RowLayout(int Main, int FirstPerturbed);
+
+/// <summary>
+/// The memory of a sampler that outlives its plans: states, histories, predictions and shifts where they pass from one plan to another, and the small inputs of each
+/// row. The rows of the model's own network come first, those of each other model behind them at a fixed place.
+/// </summary>
 internal sealed class SamplerBuffers : IDisposable
 {
-    private readonly IKernels _kernels;
-    private readonly int _nullLabel;
+    private readonly DiffusionModel _model;
+    private readonly Guidance _guidance;
     private readonly OwnedTensors _owned;
-    private readonly int[] _sourceRow, _labels, _nullRow;
-    private readonly float[] _timesteps, _scale;
+    private readonly int _batch, _branches;
+    private readonly int[] _sourceRow, _labels, _branchRow, _index, _targets, _differenceRow;
+    private readonly float[] _timesteps, _weight, _gradientWeight;
 
-    public SamplerBuffers(DiffusionModel model, int batch, bool explicitNoise)
+    public SamplerBuffers(DiffusionModel model, int batch, Guidance guidance, bool inOnePlan, bool explicitNoise)
     {
-        (_kernels, _nullLabel, _owned) = (model.Kernels, model.NullLabel, new OwnedTensors(model.Kernels));
+        (_model, _guidance, _owned, _batch, _branches) = (model, guidance, new OwnedTensors(model.Kernels), batch, guidance.Branches.Count);
         var config = model.Network.Config;
         var image = new Shape(batch, config.ImageSize, config.ImageSize, config.InChannels);
+        int rows = batch * (1 + _branches), columns = Math.Max(1, _branches);
         RowLength = checked((int)image.RowCount);
         (State, History, StoredState) = (_owned.Allocate(image), _owned.Allocate(image), _owned.Allocate(image));
         Noise = explicitNoise ? _owned.Allocate(image) : default;
-        (Scale, NullRow, SampleIndex) = (_owned.Allocate(new(batch)), _owned.Allocate(new(batch)), _owned.Allocate(new(batch)));
-        (SourceRow, Labels, Timesteps) = (_owned.Allocate(new(2 * batch)), _owned.Allocate(new(2 * batch)), _owned.Allocate(new(2 * batch)));
-        (_sourceRow, _labels, _nullRow) = (new int[2 * batch], new int[2 * batch], new int[batch]);
-        (_timesteps, _scale) = (new float[2 * batch], new float[batch]);
+        (Weight, BranchRow, SampleIndex) = (_owned.Allocate(new(batch, 1 + _branches)), _owned.Allocate(new(batch, columns)), _owned.Allocate(new(batch)));
+        (SourceRow, Labels, Timesteps) = (_owned.Allocate(new(rows)), _owned.Allocate(new(rows)), _owned.Allocate(new(rows)));
+        (_sourceRow, _labels, _timesteps) = (new int[rows], new int[rows], new float[rows]);
+        (_branchRow, _index, _targets, _differenceRow) = (new int[batch * columns], new int[batch], new int[batch], new int[batch]);
+        (_weight, _gradientWeight) = (new float[batch * (1 + _branches)], new float[batch]);
+        WeakRows = new int[_branches];
+        if (inOnePlan) return;
+        Prediction = _owned.Allocate(image.WithChannels(config.OutChannels).WithBatch(rows));
+        (Denoised, Shift, Memory) = (_owned.Allocate(image), guidance.Gradients.Count > 0 ? _owned.Allocate(image) : default, guidance.Combination is { KeepsMemory: true } ? _owned.Allocate(image) : default);
+        (Limit, GradientWeight, Targets, DifferenceRow) = (_owned.Allocate(new(batch)), _owned.Allocate(new(batch)), _owned.Allocate(new(batch)), _owned.Allocate(new(batch)));
     }
 
     public int RowLength { get; }
@@ -35,9 +52,9 @@ internal sealed class SamplerBuffers : IDisposable
 
     public TensorView Noise { get; }
 
-    public TensorView Scale { get; }
+    public TensorView Weight { get; }
 
-    public TensorView NullRow { get; }
+    public TensorView BranchRow { get; }
 
     public TensorView SampleIndex { get; }
 
@@ -47,20 +64,49 @@ internal sealed class SamplerBuffers : IDisposable
 
     public TensorView Timesteps { get; }
 
+    public TensorView Prediction { get; }
+
+    public TensorView Denoised { get; }
+
+    /// <summary>The first of the first image's variance channels.</summary>
+    public TensorView FirstVariance => new(Prediction.Memory!, Prediction.Offset + State.Shape.Channels, new Shape(1));
+
+    public TensorView Shift { get; }
+
+    public TensorView Memory { get; }
+
+    public TensorView Limit { get; }
+
+    public TensorView GradientWeight { get; }
+
+    public TensorView Targets { get; }
+
+    /// <summary>Row of the first branch, or of the conditional prediction where there is none, int32 bits, [N].</summary>
+    public TensorView DifferenceRow { get; }
+
+    /// <summary>Rows of each branch that another model evaluates, after <see cref="SetRow"/>.</summary>
+    public int[] WeakRows { get; }
+
+    /// <summary>The first row of a branch that another model evaluates.</summary>
+    public int WeakStart(int branch) => _batch * (1 + branch);
+
     /// <summary>Initial states of a batch: noise keyed by the sample's index, or what the requests start from.</summary>
     public void Start(ReadOnlySpan<SampleRequest> batch, SamplerTable table, GuidedSamplerOptions options)
     {
-        for (int i = 0; i < batch.Length; i++) _nullRow[i] = batch[i].Index;
-        _kernels.Upload(_nullRow.AsSpan(0, batch.Length), SampleIndex);
+        for (int i = 0; i < batch.Length; i++) (_index[i], _targets[i]) = (batch[i].Index, Math.Max(0, batch[i].GradientTarget));
+        var kernels = _model.Kernels;
+        kernels.Upload(_index.AsSpan(0, batch.Length), SampleIndex);
+        if (!Targets.IsEmpty) kernels.Upload(_targets.AsSpan(0, batch.Length), Targets);
+        if (!Memory.IsEmpty) kernels.Fill(Memory, 0f);
         if (options.InitialState is { } state)
         {
-            _kernels.Upload(state, State);
+            kernels.Upload(state, State);
             return;
         }
-        _kernels.NormalNoise(
+        kernels.NormalNoise(
             options.Seed, 0, RandomStream.InitialNoise, (float)table.InitialScale, SampleIndex.Rows(0, batch.Length), State.Rows(0, batch.Length));
         for (int i = 0; i < batch.Length; i++)
-            if (batch[i].Start is { } start) StartFrom(_kernels, start, table, options.Seed, SampleIndex.Rows(i, 1), State.Rows(i, 1));
+            if (batch[i].Start is { } start) StartFrom(kernels, start, table, options.Seed, SampleIndex.Rows(i, 1), State.Rows(i, 1));
     }
 
     private static void StartFrom(IKernels kernels, SampleStart start, SamplerTable table, ulong seed, TensorView index, TensorView state)
@@ -76,32 +122,83 @@ internal sealed class SamplerBuffers : IDisposable
         kernels.Upload(values, state);
     }
 
-    /// <summary>Sets the inputs of one evaluation; returns the rows of the doubled batch.</summary>
-    public int SetRow(ReadOnlySpan<SampleRequest> batch, SamplerRow row, GuidanceInterval interval)
+    /// <summary>Sets the inputs of one evaluation.</summary>
+    public RowLayout SetRow(ReadOnlySpan<SampleRequest> batch, SamplerRow row, GuidanceMoment moment, ulong seed)
     {
-        int rows = batch.Length;
+        int n = batch.Length, columns = 1 + _branches, main = n;
+        bool readsFirst = row.F != 0 || row.HistoryFromP1 != 0;
+        float conditional = (float)(_guidance.Combination?.ConditionalWeight(moment) ?? 1);
+        for (int i = 0; i < n; i++)
+        {
+            (_sourceRow[i], _labels[i]) = (i, LabelOf(_model, batch[i].Label));
+            _weight[i * columns] = conditional;
+        }
+        for (int k = 0; k < _branches; k++) WeakRows[k] = 0;
+        int firstPerturbed = Set(batch, moment, seed, readsFirst, perturbed: false, ref main);
+        Set(batch, moment, seed, readsFirst, perturbed: true, ref main);
+        _timesteps.AsSpan().Fill((float)row.Timestep);
+        int used = n;
+        for (int k = 0; k < _branches; k++) used = Math.Max(used, WeakRows[k] > 0 ? WeakStart(k) + WeakRows[k] : main);
+        var kernels = _model.Kernels;
+        kernels.Upload(_sourceRow.AsSpan(0, used), SourceRow);
+        kernels.Upload(_labels.AsSpan(0, used), Labels);
+        kernels.Upload(_timesteps.AsSpan(0, used), Timesteps);
+        kernels.Upload(_weight.AsSpan(0, n * columns), Weight);
+        if (_branches > 0) kernels.Upload(_branchRow.AsSpan(0, n * _branches), BranchRow);
+        if (!DifferenceRow.IsEmpty && _branches > 0)
+        {
+            for (int i = 0; i < n; i++) _differenceRow[i] = _branchRow[i * _branches] < 0 ? i : _branchRow[i * _branches];
+            kernels.Upload(_differenceRow.AsSpan(0, n), DifferenceRow);
+        }
+        return new RowLayout(main, firstPerturbed);
+    }
+
+    /// <summary>Sets the weights of a gradient; false if all are 0.</summary>
+    public bool SetGradient(ReadOnlySpan<SampleRequest> batch, GradientGuider guider, double factor)
+    {
+        bool any = false;
         for (int i = 0; i < batch.Length; i++)
         {
-            double scale = interval.ScaleAt(row, batch[i].Scale);
-            // Scale 0 is the unconditional model, which one pass with the null label gives; so it needs no second half either.
-            bool unconditional = batch[i].Label < 0 || scale == 0, guided = !unconditional && scale != 1;
-            _sourceRow[i] = i;
-            _labels[i] = unconditional ? _nullLabel : batch[i].Label;
-            _scale[i] = guided ? (float)scale : 1f;
-            _nullRow[i] = -1;
-            if (!guided) continue;
-            _nullRow[i] = rows;
-            _sourceRow[rows] = i;
-            _labels[rows++] = _nullLabel;
+            double weight = factor == 0 || batch[i].GradientTarget < 0 ? 0 : factor * guider.Weight(batch[i]);
+            _gradientWeight[i] = (float)weight;
+            any |= weight != 0;
         }
-        _timesteps.AsSpan(0, rows).Fill((float)row.Timestep);
-        _kernels.Upload(_sourceRow.AsSpan(0, rows), SourceRow);
-        _kernels.Upload(_labels.AsSpan(0, rows), Labels);
-        _kernels.Upload(_timesteps.AsSpan(0, rows), Timesteps);
-        _kernels.Upload(_scale.AsSpan(0, batch.Length), Scale);
-        _kernels.Upload(_nullRow.AsSpan(0, batch.Length), NullRow);
-        return rows;
+        if (any) _model.Kernels.Upload(_gradientWeight.AsSpan(0, batch.Length), GradientWeight);
+        return any;
     }
 
     public void Dispose() => _owned.Dispose();
+
+    /// <summary>Sets weights and rows of the branches; returns the number of rows after them.</summary>
+    private int Set(ReadOnlySpan<SampleRequest> batch, GuidanceMoment moment, ulong seed, bool readsFirst, bool perturbed, ref int main)
+    {
+        for (int k = 0; k < _branches; k++)
+        {
+            var branch = _guidance.Branches[k];
+            if (IsPerturbed(branch) != perturbed) continue;
+            var model = branch.Model ?? _model;
+            double factor = branch.When.At(moment);
+            for (int i = 0; i < batch.Length; i++)
+            {
+                double strength = factor == 0 ? 0 : factor * branch.Strength(batch[i]);
+                bool isRead = strength != 0 || readsFirst && k == 0 && batch[i].Label >= 0;
+                // Strength -1 is the prediction for the null class, which one pass gives; so it needs no second row.
+                bool replaces = strength == -1 && branch is NullBranch && _branches == 1 && _guidance.Combination is null && !readsFirst;
+                if (replaces) _labels[i] = LabelOf(model, -1);
+                isRead &= !replaces;
+                _weight[i * (1 + _branches) + 1 + k] = isRead ? (float)strength : 0;
+                _branchRow[i * _branches + k] = -1;
+                if (!isRead) continue;
+                int at = branch.Model is null ? main++ : WeakStart(k) + WeakRows[k]++;
+                _branchRow[i * _branches + k] = at;
+                _sourceRow[at] = i;
+                _labels[at] = LabelOf(model, branch.Label(batch[i], seed, moment, model.Settings.ClassNames.Length));
+            }
+        }
+        return main;
+    }
+
+    private static bool IsPerturbed(Branch branch) => false;
+
+    private static int LabelOf(DiffusionModel model, int label) => label < 0 ? model.NullLabel : label;
 }

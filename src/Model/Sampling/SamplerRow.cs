@@ -1,23 +1,36 @@
+using NativeDiffusion.Kernels;
+
 namespace NativeDiffusion.Model.Sampling;
 
 /// <summary>
-/// One network evaluation and the state update after it, as numbers. For every element, with <c>e0</c> and <c>ec</c> the raw outputs without
-/// and with the condition, <c>s</c> the guidance scale and <c>n</c> standard normal noise:
+/// One network evaluation and the state update after it, as numbers. For every element, with <c>g</c> the guided raw output (for classifier-free guidance
+/// <c>e0 + s (ec - e0)</c>), <c>p1</c> the output of guidance's first branch (e0), and <c>n</c> standard normal noise:
 /// <code>
 /// network input  InputScale z
-/// g   = e0 + s (ec - e0)
 /// x   = XFromZ z + XFromG g                         clamped to [-1, 1] if Clip
-/// z'  = A z + B x + E g + P h1 + Q h2 + C n
-/// h1' = HistoryFromZ z + HistoryFromX x             if StoreHistory
-/// h2' = z                                           if StoreState
+/// z'  = A z + B x + E g + F p1 + P h1 + Q h2 + C n
+/// h1' = HistoryFromZ z + HistoryFromX x + HistoryFromP1 p1             if StoreHistory
+/// h2' = z                                                              if StoreState
 /// </code>
 /// If <see cref="LearnedVariance"/>, C is replaced by <c>exp((f LogVarMax + (1-f) LogVarMin) / 2)</c>, <c>f = (nu + 1) / 2</c>, with nu the
-/// variance channels of the conditional half. Histories must not be read where P or Q is 0.
+/// variance channels of the conditional half. Histories must not be read where P or Q is 0. The state is <c>z = Alpha x0 + Sigma noise</c>.
 /// </summary>
 public sealed record SamplerRow
 {
     /// <summary>The network reads the state times this.</summary>
     public double InputScale { get; init; } = 1;
+
+    /// <summary>Whether the network is evaluated. A row that does not adds noise, for example.</summary>
+    public bool Evaluates { get; init; } = true;
+
+    /// <summary>Weight of the clean sample in the state before the row; 0 where it is pure noise.</summary>
+    public double Alpha { get; init; } = 1;
+
+    /// <summary>Weight of the noise in the state before the row.</summary>
+    public double Sigma { get; init; }
+
+    /// <summary>The state times this is the noisy sample as a classifier of noisy images, trained on the model's schedule, knows it.</summary>
+    public double NoisyScale { get; init; } = 1;
 
     /// <summary>The time that the network receives.</summary>
     public double Timestep { get; init; }
@@ -49,6 +62,9 @@ public sealed record SamplerRow
     /// <summary>Weight of the second history, a stored state, in the next state.</summary>
     public double Q { get; init; }
 
+    /// <summary>Weight of the first branch's raw output in the next state.</summary>
+    public double F { get; init; }
+
     /// <summary>Standard deviation of the noise added to the next state.</summary>
     public double C { get; init; }
 
@@ -60,6 +76,12 @@ public sealed record SamplerRow
 
     /// <summary>Log-variance at nu = 1.</summary>
     public double LogVarMax { get; init; }
+
+    /// <summary>Whether no noise is added whatever the variance, which gradients that move the mean still need: the last step of an ancestral sampler.</summary>
+    public bool NoNoise { get; init; }
+
+    /// <summary>Weight of the first branch's raw output in the stored history.</summary>
+    public double HistoryFromP1 { get; init; }
 
     /// <summary>Weight of the state in the stored history.</summary>
     public double HistoryFromZ { get; init; }
@@ -75,4 +97,29 @@ public sealed record SamplerRow
 
     /// <summary>Whether the clean sample is clamped to [-1, 1].</summary>
     public bool Clip { get; init; }
+
+    /// <summary>The row for the kernel, in float32.</summary>
+    internal GuidedStepRow ToKernelRow() => new()
+    {
+        StepIndex = StepIndex,
+        XFromZ = (float)XFromZ,
+        XFromG = (float)XFromG,
+        A = (float)A,
+        B = (float)B,
+        E = (float)E,
+        F = (float)F,
+        P = (float)P,
+        Q = (float)Q,
+        C = (float)C,
+        LearnedVariance = LearnedVariance,
+        LogVarMin = (float)LogVarMin,
+        LogVarMax = (float)LogVarMax,
+        NoNoise = NoNoise,
+        HistoryFromZ = (float)HistoryFromZ,
+        HistoryFromX = (float)HistoryFromX,
+        HistoryFromP1 = (float)HistoryFromP1,
+        StoreHistory = StoreHistory,
+        StoreState = StoreState,
+        Clip = Clip,
+    };
 }

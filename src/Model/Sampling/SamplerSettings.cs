@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Schedules;
 
 namespace NativeDiffusion.Model.Sampling;
@@ -104,14 +105,19 @@ public sealed record SamplerSettings
 
     /// <summary>The table for a model.</summary>
     /// <exception cref="ArgumentException">The combination is not possible; the message says what to choose instead.</exception>
-    public SamplerTable Build(DiffusionModel model)
+    public SamplerTable Build(DiffusionModel model) => Build(model, guidance: null);
+
+    /// <summary>The table for a model and a guidance, which may need the step's noise to follow from the clean sample that it moves.</summary>
+    /// <exception cref="ArgumentException">The combination is not possible; the message says what to choose instead.</exception>
+    public SamplerTable Build(DiffusionModel model, Guidance? guidance)
     {
+        bool? rederives = guidance is { MovesDenoised: true } ? true : null;
         var network = model.Settings.Parameterization;
         return Kind switch
         {
             SamplerKind.Ancestral => Samplers.Ancestral(
                 Discrete(model), network, Variance ?? (model.LearnsVariance ? AncestralVariance.LearnedRange : AncestralVariance.FixedSmall), Clip),
-            SamplerKind.Ddim => Samplers.Ddim(Levels(model), network, Eta ?? 0, Clip),
+            SamplerKind.Ddim => Samplers.Ddim(Levels(model), network, Eta ?? 0, Clip, rederives),
             SamplerKind.Algorithm2 => Samplers.Algorithm2(Levels(model), network, V, Clip),
             SamplerKind.DpmSolver2M => Samplers.DpmSolver2M(Levels(model), network, Clip),
             SamplerKind.Euler => Samplers.Euler(Levels(model), network, Clip),

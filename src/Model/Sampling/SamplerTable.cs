@@ -12,7 +12,7 @@ public sealed class SamplerTable
     /// <summary>What it is, with its settings, for reports.</summary>
     public string Name { get; }
 
-    /// <summary>One row per network evaluation.</summary>
+    /// <summary>One row per network evaluation, and those that only add noise.</summary>
     public IReadOnlyList<SamplerRow> Rows { get; }
 
     /// <summary>Standard deviation of the initial noise state; 0 where the state starts as an image (inversion).</summary>
@@ -24,6 +24,12 @@ public sealed class SamplerTable
     /// <summary>Number of steps; a Heun step counts once though it has two rows.</summary>
     public int Steps { get; }
 
+    /// <summary>Whether the steps are ancestral, so that a gradient may move their mean.</summary>
+    internal bool IsAncestral { get; init; }
+
+    /// <summary>The table with every row changed.</summary>
+    internal SamplerTable With(Func<SamplerRow, SamplerRow> change) => new(Name, [.. Rows.Select(change)], InitialScale, PictureStart) { IsAncestral = IsAncestral };
+
     /// <inheritdoc/>
-    public override string ToString() => $"{Name}, {Steps} steps, {Rows.Count} network evaluations";
+    public override string ToString() => $"{Name}, {Steps} steps, {Rows.Count(r => r.Evaluates)} network evaluations";
 }

@@ -36,8 +36,8 @@ public static partial class Samplers
 
     /// <summary>
     /// Heun's second-order sampler (Karras et al. 2022, algorithm 2), two rows per step but one in the last. With <c>S</c> the level after
-    /// churn, rounded to one that the network knows (<see cref="INoiseSchedule.RoundSigma"/>): <c>d = (z - x) / S</c>, <c>ze = z + (s' - S) d</c>, <c>z' = z + (s' - S) (d + (ze - x(ze)) / s') / 2</c>. The churn noise of a step
-    /// is added by the row before it, that of the first step by the initial scale.
+    /// churn, rounded to one that the network knows (<see cref="INoiseSchedule.RoundSigma"/>): <c>d = (z - x) / S</c>, <c>ze = z + (s' - S) d</c>,
+    /// <c>z' = z + (s' - S) (d + (ze - x(ze)) / s') / 2</c>. The churn noise of a step is added by a row of its own before it, which evaluates nothing.
     /// </summary>
     /// <param name="schedule">Tells what the network receives at any level; an <see cref="EdmPreconditioning"/> for EDM networks.</param>
     /// <param name="sigmas">EDM noise levels, largest first, without the final 0 (see <see cref="Spacing.Karras"/>).</param>
@@ -67,6 +67,7 @@ public static partial class Samplers
         for (int i = 0; i < count; i++)
         {
             double hat = raised[i];
+            if (added[i] > 0) rows.Add(ChurnRow(NoiseLevel.FromSigmaEdm(schedule, sigmas[i]), network, i) with { C = added[i] });
             SamplerRow first = EdmRow(NoiseLevel.FromSigmaEdm(schedule, hat), network, i, clip);
             if (i == count - 1)
             {
@@ -90,14 +91,11 @@ public static partial class Samplers
                 B = -half / next,
                 P = half,
                 Q = 1,
-                C = added[i + 1],
             });
         }
 
         string name = churn.Amount > 0 ? Text($"heun, churn={churn.Amount}") : "heun";
-        // Without churn exactly the first level: a square root of its square might round.
-        double initialScale = added[0] > 0 ? Math.Sqrt(sigmas[0] * sigmas[0] + added[0] * added[0]) : sigmas[0];
-        return new SamplerTable(name, rows, initialScale, (1, initialScale));
+        return new SamplerTable(name, rows, sigmas[0], (1, sigmas[0]));
     }
 
     private static SamplerTable EulerRows(string name, IReadOnlyList<NoiseLevel> levels, Parameterization network, double eta, bool clip)
@@ -114,6 +112,9 @@ public static partial class Samplers
         });
     }
 
+    private static SamplerRow ChurnRow(NoiseLevel level, Parameterization network, int step) =>
+        EdmRow(level, network, step, clip: false) with { Evaluates = false, A = 1, XFromZ = 0, XFromG = 0 };
+
     private static SamplerRow EdmRow(NoiseLevel level, Parameterization network, int step, bool clip) =>
-        Row(level, network.InEdmScale(level), step, clip);
+        Row(level, network.InEdmScale(level), step, clip) with { Sigma = level.SigmaEdm, NoisyScale = network.ReadsVpScale ? level.Alpha : 1 };
 }

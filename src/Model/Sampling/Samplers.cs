@@ -31,23 +31,20 @@ public static partial class Samplers
             int t = rows.Length - 1 - i;
             SamplerRow row = VpRow(levels[i], network, i, clip) with { A = chain.CoefXt[t], B = chain.CoefX0[t] };
             double small = chain.PosteriorLogVariance[t], large = Math.Log(chain.Betas[t]);
-            if (t > 0)
+            row = variance switch
             {
-                row = variance switch
-                {
-                    AncestralVariance.FixedSmall => row with { C = Math.Sqrt(chain.PosteriorVariance[t]) },
-                    AncestralVariance.FixedLarge => row with { C = Math.Sqrt(chain.Betas[t]) },
-                    // Bounds -1 and 1 make the interpolation return nu itself.
-                    AncestralVariance.Learned => row with { LearnedVariance = true, LogVarMin = -1, LogVarMax = 1 },
-                    AncestralVariance.LearnedRange => row with { LearnedVariance = true, LogVarMin = small, LogVarMax = large },
-                    _ => throw new ArgumentOutOfRangeException(nameof(variance), variance, "Unknown variance."),
-                };
-            }
-
-            rows[i] = row;
+                AncestralVariance.FixedSmall => row with { C = Math.Sqrt(chain.PosteriorVariance[t]) },
+                AncestralVariance.FixedLarge => row with { C = Math.Sqrt(t == 0 && rows.Length > 1 ? chain.PosteriorVariance[1] : chain.Betas[t]) },
+                // Bounds -1 and 1 make the interpolation return nu itself.
+                AncestralVariance.Learned => row with { LearnedVariance = true, LogVarMin = -1, LogVarMax = 1 },
+                AncestralVariance.LearnedRange => row with { LearnedVariance = true, LogVarMin = small, LogVarMax = large },
+                _ => throw new ArgumentOutOfRangeException(nameof(variance), variance, "Unknown variance."),
+            };
+            // The last step adds no noise; its variance is kept for gradients that move the mean.
+            rows[i] = row with { NoNoise = t == 0 };
         }
 
-        return new SamplerTable($"ancestral {variance}", rows, 1, (levels[0].Alpha, levels[0].Sigma));
+        return new SamplerTable($"ancestral {variance}", rows, 1, (levels[0].Alpha, levels[0].Sigma)) { IsAncestral = true };
     }
 
     /// <summary>
@@ -173,7 +170,7 @@ public static partial class Samplers
     }
 
     private static SamplerRow VpRow(NoiseLevel level, Parameterization network, int step, bool clip) =>
-        Row(level, network.InVpScale(level), step, clip);
+        Row(level, network.InVpScale(level), step, clip) with { Alpha = level.Alpha, Sigma = level.Sigma };
 
     private static SamplerRow Row(NoiseLevel level, OutputCoefficients output, int step, bool clip) => new()
     {

@@ -42,6 +42,9 @@ public readonly record struct Parameterization
         return new(PredictionType.X0, preconditioning.SigmaData);
     }
 
+    /// <summary>Whether the network, and so the classifiers of its noisy images, read states in VP scale; else in EDM scale.</summary>
+    internal bool ReadsVpScale => _sigmaData == 0 && !_isExploding;
+
     /// <summary>Coefficients for a state <c>z = alpha x0 + sigma noise</c> in VP scale.</summary>
     /// <param name="level">The noise level.</param>
     /// <exception cref="ArgumentException">A noise prediction says nothing about the clean sample where alpha is 0.</exception>

@@ -11,33 +11,45 @@ public sealed partial class PlanBuilder
     /// </summary>
     /// <param name="row">Coefficients of the step.</param>
     /// <param name="seed">The run's seed.</param>
-    /// <param name="prediction">Raw output of the network on the (doubled) batch, [R, ..., C] or [R, ..., 2C]; rows 0 to N - 1 are
-    /// conditional.</param>
-    /// <param name="scale">Guidance scale s of each sample, [N].</param>
-    /// <param name="nullRow">Row of each sample's null half, or -1; int32 bits, [N].</param>
-    /// <param name="sampleIndex">Index of each sample in the run, int32 bits, [N].</param>
     /// <param name="z">The states, [N, ..., C], usually bound by the caller.</param>
+    /// <param name="sampleIndex">Index of each sample in the run, int32 bits, [N].</param>
+    /// <param name="prediction">Raw output of the network on the (doubled) batch, [R, ..., C] or [R, ..., 2C]; rows 0 to N - 1 are
+    /// conditional. Null for a step without one.</param>
+    /// <param name="weight">Weights m, w1, ..., wK of each sample, [N, 1 + K].</param>
+    /// <param name="branchRow">Row of each sample's branches, or -1; int32 bits, [N, K].</param>
     /// <param name="history">First history, for samplers that keep one.</param>
     /// <param name="state">Second history, a state, for samplers that keep one.</param>
     /// <param name="noise">Noise to use instead of the generator's.</param>
     /// <param name="denoised">Receives the clean sample.</param>
+    /// <param name="limit">Bound of each sample's clean sample, [N].</param>
+    /// <param name="shift">What guidance by gradients adds.</param>
+    /// <param name="y">Receives the next states; null updates z in place.</param>
     /// <exception cref="ArgumentException">Shapes do not fit together.</exception>
     public void GuidedStep(
-        Slot<GuidedStepRow> row, Slot<ulong> seed, Tensor prediction, Tensor scale, Tensor nullRow, Tensor sampleIndex, Tensor z,
-        Tensor? history = null, Tensor? state = null, Tensor? noise = null, Tensor? denoised = null)
+        Slot<GuidedStepRow> row, Slot<ulong> seed, Tensor z, Tensor sampleIndex, Tensor? prediction = null, Tensor? weight = null, Tensor? branchRow = null,
+        Tensor? history = null, Tensor? state = null, Tensor? noise = null, Tensor? denoised = null, Tensor? limit = null, Tensor? shift = null, Tensor? y = null)
     {
-        CheckPerRow(nameof(GuidedStep), z, scale, nullRow, sampleIndex);
-        Shape expected = z.Shape.WithBatch(prediction.Shape.Batch);
-        if (prediction.Shape.Batch < z.Shape.Batch || prediction.Shape != expected && prediction.Shape != expected.WithChannels(2 * z.Shape.Channels))
-            throw new ArgumentException($"GuidedStep: the prediction {prediction} must have the rows of {z} or more, and its channels or twice as many.");
-        foreach (var tensor in new[] { history, state, noise, denoised })
+        CheckPerRow(nameof(GuidedStep), z, sampleIndex);
+        if (limit is not null) CheckPerRow(nameof(GuidedStep), z, limit);
+        if (prediction is not null)
+        {
+            Shape expected = z.Shape.WithBatch(prediction.Shape.Batch);
+            if (prediction.Shape.Batch < z.Shape.Batch || prediction.Shape != expected && prediction.Shape != expected.WithChannels(2 * z.Shape.Channels))
+                throw new ArgumentException($"GuidedStep: the prediction {prediction} must have the rows of {z} or more, and its channels or twice as many.");
+        }
+        int branches = branchRow?.Shape.Channels ?? 0;
+        if (branches > GuidedStepTensors.MostBranches || branchRow is not null && (weight is null || branchRow.Shape != new Shape(z.Shape.Batch, branches))
+            || weight is not null && weight.Shape != new Shape(z.Shape.Batch, 1 + branches))
+            throw new ArgumentException($"GuidedStep: of {z}, K branches' rows are [N, K], K at most {GuidedStepTensors.MostBranches}, and the weights [N, 1 + K]; got {branchRow} and {weight}.");
+        foreach (var tensor in new[] { history, state, noise, denoised, shift, y })
             if (tensor is not null && tensor.Shape != z.Shape)
                 throw new ArgumentException($"GuidedStep: {tensor} must have the shape of {z}.");
-        Tensor?[] reads = [prediction, scale, nullRow, sampleIndex, noise, z, history, state];
-        Record(nameof(IKernels.GuidedStep), reads, [z, history, state, denoised], k => k.GuidedStep(in row.Value, seed.Value, new GuidedStepTensors
+        Tensor?[] reads = [prediction, weight, branchRow, sampleIndex, noise, z, history, state, limit, shift];
+        Record(nameof(IKernels.GuidedStep), reads, [y ?? z, history, state, denoised], k => k.GuidedStep(in row.Value, seed.Value, new GuidedStepTensors
         {
-            Prediction = prediction.View, Scale = scale.View, NullRow = nullRow.View, SampleIndex = sampleIndex.View, Noise = noise?.View ?? default,
-            Z = z.View, History = history?.View ?? default, State = state?.View ?? default, Denoised = denoised?.View ?? default,
+            Prediction = prediction?.View ?? default, Weight = weight?.View ?? default, BranchRow = branchRow?.View ?? default, SampleIndex = sampleIndex.View,
+            Noise = noise?.View ?? default, Z = z.View, History = history?.View ?? default, State = state?.View ?? default, Denoised = denoised?.View ?? default,
+            Limit = limit?.View ?? default, Shift = shift?.View ?? default, Y = y?.View ?? default,
         }), 12.0 * z.Count);
     }
 }

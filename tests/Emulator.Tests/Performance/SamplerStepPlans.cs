@@ -44,10 +44,9 @@ internal sealed class SamplerStepPlans : IDisposable
         var z = b.Input("z", Image(batch));
         var input = b.GatherRows(b.Scale(z, new Slot<float>(1)), b.Input("source_row", new Shape(rows)));
         var prediction = _network.Record(b, input, b.Input("timesteps", new Shape(rows)), b.Input("labels", new Shape(rows)));
-        Tensor PerImage(string name) => b.Input(name, new Shape(batch));
         b.GuidedStep(
-            new Slot<GuidedStepRow>(), new Slot<ulong>(), prediction, PerImage("scale"), PerImage("null_row"), PerImage("sample_index"), z,
-            b.Input("history", Image(batch)), b.Input("stored_state", Image(batch)), null);
+            new Slot<GuidedStepRow>(), new Slot<ulong>(), z, b.Input("sample_index", new Shape(batch)), prediction,
+            b.Input("weight", new Shape(batch, 2)), b.Input("branch_row", new Shape(batch, 1)), b.Input("history", Image(batch)), b.Input("stored_state", Image(batch)), null);
         return Record(b);
     }
 

@@ -70,15 +70,16 @@ internal sealed class EdmSamplerTests
         foreach (HeunChurn churn in new[] { HeunChurn.None, new HeunChurn(4, 0.05, 50, 1.003) })
         {
             SamplerTable table = Samplers.Heun(Edm, sigmas, Edm, churn, clip: false);
-            Assert.That((table.Rows.Count, table.Steps), Is.EqualTo((19, 10)));
-            Assert.That(table.InitialScale, Is.EqualTo(80.0), "no churn at the first level");
+            Assert.That((table.Rows.Count(r => r.Evaluates), table.Steps, table.InitialScale), Is.EqualTo((19, 10, 80.0)));
             double x = 80 * 0.7;
+            int row = 0;
             for (int i = 0; i < 10; i++)
             {
                 double s = sigmas[i], next = i < 9 ? sigmas[i + 1] : 0;
                 double gamma = s >= churn.SigmaMin && s <= churn.SigmaMax ? Math.Min(churn.Amount / 10, Math.Sqrt(2) - 1) : 0, hat = s + gamma * s;
-                // Table row 2i - 1 adds the churn noise of step i.
-                double xHat = x + Math.Sqrt(Math.Max(0, hat * hat - s * s)) * churn.NoiseScale * (i > 0 ? noise(2 * i - 1) : 0);
+                // A row before the step's two adds its churn noise.
+                double xHat = hat > s ? x + Math.Sqrt(hat * hat - s * s) * churn.NoiseScale * noise(row++) : x;
+                row += 2;
                 double D(double xE, double at)
                 {
                     NoiseLevel l = NoiseLevel.FromSigmaEdm(Edm, at);
@@ -100,11 +101,13 @@ internal sealed class EdmSamplerTests
     }
 
     [Test]
-    public void ChurnOfTheFirstStepWidensTheInitialNoise()
+    public void ChurnIsARowBeforeItsStep()
     {
-        SamplerTable table = Samplers.Heun(Edm, [10, 1], Edm, new HeunChurn(0.4, 0, 100, 1.5));
-        Assert.That(table.InitialScale, Is.EqualTo(Math.Sqrt(100 + (144 - 100) * 2.25)).Within(1e-12));
-        Assert.That(table.Rows[0].LogSnr, Is.EqualTo(-2 * Math.Log(12)).Within(1e-12));
+        SamplerTable table = Samplers.Heun(Edm, [10, 1], Edm, new HeunChurn(0.4, 5, 100, 1.5));
+        Assert.That(table.InitialScale, Is.EqualTo(10));
+        Assert.That(table.Rows.Select(r => (r.Evaluates, r.StepIndex)), Is.EqualTo(new[] { (false, 0), (true, 0), (true, 0), (true, 1) }));
+        Assert.That((table.Rows[0].A, table.Rows[0].C), Is.EqualTo((1.0, Math.Sqrt((144 - 100) * 2.25))).Within(1e-12));
+        Assert.That(table.Rows[1].LogSnr, Is.EqualTo(-2 * Math.Log(12)).Within(1e-12));
     }
 
     [Test]

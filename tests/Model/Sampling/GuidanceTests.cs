@@ -1,5 +1,6 @@
 using NUnit.Framework;
 using NativeDiffusion.Model;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Model.Schedules;
 
@@ -34,7 +35,7 @@ internal sealed class GuidanceTests
     public void IntervalsGateByStepOrLevel()
     {
         SamplerTable heun = Samplers.Heun(Schedule, [10, 5, 2, 1], PredictionType.Eps);
-        double[] Scales(GuidanceInterval interval) => [.. heun.Rows.Select(r => interval.ScaleAt(r, new GuidanceScale(3)))];
+        double[] Scales(GuidanceInterval interval) => [.. heun.Rows.Select(r => interval.Contains(new GuidanceMoment(r.StepIndex, heun.Steps, r.LogSnr)) ? 3.0 : 1)];
         Assert.That(Scales(default), Is.All.EqualTo(3.0));
         Assert.That(Scales(GuidanceInterval.Steps(1, 2)), Is.EqualTo(new double[] { 1, 1, 3, 3, 3, 3, 1 }), "both evaluations of a step");
         // Rows lie at 10, 5, 5, 2, 2, 1, 1.

@@ -1,4 +1,5 @@
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Sampling;
 using NUnit.Framework;
 
@@ -43,11 +44,16 @@ public sealed class GuidedSamplerTests
         using var kernels = new CpuKernels(1);
         using var model = TinyModel.CreateRandom(kernels);
         var table = new SamplerSettings { Steps = 4 }.Build(model);
-        using var buffers = new SamplerBuffers(model, 8, explicitNoise: false);
-        Assert.That(buffers.SetRow(Mixed, table.Rows[0], GuidanceInterval.Everywhere), Is.EqualTo(Mixed.Length + 3));
-        Assert.That(buffers.SetRow(Mixed, table.Rows[0], GuidanceInterval.Steps(1, 2)), Is.EqualTo(Mixed.Length));
-        Assert.That(buffers.SetRow(Mixed, table.Rows[1], GuidanceInterval.Steps(1, 2)), Is.EqualTo(Mixed.Length + 3));
-        Assert.That(buffers.SetRow([Mixed[0]], table.Rows[1], GuidanceInterval.Everywhere), Is.EqualTo(1));
+        int Rows(int step, SampleRequest[] requests, GuidanceInterval interval)
+        {
+            using var buffers = new SamplerBuffers(model, 8, Guidance.ClassifierFree(interval), inOnePlan: true, explicitNoise: false);
+            return buffers.SetRow(requests, table.Rows[step], new GuidanceMoment(step, 4, table.Rows[step].LogSnr), 0).Main;
+        }
+
+        Assert.That(Rows(0, Mixed, GuidanceInterval.Everywhere), Is.EqualTo(Mixed.Length + 3));
+        Assert.That(Rows(0, Mixed, GuidanceInterval.Steps(1, 2)), Is.EqualTo(Mixed.Length));
+        Assert.That(Rows(1, Mixed, GuidanceInterval.Steps(1, 2)), Is.EqualTo(Mixed.Length + 3));
+        Assert.That(Rows(1, [Mixed[0]], GuidanceInterval.Everywhere), Is.EqualTo(1));
     }
 
     [TestCase(2.4, 8, 8, Description = "digits: what caches hold")]
@@ -143,7 +149,7 @@ public sealed class GuidedSamplerTests
     {
         using var kernels = new CpuKernels(threads);
         using var model = TinyModel.CreateRandom(kernels);
-        using var sampler = new GuidedSampler(model, settings, new GuidedSamplerOptions { Batch = batch, Seed = 21, Interval = interval });
+        using var sampler = new GuidedSampler(model, settings, new GuidedSamplerOptions { Batch = batch, Seed = 21, Guidance = Guidance.ClassifierFree(interval) });
         float[][] images = new float[requests.Length][];
         sampler.Sample(requests, (i, pixels) => images[i] = pixels.ToArray());
         return images;

@@ -1,5 +1,6 @@
 using NUnit.Framework;
 using NativeDiffusion.Model;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Model.Schedules;
 
@@ -21,13 +22,13 @@ internal static class ScalarSampler
         for (int i = 0; i < states.Length; i++)
         {
             SamplerRow r = table.Rows[i];
-            Output o = network(r, r.InputScale * z);
-            double s = interval.ScaleAt(r, new GuidanceScale(scale));
+            Output o = r.Evaluates ? network(r, r.InputScale * z) : default;
+            double s = interval.Contains(new GuidanceMoment(r.StepIndex, table.Steps, r.LogSnr)) ? scale : 1;
             double g = s == 1 ? o.Conditional : o.Null + s * (o.Conditional - o.Null);
             double x = r.XFromZ * z + r.XFromG * g;
             if (r.Clip) x = Math.Clamp(x, -1, 1);
             double f = (o.Nu + 1) / 2, c = r.LearnedVariance ? Math.Exp(0.5 * (f * r.LogVarMax + (1 - f) * r.LogVarMin)) : r.C;
-            double y = r.A * z + r.B * x + r.E * g + (r.P == 0 ? 0 : r.P * h1) + (r.Q == 0 ? 0 : r.Q * h2) + c * noise(i);
+            double y = r.A * z + r.B * x + r.E * g + (r.P == 0 ? 0 : r.P * h1) + (r.Q == 0 ? 0 : r.Q * h2) + (r.NoNoise ? 0 : c * noise(i));
             if (r.StoreHistory) h1 = r.HistoryFromZ * z + r.HistoryFromX * x;
             if (r.StoreState) h2 = z;
             states[i] = z = y;
@@ -43,11 +44,11 @@ internal static class ScalarSampler
         for (int i = 0; i < table.Rows.Count; i++)
         {
             SamplerRow r = table.Rows[i];
-            Output o = network(r, (float)r.InputScale * z);
+            Output o = r.Evaluates ? network(r, (float)r.InputScale * z) : default;
             float g = (float)o.Null + scale * ((float)o.Conditional - (float)o.Null);
             float x = (float)r.XFromZ * z + (float)r.XFromG * g;
             if (r.Clip) x = Math.Clamp(x, -1, 1);
-            float y = (float)r.A * z + (float)r.B * x + (float)r.E * g + (float)r.P * h1 + (float)r.Q * h2 + (float)r.C * (float)noise(i);
+            float y = (float)r.A * z + (float)r.B * x + (float)r.E * g + (float)r.P * h1 + (float)r.Q * h2 + (r.NoNoise ? 0 : (float)r.C * (float)noise(i));
             if (r.StoreHistory) h1 = (float)r.HistoryFromZ * z + (float)r.HistoryFromX * x;
             if (r.StoreState) h2 = z;
             z = y;
@@ -66,7 +67,7 @@ internal static class ScalarSampler
             return row.A * z + row.B * (row.XFromZ * z + row.XFromG * g) + row.E * g;
         }
 
-        return (At(1) - At(0), At(0), row.C);
+        return (At(1) - At(0), At(0), row.NoNoise ? 0 : row.C);
     }
 
     public static Func<int, double> NoNoise => _ => 0;

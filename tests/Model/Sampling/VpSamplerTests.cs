@@ -19,7 +19,7 @@ internal sealed class VpSamplerTests
         Assert.That(table.Rows.Select(r => r.StepIndex), Is.EqualTo(Enumerable.Range(0, 6)));
         Assert.That((table.Steps, table.InitialScale), Is.EqualTo((6, 1.0)));
         SamplerRow last = table.Rows[^1];
-        Assert.That((last.A, last.C, last.LearnedVariance), Is.EqualTo((0.0, 0.0, false)));
+        Assert.That((last.A, last.C, last.NoNoise), Is.EqualTo((0.0, 0.0, true)));
         Assert.That(last.B, Is.EqualTo(1).Within(1e-12));
         Assert.That(table.Rows.SkipLast(1).All(r => r.LearnedVariance && r.Clip), Is.True);
     }
@@ -56,9 +56,11 @@ internal sealed class VpSamplerTests
             for (int i = 0; i < levels.Length; i++)
             {
                 SamplerRow a = small.Rows[i], b = v0.Rows[i], r = range.Rows[i];
-                Assert.That((b.A, b.B, b.C), Is.EqualTo((a.A, a.B, a.C)).Within(Tight));
-                Assert.That(v1.Rows[i].C, Is.EqualTo(large.Rows[i].C).Within(Tight));
-                if (r.LearnedVariance)
+                // The last step keeps its variance for gradients that move the mean, and adds no noise.
+                Assert.That((a.NoNoise, large.Rows[i].NoNoise, r.NoNoise), Is.EqualTo((i == levels.Length - 1, i == levels.Length - 1, i == levels.Length - 1)));
+                Assert.That((b.A, b.B, b.C), Is.EqualTo((a.A, a.B, a.NoNoise ? 0 : a.C)).Within(Tight));
+                if (!large.Rows[i].NoNoise) Assert.That(v1.Rows[i].C, Is.EqualTo(large.Rows[i].C).Within(Tight));
+                if (!r.NoNoise)
                     Assert.That(Math.Exp(0.5 * (0.35 * r.LogVarMax + 0.65 * r.LogVarMin)), Is.EqualTo(vf.Rows[i].C).Within(Tight));
             }
         }

@@ -1,37 +1,13 @@
 using NativeDiffusion.Model.Schedules;
 
-namespace NativeDiffusion.Model.Sampling;
-
-/// <summary>
-/// Guidance in the paper's convention (Ho and Salimans 2022): <c>(1 + w) conditional - w null</c>; 0 is the plain conditional model,
-/// -1 the unconditional one. Convert explicitly to <see cref="GuidanceScale"/>.
-/// </summary>
-/// <param name="W">The strength w.</param>
-public readonly record struct GuidanceStrength(double W)
-{
-    /// <summary><c>s = 1 + w</c>.</summary>
-    /// <param name="strength">The strength.</param>
-    public static explicit operator GuidanceScale(GuidanceStrength strength) => new(1 + strength.W);
-}
-
-/// <summary>
-/// Guidance in the convention of most code (DiT, diffusers, EDM): <c>null + s (conditional - null)</c>; 1 is the plain conditional model,
-/// 0 the unconditional one. Convert explicitly to <see cref="GuidanceStrength"/>.
-/// </summary>
-/// <param name="S">The scale s.</param>
-public readonly record struct GuidanceScale(double S)
-{
-    /// <summary><c>w = s - 1</c>.</summary>
-    /// <param name="scale">The scale.</param>
-    public static explicit operator GuidanceStrength(GuidanceScale scale) => new(scale.S - 1);
-}
+namespace NativeDiffusion.Model.Guiders;
 
 /// <summary>
 /// Where guidance applies (Kynkaanniemi et al. 2024). Outside, the scale is 1 and the pass without condition is not needed.
 /// </summary>
 public readonly record struct GuidanceInterval
 {
-    private enum Kind { Everywhere, Steps, Sigmas }
+    private enum Kind { Everywhere, Steps, Fractions, Sigmas }
 
     private readonly Kind _kind;
     private readonly double _first;
@@ -62,21 +38,27 @@ public readonly record struct GuidanceInterval
         return new(Kind.Sigmas, Conversions.SigmaEdmToLogSnr(low), Conversions.SigmaEdmToLogSnr(high));
     }
 
-    /// <summary>Whether guidance applies at a row.</summary>
-    /// <param name="row">The row.</param>
-    public bool Contains(SamplerRow row)
+    /// <summary>
+    /// Guidance from <paramref name="start"/> to <paramref name="stop"/> of the sampler's steps, as diffusers counts: step i of N with
+    /// <c>trunc(start N) &lt;= i &lt; trunc(stop N)</c>.
+    /// </summary>
+    /// <param name="start">First share, in [0, 1].</param>
+    /// <param name="stop">Share at which it ends, in [0, 1].</param>
+    /// <exception cref="ArgumentOutOfRangeException">A share lies outside [0, 1].</exception>
+    public static GuidanceInterval Fractions(double start, double stop)
     {
-        ArgumentNullException.ThrowIfNull(row);
-        return _kind switch
-        {
-            Kind.Steps => row.StepIndex >= _first && row.StepIndex <= _last,
-            Kind.Sigmas => row.LogSnr < _first && row.LogSnr >= _last,
-            _ => true,
-        };
+        if (!(start >= 0 && start <= 1)) throw new ArgumentOutOfRangeException(nameof(start), start, "A share of the steps lies in [0, 1].");
+        if (!(stop >= 0 && stop <= 1)) throw new ArgumentOutOfRangeException(nameof(stop), stop, "A share of the steps lies in [0, 1].");
+        return new(Kind.Fractions, start, stop);
     }
 
-    /// <summary>The scale in force at a row: <paramref name="scale"/> inside, 1 outside. At exactly 1 only the conditional pass is needed.</summary>
-    /// <param name="row">The row.</param>
-    /// <param name="scale">The scale inside.</param>
-    public double ScaleAt(SamplerRow row, GuidanceScale scale) => Contains(row) ? scale.S : 1;
+    /// <summary>Whether guidance applies.</summary>
+    /// <param name="moment">Where the sampler stands.</param>
+    public bool Contains(GuidanceMoment moment) => _kind switch
+    {
+        Kind.Steps => moment.Step >= _first && moment.Step <= _last,
+        Kind.Fractions => moment.Step >= (int)(_first * moment.Steps) && moment.Step < (int)(_last * moment.Steps),
+        Kind.Sigmas => moment.LogSnr < _first && moment.LogSnr >= _last,
+        _ => true,
+    };
 }

@@ -1,0 +1,179 @@
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Guiders;
+using NativeDiffusion.Runtime;
+
+namespace NativeDiffusion.Model.Sampling;
+
+/// <content>The plans of a sampler, each recorded when it is first needed.</content>
+public sealed partial class GuidedSampler
+{
+    private readonly Slot<float> _noisyScale = new(1), _xFromZ = new(), _xFromG = new();
+
+    private enum PlanPart
+    {
+        /// <summary>Prediction and step.</summary>
+        Whole,
+
+        /// <summary>Prediction of the model's own network.</summary>
+        Prediction,
+
+        /// <summary>The same with the gradient of an objective on the clean prediction.</summary>
+        PredictionAndGradient,
+
+        /// <summary>Prediction of another model; the index is its branch.</summary>
+        Weak,
+
+        /// <summary>Combination of the predictions.</summary>
+        Combination,
+
+        /// <summary>The clean prediction alone.</summary>
+        Denoised,
+
+        /// <summary>The same, within the limits of the dynamic threshold.</summary>
+        LimitedDenoised,
+
+        /// <summary>The limits of the dynamic threshold.</summary>
+        Limit,
+
+        /// <summary>A gradient; the index is its guider.</summary>
+        Gradient,
+
+        /// <summary>A gradient that is added to those before it.</summary>
+        AddedGradient,
+
+        /// <summary>The step.</summary>
+        Step,
+
+        /// <summary>The step after a shift.</summary>
+        ShiftedStep,
+
+        /// <summary>A step without prediction.</summary>
+        Move,
+
+        /// <summary>A step without prediction that adds the shift.</summary>
+        ShiftedMove,
+    }
+
+    private readonly record struct PlanKey(PlanPart Part, int Images, int Rows = 0, int Detail = 0);
+
+    internal Plan PlanFor(int images, int rows) => PlanFor(PlanPart.Whole, images, rows, rows);
+
+    private Plan PlanFor(PlanPart part, int images, int rows = 0, int detail = 0)
+    {
+        var key = new PlanKey(part, images, rows, detail);
+        if (_plans.TryGetValue(key, out var plan)) return plan;
+        var b = new PlanBuilder(_model.Kernels, _model.Parameters) { Images = images };
+        switch (part)
+        {
+            case PlanPart.Whole: RecordStep(b, images, RecordPrediction(b, images, rows, detail).Prediction, shifted: false, whole: true); break;
+            case PlanPart.Prediction: Copy(b, RecordPrediction(b, images, rows, detail).Prediction, _buffers.Prediction.Rows(0, rows)); break;
+            case PlanPart.PredictionAndGradient: RecordThroughDenoiser(b, images, rows, detail); break;
+            case PlanPart.Weak: RecordWeak(b, images, rows, detail); break;
+            case PlanPart.Combination: RecordCombination(b, images); break;
+            case PlanPart.Denoised or PlanPart.LimitedDenoised: RecordDenoised(b, images, part == PlanPart.LimitedDenoised); break;
+            case PlanPart.Limit: RecordLimit(b, images); break;
+            case PlanPart.Gradient or PlanPart.AddedGradient: RecordGradient(b, images, _guidance.Gradients[detail], part == PlanPart.AddedGradient); break;
+            case PlanPart.Step or PlanPart.ShiftedStep: RecordStep(b, images, Predictions(b), part == PlanPart.ShiftedStep, whole: false); break;
+            default: RecordStep(b, images, null, part == PlanPart.ShiftedMove, whole: true); break;
+        }
+        return _plans[key] = b.Build(_arena);
+    }
+
+    private (Tensor Z, Tensor Prediction) RecordPrediction(PlanBuilder b, int images, int rows, int firstPerturbed)
+    {
+        _ = firstPerturbed;
+        var z = b.Bind("z", _buffers.State.Rows(0, images));
+        var input = b.Scale(z, _inputScale);
+        if (rows > images) input = b.GatherRows(input, b.Bind("source_row", _buffers.SourceRow.Rows(0, rows)));
+        var labels = !_model.IsConditional ? null : b.Bind("labels", _buffers.Labels.Rows(0, rows));
+        return (z, _model.Network.Record(b, input, b.Bind("timesteps", _buffers.Timesteps.Rows(0, rows)), labels));
+    }
+
+    private void RecordWeak(PlanBuilder b, int images, int rows, int branch)
+    {
+        var model = _guidance.Branches[branch].Model!;
+        int start = _buffers.WeakStart(branch), channels = _model.Network.Config.OutChannels;
+        var input = b.GatherRows(b.Scale(b.Bind("z", _buffers.State.Rows(0, images)), _inputScale), b.Bind("source_row", _buffers.SourceRow.Rows(start, rows)));
+        var labels = !model.IsConditional ? null : b.Bind("labels", _buffers.Labels.Rows(start, rows));
+        var prediction = b.With(model.Parameters, () => model.Network.Record(b, input, b.Bind("timesteps", _buffers.Timesteps.Rows(start, rows)), labels));
+        // Variance is always that of the conditional prediction, so what stands in its place here is not read.
+        if (prediction.Shape.Channels > channels) prediction = b.Slice(prediction, 0, channels);
+        else if (prediction.Shape.Channels < channels) prediction = b.Concat(prediction, prediction);
+        Copy(b, prediction, _buffers.Prediction.Rows(start, rows));
+    }
+
+    private void RecordCombination(PlanBuilder b, int images)
+    {
+        int channels = _model.Network.Config.InChannels;
+        _guidance.Combination!.Record(b, new CombinationInputs(
+            Predictions(b), b.Bind("branch_row", _buffers.BranchRow.Rows(0, images)), b.Bind("weight", _buffers.Weight.Rows(0, images)),
+            _buffers.Memory.IsEmpty ? null : b.Bind("memory", _buffers.Memory.Rows(0, images)), channels, GuidedChannels));
+    }
+
+    private void RecordDenoised(PlanBuilder b, int images, bool limited) => b.GuidedStep(
+        _row, _seed, b.Bind("z", _buffers.State.Rows(0, images)), b.Bind("sample_index", _buffers.SampleIndex.Rows(0, images)), Predictions(b),
+        b.Bind("weight", _buffers.Weight.Rows(0, images)), BranchRows(b, images), denoised: b.Bind("denoised", _buffers.Denoised.Rows(0, images)),
+        limit: limited ? b.Bind("limit", _buffers.Limit.Rows(0, images)) : null);
+
+    private void RecordLimit(PlanBuilder b, int images) =>
+        throw new NotSupportedException("Dynamic threshold needs the quantile op.");
+
+    private void RecordGradient(PlanBuilder b, int images, GradientGuider guider, bool accumulate)
+    {
+        var state = b.Bind("z", _buffers.State.Rows(0, images));
+        var image = guider.Point == GradientPoint.Denoised ? b.Bind("denoised", _buffers.Denoised.Rows(0, images))
+            : guider.Norm == GradientNorm.State ? b.RmsLimit(state)
+            : b.Scale(state, _noisyScale);
+        var objective = guider.Record(b, Inputs(b, images, image));
+        b.Backward(objective.Output, objective.Cotangent, parameters: false, image);
+        RecordShift(b, images, guider, b.GradientOf(image), accumulate, guider.Norm == GradientNorm.State ? state : null);
+    }
+
+    private void RecordThroughDenoiser(PlanBuilder b, int images, int rows, int firstPerturbed)
+    {
+        var guider = _guidance.Gradients.Single(g => g.Point == GradientPoint.ThroughDenoiser);
+        var (z, prediction) = RecordPrediction(b, images, rows, firstPerturbed);
+        Copy(b, prediction, _buffers.Prediction.Rows(0, rows));
+        var p0 = rows > images ? b.GatherRows(prediction, b.Bind("source_row", _buffers.SourceRow.Rows(0, images))) : prediction;
+        if (p0.Shape.Channels > z.Shape.Channels) p0 = b.Slice(p0, 0, z.Shape.Channels);
+        var denoised = b.Add(b.Scale(z, _xFromZ), b.Scale(p0, _xFromG));
+        var objective = guider.Record(b, Inputs(b, images, denoised));
+        b.Backward(objective.Output, objective.Cotangent, parameters: false, z);
+        RecordShift(b, images, guider, b.GradientOf(z), accumulate: false, null);
+    }
+
+    private void RecordShift(PlanBuilder b, int images, GradientGuider guider, Tensor gradient, bool accumulate, Tensor? reference)
+    {
+        if (guider.Norm == GradientNorm.BranchDifference)
+        {
+            int channels = gradient.Shape.Channels;
+            var predictions = Predictions(b);
+            var branch = b.GatherRows(predictions, b.Bind("difference_row", _buffers.DifferenceRow.Rows(0, images)));
+            var conditional = b.Bind("conditional", _buffers.Prediction.Rows(0, images));
+            if (predictions.Shape.Channels > channels) (branch, conditional) = (b.Slice(branch, 0, channels), b.Slice(conditional, 0, channels));
+            reference = b.Add(conditional, b.Scale(branch, -1));
+        }
+        b.GuidanceShift(gradient, reference, b.Bind("gradient_weight", _buffers.GradientWeight.Rows(0, images)), b.Bind("shift", _buffers.Shift.Rows(0, images)), accumulate);
+    }
+
+    private GradientInputs Inputs(PlanBuilder b, int images, Tensor image) =>
+        new(image, b.Bind("targets", _buffers.Targets.Rows(0, images)), b.Bind("timesteps", _buffers.Timesteps.Rows(0, images)));
+
+    private void RecordStep(PlanBuilder b, int images, Tensor? prediction, bool shifted, bool whole) => b.GuidedStep(
+        _row, _seed, b.Bind("z", _buffers.State.Rows(0, images)), b.Bind("sample_index", _buffers.SampleIndex.Rows(0, images)), prediction,
+        prediction is null ? null : b.Bind("weight", _buffers.Weight.Rows(0, images)), prediction is null ? null : BranchRows(b, images),
+        b.Bind("history", _buffers.History.Rows(0, images)), b.Bind("stored_state", _buffers.StoredState.Rows(0, images)),
+        _buffers.Noise.IsEmpty ? null : b.Bind("noise", _buffers.Noise.Rows(0, images)), whole ? null : b.Bind("denoised", _buffers.Denoised.Rows(0, images)),
+        whole || _guidance.Threshold is null ? null : b.Bind("limit", _buffers.Limit.Rows(0, images)),
+        shifted ? b.Bind("shift", _buffers.Shift.Rows(0, images)) : null);
+
+    private Tensor Predictions(PlanBuilder b) => b.Bind("prediction", _buffers.Prediction);
+
+    private Tensor? BranchRows(PlanBuilder b, int images) => _guidance.Branches.Count == 0 ? null : b.Bind("branch_row", _buffers.BranchRow.Rows(0, images));
+
+    private static void Copy(PlanBuilder b, Tensor from, TensorView to)
+    {
+        var target = b.Bind("prediction", to);
+        b.Record(nameof(IKernels.Copy), [from], [target], k => k.Copy(from.View, target.View));
+    }
+}

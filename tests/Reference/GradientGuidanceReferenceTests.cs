@@ -1,0 +1,116 @@
+using System.Text.Json;
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model;
+using NativeDiffusion.Model.Classifiers;
+using NativeDiffusion.Model.Guiders;
+using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Model.Sampling;
+using NativeDiffusion.Model.Schedules;
+using NativeDiffusion.Runtime;
+using NativeDiffusion.Runtime.Checkpoints;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.Reference;
+
+/// <summary>Classifier guidance and EluCD against the published implementations, state by state, with their noise.</summary>
+[TestFixture]
+[Category("Reference")]
+public sealed class GradientGuidanceReferenceTests
+{
+    private static IEnumerable<TestCaseData> VpRuns => new[]
+    {
+        ReferenceKinds.GuidedTrajectory, ReferenceKinds.EluCdTrajectory, ReferenceKinds.ClassifierGuidance, ReferenceKinds.EluCdDdpm,
+    }.SelectMany(Variants);
+
+    private static IEnumerable<TestCaseData> EdmRuns => Variants(ReferenceKinds.EluCdEdm);
+
+    private static IEnumerable<TestCaseData> Variants(string kind) =>
+        from reference in ReferenceCase.OfKind(kind)
+        from i in Enumerable.Range(0, reference.Config.TryGetProperty("variants", out var variants) ? variants.GetArrayLength() : 1)
+        select new TestCaseData(reference, i).SetArgDisplayNames(reference.Name, $"{i}");
+
+    [TestCaseSource(nameof(VpRuns))]
+    public void Every_state_of_a_vp_sampler_agrees(ReferenceCase reference, int variant)
+    {
+        var run = new GuidedRun(reference, variant);
+        var networkCase = Sibling(reference, run.Text("model"));
+        var network = networkCase.Config.Deserialize<UNetConfig>(ModelMetadata.Json)!;
+        var settings = new DiffusionSettings
+        {
+            Schedule = run.Text("schedule") == "linear" ? NoiseScheduleKind.Linear : NoiseScheduleKind.Cosine,
+            ClassNames = [.. Enumerable.Range(0, network.NumClasses ?? 0).Select(i => i.ToString())],
+            NullClass = false,
+        };
+        using var kernels = new CpuKernels(2);
+        using var model = new DiffusionModel(network, settings, kernels);
+        networkCase.LoadWeights(model.Parameters, kernels);
+        using var classifierParameters = new Parameters(kernels);
+        GradientGuider guider;
+        bool ddim = run.Flag("ddim", false), clips = run.Flag("clip_denoised", true), rescales = run.Flag("rescale_timesteps", false);
+        double scale = run.Number("classifier_scale", 1);
+        if (run.Has("joint_temperature"))
+            guider = new EluCdGuider(Guide(Sibling(reference, run.Text("classifier")), classifierParameters, kernels, run), new EluCdSettings
+            {
+                Scale = scale, JointTemperature = run.Number("joint_temperature", 1), MarginalTemperature = run.Number("marginal_temperature", 1),
+                Sine = run.Number("gamma_factor", 0), ReadsVarianceOfBatch = true,
+            });
+        else
+        {
+            var classifierCase = Sibling(reference, run.Text("classifier"));
+            var classifier = new EncoderUNet(classifierCase.Config.Deserialize<EncoderUNetConfig>(ModelMetadata.Json)!);
+            classifier.Declare(classifierParameters);
+            classifierCase.LoadWeights(classifierParameters, kernels);
+            guider = new ClassifierGuider(new NoisyClassifier(classifier, classifierParameters), scale, ddim ? GradientTarget.Score : GradientTarget.Mean);
+        }
+
+        int[] map = [.. run.Read("timesteps", "timestep_map").Select(v => (int)v)];
+        var respaced = settings.Discrete().WithTimesteps(rescales).Respace(map);
+        var variance = run.Has("variance") ? run.Text("variance") switch
+        {
+            "learned_range" => AncestralVariance.LearnedRange, "fixed_large" => AncestralVariance.FixedLarge, _ => AncestralVariance.FixedSmall,
+        } : AncestralVariance.LearnedRange;
+        var table = ddim
+            ? Samplers.Ddim(respaced.Levels(), PredictionType.Eps, run.Number("eta", 0), clips, rederiveEps: true)
+            : Samplers.Ancestral(respaced, PredictionType.Eps, variance, clips);
+        run.Check(model, table, guider, kernels, network.ImageSize, run.Labels("y"));
+    }
+
+    [TestCaseSource(nameof(EdmRuns))]
+    public void Every_state_of_edm_agrees(ReferenceCase reference, int variant)
+    {
+        var run = new GuidedRun(reference, variant);
+        var networkCase = Sibling(reference, run.Text("model"));
+        var config = EdmReferenceTests.Config(networkCase);
+        var settings = EdmReferenceTests.Settings(networkCase) with
+        {
+            NullClass = false, ClassNames = [.. Enumerable.Range(0, config.LabelDim).Select(i => i.ToString())],
+        };
+        using var kernels = new CpuKernels(2);
+        using var model = new DiffusionModel(config, settings, kernels);
+        networkCase.LoadWeights(model.Parameters, kernels, EdmConfig.Prefixes[0], EdmConfig.IsBuffer);
+        using var classifierParameters = new Parameters(kernels);
+        var guider = new EluCdEdmGuider(Guide(Sibling(reference, run.Text("classifier")), classifierParameters, kernels, run), new EluCdSettings
+        {
+            Scale = run.Number("max_guidance", 0), JointTemperature = run.Number("joint_temperature", 1),
+            MarginalTemperature = run.Number("uncond_temperature", 1), Sine = run.Number("add_factor", 0),
+        });
+        double[] sigmas = Spacing.Karras((int)run.Number("num_steps", 0), run.Number("sigma_min", 0), run.Number("sigma_max", 0), run.Number("rho_levels", 7));
+        var churn = new HeunChurn(run.Number("S_churn", 0), run.Number("S_min", 0), run.Number("S_max", double.PositiveInfinity), run.Number("S_noise", 1));
+        var table = Samplers.Heun(settings.NoiseSchedule(), sigmas, settings.Parameterization, churn, clip: false);
+        float[] classes = run.Read("class_labels");
+        int[] labels = [.. Enumerable.Range(0, classes.Length / config.LabelDim).Select(i => Array.FindIndex(classes, i * config.LabelDim, c => c == 1) - i * config.LabelDim)];
+        run.Check(model, table, guider, kernels, config.ImgResolution, labels, sigmas[0]);
+    }
+
+    private static ReferenceCase Sibling(ReferenceCase reference, string name) => new(Path.Combine(Path.GetDirectoryName(reference.Path)!, name + ".safetensors"));
+
+    private static ResNetClassifier Guide(ReferenceCase reference, Parameters parameters, CpuKernels kernels, GuidedRun run)
+    {
+        const string Prefix = "weights.";
+        using var file = SafetensorsFile.Open(reference.Path);
+        var network = new ResNet(ResNetConfig.Infer(file.Tensors.Where(t => t.Name.StartsWith(Prefix, StringComparison.Ordinal)).ToDictionary(t => t.Name[Prefix.Length..], t => t.Shape))!);
+        network.Declare(parameters);
+        network.Read(file, Prefix, parameters, kernels);
+        return new ResNetClassifier(network, parameters, new ResNetGuideOptions { SoftplusBeta = run.Number("softplus_beta", double.PositiveInfinity) });
+    }
+}
