@@ -36,7 +36,9 @@ public sealed class GuidanceCases : ICaseList
                         x => PerRow(x[0], n => times * x[1].Data[n] * Rms(x[2], n) / Rms(x[0], n)));
             }
             // Whole rows, and pixels of which some channels count: less than a vector of them, and more.
-            foreach (var (shape, channels, guided) in new[] { (new Shape(6, 33), 33, 0), (new(6, 5, 5, 3), 3, 0), (new(7, 5, 3, 6), 3, 2), (new(8, 3, 7, 22), 11, 9), (new(6, 20, 20, 8), 4, 0) })
+            (Shape, int, int)[] predictions =
+                [(new(6, 33), 33, 0), (new(6, 5, 5, 3), 3, 0), (new(7, 5, 3, 6), 3, 2), (new(8, 3, 7, 22), 11, 9), (new(6, 20, 20, 8), 4, 0)];
+            foreach (var (shape, channels, guided) in predictions)
                 foreach (var (options, i) in Options.Select((o, i) => (o with { GuidedChannels = guided }, i)))
                     foreach (int branches in new[] { 1, 2, 4 })
                         yield return new($"GuidanceWeights {shape} {channels} channels {guided} guided, {branches} branches, options {i}",
@@ -78,7 +80,8 @@ public sealed class GuidanceCases : ICaseList
     /// <summary>From the vectors, rule by rule as published: the combination of them is found by its coefficients, not by sums.</summary>
     private static DoubleTensor Weights(GuidanceWeightsOptions o, DoubleTensor prediction, DoubleTensor rows, int channels, DoubleTensor weight)
     {
-        int branches = rows.Shape[1], used = o.GuidedChannels > 0 ? o.GuidedChannels : channels, stride = prediction.Shape.Channels, length = (int)prediction.Shape.RowCount;
+        int branches = rows.Shape[1], used = o.GuidedChannels > 0 ? o.GuidedChannels : channels;
+        int stride = prediction.Shape.Channels, length = (int)prediction.Shape.RowCount;
         double[] Row(int row) => [.. Enumerable.Range(0, length).Where(i => i % stride < used).Select(i => prediction.Data[row * length + i])];
         var result = new DoubleTensor(weight.Shape, [.. weight.Data]);
         for (int n = 0; n < weight.Shape[0]; n++)

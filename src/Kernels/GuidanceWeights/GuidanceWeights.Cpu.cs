@@ -10,13 +10,14 @@ public sealed unsafe partial class CpuKernels
     {
         options.Require(channels);
         int* rows = (int*)branchRow.Pointer;
+        int branches = branchRow.Shape.Channels;
         for (int i = 0; i < branchRow.Count; i++)
             if (rows[i] >= prediction.Shape.Batch)
-                throw new ArgumentException($"Sample {i / branchRow.Shape.Channels} has its branch {i % branchRow.Shape.Channels + 1} in row {rows[i]}, but the prediction is {prediction.Shape}.");
+                throw new ArgumentException($"Sample {i / branches} has its branch {i % branches + 1} in row {rows[i]}, but the prediction is {prediction.Shape}.");
         if (options.IsIdentity) return;
         int stride = prediction.Shape.Channels, used = options.GuidedChannels > 0 ? options.GuidedChannels : channels;
         var job = new GuidanceWeightsJob(
-            new GuidanceWeightsFormula(options), prediction.Pointer, rows, weight.Pointer, branchRow.Shape.Channels, prediction.Shape.RowCount, stride, used);
+            new GuidanceWeightsFormula(options), prediction.Pointer, rows, weight.Pointer, branches, prediction.Shape.RowCount, stride, used);
         Pool.Run(ref job, weight.Shape.Batch);
     }
 

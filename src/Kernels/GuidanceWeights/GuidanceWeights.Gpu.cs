@@ -13,7 +13,8 @@ public sealed partial class GpuKernels
         Launch(new GuidanceWeightsKernel
         {
             Formula = new GuidanceWeightsFormula(options), Prediction = View(prediction), BranchRow = Indices(branchRow), Weight = View(weight),
-            Rows = prediction.Shape.Batch, Branches = branchRow.Shape.Channels, RowLength = checked((int)prediction.Shape.RowCount), Stride = stride, Used = used,
+            Rows = prediction.Shape.Batch, Branches = branchRow.Shape.Channels,
+            RowLength = checked((int)prediction.Shape.RowCount), Stride = stride, Used = used,
         }, weight.Shape.Batch);
     }
 }
