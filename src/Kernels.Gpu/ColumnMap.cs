@@ -67,7 +67,7 @@ internal struct ColumnFours<TFormula>
     public readonly F4 Invoke(F4 x, F4 z) => new() { X = X.Invoke(x.X, z.X), Y = Y.Invoke(x.Y, z.Y), Z = Z.Invoke(x.Z, z.Z), W = W.Invoke(x.W, z.W) };
 }
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <summary>y = f(x, z), or y += f(x, z), over [rows, positions, channels]; x and z may be left out, and y may be one of them.</summary>
     private void MapColumns<TFormula>(int rows, TFormula formula, TensorView x, TensorView z, TensorView y, bool accumulate = false)

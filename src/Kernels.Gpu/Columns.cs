@@ -185,7 +185,7 @@ internal struct VectorsResult : IColumnResult
     }
 }
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <summary>Sums over the positions of each band of [rows, positions, channels].</summary>
     private void SumColumns<TTerm, TResult>(in ColumnTile tile, int rows, TTerm term, TResult result)

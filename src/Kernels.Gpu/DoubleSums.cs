@@ -85,7 +85,7 @@ internal struct WeightedTerm : ISumTerm
     public readonly double At(long index) => HasWeights != 0 ? (double)Weights[index] * Values[index] : Values[index];
 }
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <summary>result[row] = sum of <paramref name="length"/> terms / divisor, or its root.</summary>
     private void Sum<TTerm>(TTerm term, int rows, long length, double divisor, bool root, TensorView result)

@@ -3,7 +3,7 @@ using ILGPU;
 namespace NativeDiffusion.Kernels;
 
 // The drivers for element-wise ops; the formulas are those of the CPU, over lanes of the four floats that a thread takes.
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <summary>y = f(x), or y += f(x). y may be x.</summary>
     private void Map<TFormula>(TFormula formula, TensorView x, TensorView y, bool accumulate = false)

@@ -8,7 +8,7 @@ namespace NativeDiffusion.Kernels;
 /// The GPU backend: every op as kernels that ILGPU compiles for CUDA, OpenCL or its own CPU simulation. Sums are taken in an order that follows from
 /// the shape, without atomics, so results on one device are the same bits from run to run.
 /// </summary>
-public sealed partial class GpuKernels : IKernels
+internal sealed partial class GpuKernels : IKernels
 {
     /// <summary>Threads of a group, unless a kernel needs another number.</summary>
     internal const int GroupSize = 256;
@@ -16,6 +16,7 @@ public sealed partial class GpuKernels : IKernels
     private readonly Context? _context;
     private readonly Accelerator _accelerator;
     private readonly Func<long>? _freeBytes;
+    private readonly DeviceQueue _queue;
     private readonly Dictionary<Type, Delegate> _launchers = [];
     private readonly List<GpuMemory> _scratch = [];
     private readonly GpuMemory _nothing;
@@ -31,6 +32,7 @@ public sealed partial class GpuKernels : IKernels
         if (accelerator.MaxNumThreadsPerGroup < GroupSize)
             throw new NotSupportedException($"Device '{accelerator.Name}' runs {accelerator.MaxNumThreadsPerGroup} threads per group; the kernels need {GroupSize}.");
         _accelerator = accelerator;
+        _queue = new DeviceQueue(nameof(GpuKernels), accelerator.Bind);
         _nothing = new GpuMemory(this, 4);
     }
 
@@ -38,8 +40,12 @@ public sealed partial class GpuKernels : IKernels
     public string DeviceName => $"{_accelerator.AcceleratorType.ToString().ToLowerInvariant()} ({_accelerator.Name}{ArithmeticName})";
 
     /// <inheritdoc/>
+    DeviceQueue IKernels.Queue => _queue;
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long length)
     {
+        using var turn = _queue.Enter();
         var memory = new GpuMemory(this, length);
         try
         {
@@ -55,6 +61,9 @@ public sealed partial class GpuKernels : IKernels
     /// <inheritdoc/>
     public unsafe void Upload(ReadOnlySpan<float> source, TensorView destination)
     {
+        using var turn = _queue.Enter();
+        using var use = destination.BeginWrite();
+        destination.CheckUpload(source.Length);
         // ILGPU copies from the bare address: without a pin, a collection may move the array meanwhile.
         fixed (float* pinned = source)
         {
@@ -77,6 +86,9 @@ public sealed partial class GpuKernels : IKernels
     /// <inheritdoc/>
     public unsafe void Download(TensorView source, Span<float> destination)
     {
+        using var turn = _queue.Enter();
+        using var use = source.BeginRead();
+        source.CheckDownload(destination.Length);
         fixed (float* pinned = destination)
         {
             if (source.Count == 0) return;
@@ -94,6 +106,7 @@ public sealed partial class GpuKernels : IKernels
     /// <inheritdoc/>
     public void Synchronize()
     {
+        using var turn = _queue.Enter();
         try
         {
             _accelerator.Synchronize();
@@ -107,6 +120,7 @@ public sealed partial class GpuKernels : IKernels
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (!_queue.End()) return;
         foreach (var scratch in _scratch) scratch.Dispose();
         _nothing.Dispose();
         DisposeQuietly(_accelerator);
@@ -128,7 +142,7 @@ public sealed partial class GpuKernels : IKernels
             // Some drivers promise memory that they do not have, and fail when it is used.
             if (bytes > total - _allocatedBytes) throw new OutOfMemoryException();
             var buffer = _accelerator.Allocate1D<float>(length);
-            _allocatedBytes += bytes;
+            Interlocked.Add(ref _allocatedBytes, bytes);
             return buffer;
         }
         catch (Exception e) when (e is AcceleratorException or OutOfMemoryException)
@@ -145,7 +159,7 @@ public sealed partial class GpuKernels : IKernels
 
     internal void Free(MemoryBuffer1D<float, Stride1D.Dense> buffer)
     {
-        _allocatedBytes -= buffer.LengthInBytes;
+        Interlocked.Add(ref _allocatedBytes, -buffer.LengthInBytes);
         DisposeQuietly(buffer);
     }
 

@@ -20,18 +20,12 @@ internal sealed class GpuMemory : DeviceMemory
     /// <summary>All elements; only of a block that has some.</summary>
     public ArrayView<float> View => _buffer!.View;
 
-    public override void EnsureLength(long length)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        if (length <= Length) return;
-        Dispose();
-        _buffer = _device.AllocateBuffer(length);
-    }
+    internal override void Reserve(long length) => _buffer = _device.AllocateBuffer(length);
 
     /// <summary>Sets all elements to zero.</summary>
     public void Clear() => _buffer?.MemSetToZero();
 
-    public override void Dispose()
+    internal override void Free()
     {
         if (_buffer is null) return;
         _device.Free(_buffer);

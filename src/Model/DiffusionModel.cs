@@ -7,7 +7,11 @@ using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model;
 
-/// <summary>A network with its weights on one device, and what it was trained for. Load one, or make one and train it.</summary>
+/// <summary>
+/// A network with its weights on one device, and what it was trained for. Load one, or make one and train it. Any number of threads may sample from one
+/// model at once, each by a sampler of its own: they share the weights and take turns on the device. Training, loading weights and disposing need the
+/// model for themselves, and are an <see cref="InvalidOperationException"/> while it is sampled from.
+/// </summary>
 public sealed class DiffusionModel : IDisposable
 {
     private readonly bool _ownsKernels;
@@ -39,7 +43,7 @@ public sealed class DiffusionModel : IDisposable
             throw new ArgumentException($"The network that {network.GetType().Name}.Create makes has another size, other channels or classes than the configuration it was made from.");
         _ownsKernels = kernels is null;
         Kernels = kernels ?? new CpuKernels();
-        Parameters = new Parameters(Kernels);
+        Parameters = new Parameters(Kernels, nameof(DiffusionModel));
         Network.Declare(Parameters);
         if (initialise) WeightInitialization.Apply(Parameters, Kernels, seed);
     }
@@ -124,8 +128,11 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>Writes the weights as the model to share: one tensor per parameter under its published name, and the settings as metadata.</summary>
     /// <param name="path">Written beside and moved into place.</param>
     /// <param name="type">F32 or, half the size, F16.</param>
-    public void Save(string path, DType type = DType.F32) =>
+    public void Save(string path, DType type = DType.F32)
+    {
+        using var use = Parameters.Guard.Read();
         SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Kernels, "", type), ModelMetadata.Write(Config, Settings));
+    }
 
     /// <summary>What the network was made from.</summary>
     internal INetworkConfig Config { get; }
@@ -158,7 +165,8 @@ public sealed class DiffusionModel : IDisposable
                 $"{Settings.WhyUnguided} So a sample has a label and is not guided without a classifier: its scale is 1 (strength 0); got label {label}, scale {scale}.");
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees the weights, and the device if the model made it.</summary>
+    /// <exception cref="InvalidOperationException">The model is in use.</exception>
     public void Dispose()
     {
         Parameters.Dispose();

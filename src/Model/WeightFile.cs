@@ -97,18 +97,25 @@ internal static class WeightFile
     internal static void ReadChecked(CheckpointFile file, string prefix, IReadOnlyList<Parameter> parameters, TensorView flat, IKernels kernels)
     {
         // Touching new memory costs as much as copying the file, so host memory is filled by several threads, each parameter by one of them.
-        int threads = flat.Memory is CpuMemory && kernels is CpuKernels cpu ? cpu.Threads : 1;
+        using var use = flat.BeginWrite();
+        if (flat.Memory is not CpuMemory || kernels is not CpuKernels { Threads: var threads })
+        {
+            foreach (var parameter in parameters) ReadOne(parameter);
+            return;
+        }
         try
         {
-            Parallel.ForEach(Partitioner.Create(parameters, EnumerablePartitionerOptions.NoBuffering), new ParallelOptions { MaxDegreeOfParallelism = threads }, parameter =>
-            {
-                using var reader = file.OpenTensor(prefix + parameter.Name);
-                Read(reader, parameter.Shape, new TensorView(flat.Memory!, parameter.Offset, parameter.Shape), kernels);
-            });
+            Parallel.ForEach(Partitioner.Create(parameters, EnumerablePartitionerOptions.NoBuffering), new ParallelOptions { MaxDegreeOfParallelism = threads }, ReadOne);
         }
         catch (AggregateException e)
         {
             ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+
+        void ReadOne(Parameter parameter)
+        {
+            using var reader = file.OpenTensor(prefix + parameter.Name);
+            Read(reader, parameter.Shape, new TensorView(flat.Memory!, parameter.Offset, parameter.Shape), kernels);
         }
     }
 

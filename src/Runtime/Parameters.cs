@@ -6,6 +6,10 @@ namespace NativeDiffusion.Runtime;
 /// The trainable state of a model: all parameters in one flat buffer, and, once asked for, their gradients and AdamW moments in buffers of
 /// the same layout. Plans of every batch size share it. Parameters start on 64-byte boundaries; the gaps between them stay zero.
 /// </summary>
+/// <remarks>
+/// Any number of threads may read it at once, and plans that only read weights do. Who changes values (a training step, an upload, a copy) does so
+/// alone: it, or whoever comes meanwhile, gets an <see cref="InvalidOperationException"/>, and so does whoever disposes what is in use.
+/// </remarks>
 public sealed class Parameters : IDisposable
 {
     private const int AlignmentFloats = 16;
@@ -15,11 +19,20 @@ public sealed class Parameters : IDisposable
     private readonly List<Parameter> _items = [];
     private readonly Dictionary<string, Parameter> _byName = [];
     private readonly Dictionary<(Parameter, string), PackedWeight> _packs = [];
+    private readonly Lock _growth = new();
     private DeviceMemory? _values, _gradients, _firstMoment, _secondMoment;
     private long _length;
 
     /// <summary>An empty set on the device of <paramref name="kernels"/>.</summary>
-    public Parameters(IKernels kernels) => _kernels = kernels;
+    public Parameters(IKernels kernels)
+        : this(kernels, nameof(Runtime.Parameters)) { }
+
+    /// <summary>An empty set that belongs to another object, under whose name its users know it.</summary>
+    internal Parameters(IKernels kernels, string owner) =>
+        (_kernels, Guard) = (kernels, new UseGuard(owner, "Its weights are read by any number of calls at once, or changed by one; let one end before the other starts."));
+
+    /// <summary>Who uses the weights, and whatever else is kept beside them.</summary>
+    internal UseGuard Guard { get; }
 
     /// <summary>The device that they lie on.</summary>
     public IKernels Kernels => _kernels;
@@ -40,16 +53,16 @@ public sealed class Parameters : IDisposable
     public long Version { get; private set; } = 1;
 
     /// <summary>All values as one vector (the padding included).</summary>
-    public TensorView Values => Flat(_values ??= Commit());
+    public TensorView Values => Flat(ref _values);
 
     /// <summary>All gradients as one vector.</summary>
-    public TensorView Gradients => Flat(Lazy(ref _gradients));
+    public TensorView Gradients => Flat(ref _gradients);
 
     /// <summary>AdamW's first moment, laid out as <see cref="Values"/>.</summary>
-    public TensorView FirstMoment => Flat(Lazy(ref _firstMoment));
+    public TensorView FirstMoment => Flat(ref _firstMoment);
 
     /// <summary>AdamW's second moment, laid out as <see cref="Values"/>.</summary>
-    public TensorView SecondMoment => Flat(Lazy(ref _secondMoment));
+    public TensorView SecondMoment => Flat(ref _secondMoment);
 
     /// <summary>The parameter of that name.</summary>
     /// <exception cref="KeyNotFoundException">No such parameter.</exception>
@@ -103,6 +116,8 @@ public sealed class Parameters : IDisposable
     }
 
     /// <summary>Copies all values from a set with the same layout.</summary>
+    /// <exception cref="ArgumentException">The layouts differ.</exception>
+    /// <exception cref="InvalidOperationException">A plan uses these weights, or changes those.</exception>
     public void CopyValuesFrom(Parameters other)
     {
         if (other._items.Count != _items.Count)
@@ -110,6 +125,8 @@ public sealed class Parameters : IDisposable
         foreach (var (theirs, ours) in other._items.Zip(_items))
             if (theirs.Name != ours.Name || theirs.Shape != ours.Shape)
                 throw new ArgumentException($"Layouts differ: '{theirs.Name}' {theirs.Shape} stands where '{ours.Name}' {ours.Shape} is.", nameof(other));
+        using var theirUse = other.Guard.Read();
+        using var ourUse = Guard.Write();
         float[] window = new float[Math.Min(_length, CopyWindow)];
         for (long first = 0; first < _length; first += window.Length)
         {
@@ -124,29 +141,43 @@ public sealed class Parameters : IDisposable
     /// <summary>A persistent buffer of <paramref name="length"/> elements derived from a parameter, one per <paramref name="layout"/>.</summary>
     internal PackedWeight Pack(Parameter parameter, string layout, long length)
     {
-        if (!_packs.TryGetValue((parameter, layout), out var pack))
-            _packs[(parameter, layout)] = pack = new PackedWeight(_kernels.Allocate(length), length);
-        return pack;
+        lock (_growth)
+        {
+            if (!_packs.TryGetValue((parameter, layout), out var pack))
+                _packs[(parameter, layout)] = pack = new PackedWeight(Allocate(length), length);
+            return pack;
+        }
     }
 
     /// <summary>Frees the device memory.</summary>
+    /// <exception cref="InvalidOperationException">A plan uses it.</exception>
     public void Dispose()
     {
-        _values?.Dispose();
-        _gradients?.Dispose();
-        _firstMoment?.Dispose();
-        _secondMoment?.Dispose();
-        foreach (var pack in _packs.Values) pack.Memory.Dispose();
-        _packs.Clear();
+        Guard.End();
+        lock (_growth)
+        {
+            // One guard for all: when the first was freed, nobody uses the others.
+            foreach (var memory in new[] { _values, _gradients, _firstMoment, _secondMoment }.Concat(_packs.Values.Select(p => p.Memory))) memory?.Dispose();
+            _packs.Clear();
+        }
     }
 
-    private DeviceMemory Commit() => _length == 0
-        ? throw new InvalidOperationException("No parameter was declared.")
-        : _kernels.Allocate(_length);
+    private TensorView Flat(ref DeviceMemory? memory)
+    {
+        if (_length == 0) throw new InvalidOperationException("No parameter was declared.");
+        if (memory is null)
+            lock (_growth)
+                memory ??= Allocate(_length);
+        return new(memory, 0, new Shape(checked((int)_length)));
+    }
 
-    private DeviceMemory Lazy(ref DeviceMemory? memory) => memory ??= _kernels.Allocate(Values.Count);
-
-    private TensorView Flat(DeviceMemory memory) => new(memory, 0, new Shape(checked((int)_length)));
+    private DeviceMemory Allocate(long length)
+    {
+        Guard.ThrowIfEnded();
+        var memory = _kernels.Allocate(length);
+        memory.Guard = Guard;
+        return memory;
+    }
 }
 
 /// <summary>A parameter in a kernel's own layout, and the version of the values that it was made from.</summary>

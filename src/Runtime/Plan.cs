@@ -5,7 +5,10 @@ using NativeDiffusion.Kernels;
 
 namespace NativeDiffusion.Runtime;
 
-/// <summary>A recorded network with its memory planned: a list of kernel calls. Running it allocates nothing and checks no shapes.</summary>
+/// <summary>
+/// A recorded network with its memory planned: a list of kernel calls. Running it allocates nothing and checks no shapes. A plan serves one caller at a
+/// time; plans of one device run one after the other, in the order in which they were started, and may share weights, but not an <see cref="Arena"/>.
+/// </summary>
 public sealed class Plan : IDisposable
 {
     private readonly IKernels _kernels;
@@ -15,6 +18,8 @@ public sealed class Plan : IDisposable
     private readonly Arena _arena;
     private readonly bool _ownsArena;
     private readonly PlanMemory _memory;
+    private readonly UseGuard _guard = new(nameof(Plan), "A plan serves one caller at a time; record one for each thread, each with an arena of its own.");
+    private readonly (UseGuard Guard, bool Writes)[] _used;
 
     internal Plan(
         IKernels kernels, Step[] steps, Tensor[] planned, Dictionary<string, Tensor> inputs, Dictionary<string, Tensor> outputs,
@@ -23,6 +28,7 @@ public sealed class Plan : IDisposable
         (_kernels, _steps, _planned, _inputs, _outputs, _memory) = (kernels, steps, planned, inputs, outputs, memory);
         (_arena, _ownsArena, PeakBytes) = (arena, ownsArena, peakBytes);
         SharedFlops = sharedFlops;
+        _used = UsedBy(steps, arena);
     }
 
     /// <summary>The kernel calls in order.</summary>
@@ -50,23 +56,40 @@ public sealed class Plan : IDisposable
     /// <exception cref="KeyNotFoundException">The plan has no such output.</exception>
     public TensorView Output(string name) => Find(_outputs, name, "output");
 
-    /// <summary>Runs every step.</summary>
+    /// <summary>Runs every step. A device that serves several callers lets them wait for their turn.</summary>
     /// <exception cref="DeviceMemoryException">The device has no room for what a kernel needs beside the plan.</exception>
     /// <exception cref="DeviceLostException">The device stopped working.</exception>
-    public void Run()
+    /// <exception cref="ObjectDisposedException">The plan, or what it works on, was disposed.</exception>
+    /// <exception cref="InvalidOperationException">Another caller uses the plan or its arena, or changes weights that it reads.</exception>
+    public void Run() => Run(profiled: false);
+
+    /// <summary>Runs every step and notes its seconds. A device that computes behind the caller's back is waited for after each.</summary>
+    public void RunProfiled() => Run(profiled: true);
+
+    private void Run(bool profiled)
     {
+        using var use = _guard.Write();
+        using var memory = _arena.Memory.Guard.Write();
+        int begun = 0;
         try
         {
-            foreach (var step in _steps) step.Run(_kernels);
+            for (; begun < _used.Length; begun++) _ = _used[begun].Writes ? _used[begun].Guard.Write(nested: true) : _used[begun].Guard.Read();
+            using var turn = _kernels.Queue.Enter();
+            if (profiled) RunTimed();
+            else
+                foreach (var step in _steps) step.Run(_kernels);
         }
         catch (DeviceMemoryException e)
         {
             throw _memory.Explain(e, e.RequestedBytes);
         }
+        finally
+        {
+            while (--begun >= 0) new UseGuard.Use(_used[begun].Guard).Dispose();
+        }
     }
 
-    /// <summary>Runs every step and notes its seconds. A device that computes behind the caller's back is waited for after each.</summary>
-    public void RunProfiled()
+    private void RunTimed()
     {
         _kernels.Synchronize();
         foreach (var step in _steps)
@@ -99,12 +122,34 @@ public sealed class Plan : IDisposable
     }
 
     /// <summary>Frees the plan's own arena; a shared one is left to its owner.</summary>
+    /// <exception cref="InvalidOperationException">The plan is running.</exception>
     public void Dispose()
     {
-        if (_ownsArena) _arena.Dispose();
+        if (_guard.End() && _ownsArena) _arena.Dispose();
     }
 
-    private static TensorView Find(Dictionary<string, Tensor> tensors, string name, string what) => tensors.TryGetValue(name, out var tensor)
-        ? tensor.View
-        : throw new KeyNotFoundException($"The plan has no {what} '{name}'; it has {string.Join(", ", tensors.Keys.Select(k => $"'{k}'"))}.");
+    /// <summary>Whatever the steps work on beside the arena. A packed weight is made under the device's turn, so that whoever needs it reads it.</summary>
+    private static (UseGuard Guard, bool Writes)[] UsedBy(Step[] steps, Arena arena)
+    {
+        var used = new Dictionary<UseGuard, bool>();
+        foreach (var step in steps)
+        {
+            foreach (var tensor in step.Reads) used.TryAdd(GuardOf(tensor), false);
+            foreach (var tensor in step.Writes)
+                if (!tensor.IsPacked)
+                    used[GuardOf(tensor)] = true;
+        }
+        used.Remove(arena.Memory.Guard);
+        return [.. used.Select(u => (u.Key, u.Value))];
+    }
+
+    private static UseGuard GuardOf(Tensor tensor) => tensor.View.Memory!.Guard;
+
+    private TensorView Find(Dictionary<string, Tensor> tensors, string name, string what)
+    {
+        _guard.ThrowIfEnded();
+        return tensors.TryGetValue(name, out var tensor)
+            ? tensor.View
+            : throw new KeyNotFoundException($"The plan has no {what} '{name}'; it has {string.Join(", ", tensors.Keys.Select(k => $"'{k}'"))}.");
+    }
 }

@@ -54,8 +54,10 @@ public sealed partial class PlanBuilder
     }
 
     /// <summary>A tensor in memory that the caller owns, and which outlives the plan: the state of a sampler, for example.</summary>
+    /// <exception cref="ArgumentException">The view is that of a tensor that was left out.</exception>
     public Tensor Bind(string name, TensorView view)
     {
+        if (view.IsEmpty) throw new ArgumentException($"'{name}' is bound to a view without memory.", nameof(view));
         var tensor = NewTensor(view.Shape, name, TensorKind.Bound);
         tensor.View = view;
         return tensor;
@@ -107,8 +109,11 @@ public sealed partial class PlanBuilder
     /// <summary>A new planned tensor, for the result of an op.</summary>
     public Tensor Temporary(Shape shape, string name) => NewTensor(shape, name, TensorKind.Temporary);
 
-    /// <summary>Appends a kernel call. <paramref name="run"/> may use the views of the tensors named, and nothing else of the plan.</summary>
-    /// <param name="kernel">Name of the <see cref="IKernels"/> method, with nameof.</param>
+    /// <summary>
+    /// Appends a kernel call, or a call of one's own, which gets its operands by <see cref="IKernels.Download"/> and gives its result by
+    /// <see cref="IKernels.Upload(ReadOnlySpan{float}, TensorView)"/>. <paramref name="run"/> may use the views of the tensors named, and nothing else of the plan.
+    /// </summary>
+    /// <param name="kernel">Name for descriptions: that of the <see cref="IKernels"/> method, with nameof.</param>
     /// <param name="reads">Tensors that it reads; nulls are left out.</param>
     /// <param name="writes">Tensors that it writes or updates; nulls are left out.</param>
     /// <param name="run">The call.</param>
@@ -145,7 +150,8 @@ public sealed partial class PlanBuilder
         if (_packTensors.TryGetValue((weight, layout), out var packed)) return packed;
         var owner = weight.Owner!;
         var kept = owner.Pack(parameter, layout, length);
-        packed = Bind(weight.Name + "." + layout, kept.View);
+        packed = new Tensor(kept.View.Shape, weight.Name + "." + layout, TensorKind.Bound) { View = kept.View, IsPacked = true };
+        _tensors.Add(packed);
         Record(kernel, [weight], [packed], k =>
         {
             if (kept.Version == owner.Version) return;

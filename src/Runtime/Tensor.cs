@@ -55,6 +55,9 @@ public sealed class Tensor
     /// <summary>The weights that the parameter belongs to, or null.</summary>
     internal Parameters? Owner { get; init; }
 
+    /// <summary>Whether this is a parameter in a kernel's own layout, which all plans share and whichever comes first makes.</summary>
+    internal bool IsPacked { get; init; }
+
     /// <summary>Whether a gradient towards one of the asked-for leaves flows through this tensor.</summary>
     internal bool NeedsGradient { get; set; }
 

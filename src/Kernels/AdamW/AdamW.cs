@@ -23,7 +23,7 @@ public partial interface IKernels
     /// <param name="secondMoment">Updated in place; zero before the first step.</param>
     /// <param name="average">Updated in place; empty where no average is kept.</param>
     /// <exception cref="ArgumentException">A constant is out of its range.</exception>
-    void AdamW(
+    internal void AdamW(
         in AdamWStep step, TensorView gradients, TensorView norm, TensorView values, TensorView firstMoment, TensorView secondMoment,
         TensorView average);
 }

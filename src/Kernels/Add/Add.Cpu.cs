@@ -3,8 +3,8 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void Add(TensorView a, TensorView b, TensorView y) => Map(default(AddFormula), a, b, y);
+    void IKernels.Add(TensorView a, TensorView b, TensorView y) => Map(default(AddFormula), a, b, y);
 
     /// <inheritdoc/>
-    public void Accumulate(TensorView x, TensorView y) => Map(default(IdentityFormula), x, y, accumulate: true);
+    void IKernels.Accumulate(TensorView x, TensorView y) => Map(default(IdentityFormula), x, y, accumulate: true);
 }

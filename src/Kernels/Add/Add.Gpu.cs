@@ -1,6 +1,6 @@
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void Add(TensorView a, TensorView b, TensorView y) => Map(default(AddFormula), a, b, y);

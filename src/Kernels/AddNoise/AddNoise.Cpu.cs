@@ -6,14 +6,14 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void AddNoise(TensorView x, TensorView alpha, TensorView sigma, TensorView noise, TensorView z) =>
+    void IKernels.AddNoise(TensorView x, TensorView alpha, TensorView sigma, TensorView noise, TensorView z) =>
         RunAddNoise(new AddNoiseJob
         {
             X = x.Pointer, Alpha = alpha.Pointer, Sigma = sigma.Pointer, Noise = noise.Pointer, Z = z.Pointer, RowLength = x.Shape.RowCount,
         }, x.Shape.Batch);
 
     /// <inheritdoc/>
-    public void AddNoise(
+    void IKernels.AddNoise(
         TensorView x, TensorView alpha, TensorView sigma, TensorView sampleIndex, ulong seed, uint step, PredictionTarget prediction,
         TensorView z, TensorView target) =>
         RunAddNoise(new AddNoiseJob

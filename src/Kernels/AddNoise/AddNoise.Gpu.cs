@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void AddNoise(TensorView x, TensorView alpha, TensorView sigma, TensorView noise, TensorView z)

@@ -17,7 +17,7 @@ public partial interface IKernels
 {
     /// <summary>z[n, e] = alpha[n] x[n, e] + sigma[n] noise[n, e]: the forward process to one noise level per row. z may be x or
     /// noise.</summary>
-    void AddNoise(TensorView x, TensorView alpha, TensorView sigma, TensorView noise, TensorView z);
+    internal void AddNoise(TensorView x, TensorView alpha, TensorView sigma, TensorView noise, TensorView z);
 
     /// <summary>
     /// The forward process with noise = <see cref="Philox.Normal"/>(seed, sampleIndex[n], step, <see cref="RandomStream.StepNoise"/>, e),
@@ -33,7 +33,7 @@ public partial interface IKernels
     /// <param name="prediction">Which target.</param>
     /// <param name="z">Noisy samples, shaped as x; may be x unless the target is <see cref="PredictionTarget.X0"/>.</param>
     /// <param name="target">The target, shaped as x; empty where it is not wanted.</param>
-    void AddNoise(
+    internal void AddNoise(
         TensorView x, TensorView alpha, TensorView sigma, TensorView sampleIndex, ulong seed, uint step, PredictionTarget prediction,
         TensorView z, TensorView target);
 }

@@ -6,13 +6,13 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void AddShared(TensorView x, TensorView shared, TensorView y)
+    void IKernels.AddShared(TensorView x, TensorView shared, TensorView y)
     {
         for (int n = 0; n < x.Shape.Batch; n++) Map(default(AddFormula), x.Rows(n, 1), shared, y.Rows(n, 1));
     }
 
     /// <inheritdoc/>
-    public void BatchSum(TensorView x, TensorView y, bool accumulate)
+    void IKernels.BatchSum(TensorView x, TensorView y, bool accumulate)
     {
         var job = new BatchSumJob(x.Pointer, x.Shape.Batch, (nint)y.Count, y.Pointer, accumulate);
         Pool.Run(ref job, Chunks(y.Count));

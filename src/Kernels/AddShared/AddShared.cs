@@ -6,8 +6,8 @@ public partial interface IKernels
     /// <param name="x">[N,...].</param>
     /// <param name="shared">As many elements as a batch row of x.</param>
     /// <param name="y">The shape of x, written.</param>
-    void AddShared(TensorView x, TensorView shared, TensorView y);
+    internal void AddShared(TensorView x, TensorView shared, TensorView y);
 
     /// <summary>y[i] = sum over n, ascending, of x[n,i]: the gradient of what <see cref="AddShared"/> adds.</summary>
-    void BatchSum(TensorView x, TensorView y, bool accumulate);
+    internal void BatchSum(TensorView x, TensorView y, bool accumulate);
 }

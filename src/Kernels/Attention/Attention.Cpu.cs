@@ -17,7 +17,7 @@ public sealed unsafe partial class CpuKernels
     private const float Log2E = 1.44269504f, Ln2 = 0.693147181f;
 
     /// <inheritdoc/>
-    public void AttentionForward(TensorView qkv, int heads, QkvOrder order, float scale, bool causal, TensorView y, TensorView logSumExp)
+    void IKernels.AttentionForward(TensorView qkv, int heads, QkvOrder order, float scale, bool causal, TensorView y, TensorView logSumExp)
     {
         if (LaneCount == 16) AttentionForward<Lanes512>(qkv, heads, order, scale, causal, y, logSumExp);
         else if (LaneCount == 8) AttentionForward<Lanes256>(qkv, heads, order, scale, causal, y, logSumExp);

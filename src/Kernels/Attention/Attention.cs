@@ -28,7 +28,7 @@ public partial interface IKernels
     /// <param name="causal">Whether token i sees tokens 0 to i only: the sums run over j up to i.</param>
     /// <param name="y">[N, T, C].</param>
     /// <param name="logSumExp">[N, heads, T]: L, which the backward pass reads.</param>
-    void AttentionForward(TensorView qkv, int heads, QkvOrder order, float scale, bool causal, TensorView y, TensorView logSumExp);
+    internal void AttentionForward(TensorView qkv, int heads, QkvOrder order, float scale, bool causal, TensorView y, TensorView logSumExp);
 
     /// <summary>
     /// Gradient of <see cref="AttentionForward"/>. With P[i,j] = exp(s[i,j] - L[i]) recomputed block by block and D[i] = dy[i] . y[i]
@@ -45,7 +45,7 @@ public partial interface IKernels
     /// <param name="causal">As in the forward pass.</param>
     /// <param name="dqkv">[N, T, 3C], gradient for qkv.</param>
     /// <param name="accumulate">Add to dqkv instead of overwriting it.</param>
-    void AttentionBackward(
+    internal void AttentionBackward(
         TensorView qkv, TensorView y, TensorView logSumExp, TensorView dy, int heads, QkvOrder order, float scale, bool causal, TensorView dqkv,
         bool accumulate);
 }

@@ -6,10 +6,10 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void AveragePool2xForward(TensorView x, TensorView y) => Reduce2x(x, y, 0.25f, accumulate: false);
+    void IKernels.AveragePool2xForward(TensorView x, TensorView y) => Reduce2x(x, y, 0.25f, accumulate: false);
 
     /// <inheritdoc/>
-    public void AveragePool2xBackward(TensorView dy, TensorView dx, bool accumulate) => Spread2x(dy, dx, 0.25f, accumulate);
+    void IKernels.AveragePool2xBackward(TensorView dy, TensorView dx, bool accumulate) => Spread2x(dy, dx, 0.25f, accumulate);
 
     /// <summary>small = factor times the sum over 2 x 2 positions of large.</summary>
     private void Reduce2x(TensorView large, TensorView small, float factor, bool accumulate)

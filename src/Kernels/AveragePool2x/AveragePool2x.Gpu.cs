@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void AveragePool2xForward(TensorView x, TensorView y) => Reduce2x(x, y, 0.25f, accumulate: false);

@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void ConcatForward(TensorView a, TensorView b, TensorView y)
+    void IKernels.ConcatForward(TensorView a, TensorView b, TensorView y)
     {
         int left = a.Shape.Channels, right = b.Shape.Channels;
         CopyChannels(a.Pointer, left, y.Pointer, left + right, left, y.Count / (left + right), accumulate: false);
@@ -14,7 +14,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void ConcatBackward(TensorView dy, TensorView da, bool accumulateDa, TensorView db, bool accumulateDb)
+    void IKernels.ConcatBackward(TensorView dy, TensorView da, bool accumulateDa, TensorView db, bool accumulateDb)
     {
         int channels = dy.Shape.Channels;
         if (!da.IsEmpty)

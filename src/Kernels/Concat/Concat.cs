@@ -3,7 +3,7 @@ namespace NativeDiffusion.Kernels;
 public partial interface IKernels
 {
     /// <summary>y = [a, b] along the channels: y[..., :Ca] = a, y[..., Ca:] = b.</summary>
-    void ConcatForward(TensorView a, TensorView b, TensorView y);
+    internal void ConcatForward(TensorView a, TensorView b, TensorView y);
 
     /// <summary>da = dy[..., :Ca], and then db = dy[..., Ca:]. Either may be empty; they may be one tensor if db is added to.</summary>
     /// <param name="dy">[...,Ca+Cb].</param>
@@ -11,5 +11,5 @@ public partial interface IKernels
     /// <param name="accumulateDa">Whether da is added to.</param>
     /// <param name="db">[...,Cb] or empty.</param>
     /// <param name="accumulateDb">Whether db is added to.</param>
-    void ConcatBackward(TensorView dy, TensorView da, bool accumulateDa, TensorView db, bool accumulateDb);
+    internal void ConcatBackward(TensorView dy, TensorView da, bool accumulateDa, TensorView db, bool accumulateDb);
 }

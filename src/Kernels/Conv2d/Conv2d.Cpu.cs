@@ -3,7 +3,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public long Conv2dPackedLength(in Conv2dShape shape, Conv2dPass pass)
+    long IKernels.Conv2dPackedLength(in Conv2dShape shape, Conv2dPass pass)
     {
         if (UsesWideWinograd(shape)) return 0;
         if (UsesWinograd(shape))
@@ -19,7 +19,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void Conv2dPack(in Conv2dShape shape, Conv2dPass pass, TensorView weight, TensorView packed)
+    void IKernels.Conv2dPack(in Conv2dShape shape, Conv2dPass pass, TensorView weight, TensorView packed)
     {
         if (UsesWideWinograd(shape))
             throw new ArgumentException($"{shape} reads its weights as they are: it has no packed ones.", nameof(shape));
@@ -49,7 +49,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void Conv2dForward(in Conv2dShape shape, in Conv2dInput input, TensorView packed, in Conv2dEpilogue epilogue, TensorView y)
+    void IKernels.Conv2dForward(in Conv2dShape shape, in Conv2dInput input, TensorView packed, in Conv2dEpilogue epilogue, TensorView y)
     {
         switch (LaneCount)
         {
@@ -58,11 +58,11 @@ public sealed unsafe partial class CpuKernels
             default: ForwardLanes<Lanes128>(shape, input, packed, epilogue, y); break;
         }
         // A pass of its own for now; callers need not change when the tiles gather the sums.
-        if (!epilogue.NormMean.IsEmpty) GroupNormStats(y, epilogue.NormMean.Shape.Channels, epilogue.NormEpsilon, epilogue.NormMean, epilogue.NormRstd);
+        if (!epilogue.NormMean.IsEmpty) Ops.GroupNormStats(y, epilogue.NormMean.Shape.Channels, epilogue.NormEpsilon, epilogue.NormMean, epilogue.NormRstd);
     }
 
     /// <inheritdoc/>
-    public void Conv2dInputGrad(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate)
+    void IKernels.Conv2dInputGrad(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate)
     {
         switch (LaneCount)
         {
@@ -73,7 +73,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void Conv2dWeightGrad(in Conv2dShape shape, in Conv2dInput input, TensorView dy, TensorView workspace, TensorView dw, bool accumulate)
+    void IKernels.Conv2dWeightGrad(in Conv2dShape shape, in Conv2dInput input, TensorView dy, TensorView workspace, TensorView dw, bool accumulate)
     {
         switch (LaneCount)
         {

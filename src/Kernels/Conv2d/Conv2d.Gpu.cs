@@ -3,7 +3,7 @@ using ILGPU;
 namespace NativeDiffusion.Kernels;
 
 // Convolutions are implicit products: the left factor is read from the image as the window would see it, and never stored.
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     private const string ImplicitGemm = "implicit GEMM";
 

@@ -5,7 +5,7 @@ public sealed unsafe partial class CpuKernels
     private const string WinogradName = "Winograd F(4x4,3x3)", DirectName = "direct";
 
     /// <inheritdoc/>
-    public string Conv2dAlgorithm(in Conv2dShape shape, Conv2dPass pass)
+    string IKernels.Conv2dAlgorithm(in Conv2dShape shape, Conv2dPass pass)
     {
         if (UsesWinograd(shape)) return WinogradName;
         var window = pass == Conv2dPass.Forward ? ConvWindow.Forward(shape) : ConvWindow.InputGrad(shape, 0, 0);
@@ -13,5 +13,5 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public string Conv2dWeightGradAlgorithm(in Conv2dShape shape) => UsesWinogradWeightGrad(shape) ? WinogradName : DirectName;
+    string IKernels.Conv2dWeightGradAlgorithm(in Conv2dShape shape) => UsesWinogradWeightGrad(shape) ? WinogradName : DirectName;
 }

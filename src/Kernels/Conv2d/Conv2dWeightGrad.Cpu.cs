@@ -46,7 +46,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public long Conv2dWeightGradWorkspace(in Conv2dShape shape)
+    long IKernels.Conv2dWeightGradWorkspace(in Conv2dShape shape)
     {
         if (UsesWinogradWeightGrad(shape)) return WinogradWeightGradWorkspace(shape);
         var plan = PlanWeightGrad(shape);
@@ -208,7 +208,7 @@ public sealed unsafe partial class CpuKernels
     private const int BiasGradRows = 256;
 
     /// <inheritdoc/>
-    public void Conv2dBiasGrad(TensorView dy, TensorView db, bool accumulate)
+    void IKernels.Conv2dBiasGrad(TensorView dy, TensorView db, bool accumulate)
     {
         int channels = dy.Shape.Channels;
         long rows = dy.Count / channels;

@@ -3,8 +3,8 @@ namespace NativeDiffusion.Kernels;
 public partial interface IKernels
 {
     /// <summary>y = x, element by element; the shapes need only have the same count.</summary>
-    void Copy(TensorView x, TensorView y);
+    internal void Copy(TensorView x, TensorView y);
 
     /// <summary>Every element of y = value.</summary>
-    void Fill(TensorView y, float value);
+    internal void Fill(TensorView y, float value);
 }

@@ -8,6 +8,7 @@ public sealed unsafe partial class CpuKernels : IKernels
 {
     private readonly CpuMemory[] _scratch;
     private readonly CpuMemory _commonScratch = new(0);
+    private readonly DeviceQueue _queue = new(nameof(CpuKernels));
 
     /// <summary>A backend with <paramref name="threads"/> workers; 0 takes one per processor. Results do not depend on the number.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A negative number, or more than 1024.</exception>
@@ -31,24 +32,48 @@ public sealed unsafe partial class CpuKernels : IKernels
 
     internal WorkerPool Pool { get; }
 
-    /// <inheritdoc/>
-    public DeviceMemory Allocate(long length) => new CpuMemory(length);
+    /// <summary>The ops, which are not among the class's public methods.</summary>
+    private IKernels Ops => this;
 
     /// <inheritdoc/>
-    public void Upload(ReadOnlySpan<float> source, TensorView destination) => source.CopyTo(destination.Span);
+    DeviceQueue IKernels.Queue => _queue;
 
     /// <inheritdoc/>
-    public void Upload(ReadOnlySpan<int> source, TensorView destination) => MemoryMarshal.Cast<int, float>(source).CopyTo(destination.Span);
+    public DeviceMemory Allocate(long length)
+    {
+        _queue.ThrowIfEnded();
+        return new CpuMemory(length);
+    }
 
     /// <inheritdoc/>
-    public void Download(TensorView source, Span<float> destination) => source.Span.CopyTo(destination);
+    public void Upload(ReadOnlySpan<float> source, TensorView destination)
+    {
+        _queue.ThrowIfEnded();
+        using var use = destination.BeginWrite();
+        destination.CheckUpload(source.Length);
+        source.CopyTo(destination.Span);
+    }
 
     /// <inheritdoc/>
-    public void Synchronize() { }
+    public void Upload(ReadOnlySpan<int> source, TensorView destination) => Upload(MemoryMarshal.Cast<int, float>(source), destination);
 
     /// <inheritdoc/>
+    public void Download(TensorView source, Span<float> destination)
+    {
+        _queue.ThrowIfEnded();
+        using var use = source.BeginRead();
+        source.CheckDownload(destination.Length);
+        source.Span.CopyTo(destination);
+    }
+
+    /// <inheritdoc/>
+    public void Synchronize() => _queue.ThrowIfEnded();
+
+    /// <summary>Ends the workers.</summary>
+    /// <exception cref="InvalidOperationException">A plan is running.</exception>
     public void Dispose()
     {
+        if (!_queue.End()) return;
         Pool.Dispose();
         foreach (var scratch in _scratch) scratch.Dispose();
         _commonScratch.Dispose();

@@ -10,6 +10,7 @@ public sealed unsafe class CpuMemory : DeviceMemory
     private long _length;
 
     /// <summary>Allocates <paramref name="length"/> zeroed elements (0 is allowed).</summary>
+    /// <exception cref="DeviceMemoryException">There is not enough memory.</exception>
     public CpuMemory(long length) => EnsureLength(length);
 
     /// <inheritdoc/>
@@ -17,13 +18,8 @@ public sealed unsafe class CpuMemory : DeviceMemory
 
     internal float* Pointer { get; private set; }
 
-    /// <inheritdoc/>
-    /// <exception cref="DeviceMemoryException">There is not enough memory.</exception>
-    public override void EnsureLength(long length)
+    internal override void Reserve(long length)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        if (length <= _length) return;
-        Free();
         nuint bytes = checked((nuint)length * sizeof(float));
         try
         {
@@ -41,17 +37,10 @@ public sealed unsafe class CpuMemory : DeviceMemory
         _length = length;
     }
 
-    /// <inheritdoc/>
-    public override void Dispose()
-    {
-        Free();
-        GC.SuppressFinalize(this);
-    }
-
     /// <summary>Frees the block of an owner that was never disposed.</summary>
     ~CpuMemory() => Free();
 
-    private void Free()
+    internal override void Free()
     {
         NativeMemory.Free(_block);
         _block = null;

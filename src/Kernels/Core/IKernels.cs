@@ -1,22 +1,31 @@
 namespace NativeDiffusion.Kernels;
 
 /// <summary>
-/// What a device can compute: one file per op adds its methods here, with the formula in their docs. Inputs come first, outputs last; an
-/// output may not overlap an input unless the method says so. Shapes were checked when the plan was recorded and are not checked again.
-/// A backward method with an <c>accumulate</c> argument adds to its gradient when it is true and overwrites it otherwise. Results never
-/// depend on the number of threads, and those of a batch row never depend on the other rows. One caller at a time. Every method throws
-/// <see cref="DeviceLostException"/> once a device stopped working.
+/// A device. Any number of threads may use one at once: they share its workers and its memory, and their plans run one at a time, in the order in
+/// which they were started. <see cref="DeviceLostException"/> is thrown by every method once the device stopped working, and
+/// <see cref="ObjectDisposedException"/> once it was disposed.
 /// </summary>
+/// <remarks>
+/// What it computes is internal, one file per op with the formula in its docs: shapes were checked when a plan was recorded (PlanBuilder) and are not
+/// checked again, so these methods are for plans alone. Inputs come first, outputs last; an output may not overlap an input unless the method says
+/// so. A backward method with an <c>accumulate</c> argument adds to its gradient when it is true and overwrites it otherwise. Results never depend on
+/// the number of threads, and those of a batch row never depend on the other rows.
+/// </remarks>
 public partial interface IKernels : IDisposable
 {
     /// <summary>The device, in words, with its vector capability.</summary>
     string DeviceName { get; }
+
+    /// <summary>The callers that wait for the device. Whoever calls an op outside a plan takes a turn first.</summary>
+    internal DeviceQueue Queue { get; }
 
     /// <summary>A zeroed block of <paramref name="length"/> float32 elements.</summary>
     /// <exception cref="DeviceMemoryException">The device has no room for it.</exception>
     DeviceMemory Allocate(long length);
 
     /// <summary>Copies host elements into the first elements of <paramref name="destination"/>.</summary>
+    /// <exception cref="ArgumentException">There are more than it has.</exception>
+    /// <exception cref="InvalidOperationException">Another call uses the memory, or the tensor was left out.</exception>
     void Upload(ReadOnlySpan<float> source, TensorView destination);
 
     /// <summary>Copies int32 values as bit patterns into an index tensor.</summary>
@@ -26,5 +35,7 @@ public partial interface IKernels : IDisposable
     void Synchronize();
 
     /// <summary>Copies a tensor to the host.</summary>
+    /// <exception cref="ArgumentException">The destination is shorter.</exception>
+    /// <exception cref="InvalidOperationException">Another call writes the memory, or the tensor was left out.</exception>
     void Download(TensorView source, Span<float> destination);
 }

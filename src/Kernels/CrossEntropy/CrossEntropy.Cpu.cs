@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void CrossEntropyForward(TensorView logits, TensorView labels, TensorView loss)
+    void IKernels.CrossEntropyForward(TensorView logits, TensorView labels, TensorView loss)
     {
         int classes = logits.Shape.Channels;
         CheckIndices(labels, classes, "the classes");
@@ -20,7 +20,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void CrossEntropyBackward(TensorView logits, TensorView labels, TensorView dloss, TensorView dlogits, bool accumulate)
+    void IKernels.CrossEntropyBackward(TensorView logits, TensorView labels, TensorView dloss, TensorView dlogits, bool accumulate)
     {
         CheckIndices(labels, logits.Shape.Channels, "the classes");
         float factor = (float)((double)dloss.Pointer[0] / logits.Shape.Batch);

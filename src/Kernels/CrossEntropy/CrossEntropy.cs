@@ -9,8 +9,8 @@ public partial interface IKernels
     /// <param name="logits">[N,K].</param>
     /// <param name="labels">[N] int32 bit patterns.</param>
     /// <param name="loss">[1], written.</param>
-    void CrossEntropyForward(TensorView logits, TensorView labels, TensorView loss);
+    internal void CrossEntropyForward(TensorView logits, TensorView labels, TensorView loss);
 
     /// <summary>dlogits[n,k] = dloss / N * (softmax(logits[n])[k] - (k == labels[n] ? 1 : 0)).</summary>
-    void CrossEntropyBackward(TensorView logits, TensorView labels, TensorView dloss, TensorView dlogits, bool accumulate);
+    internal void CrossEntropyBackward(TensorView logits, TensorView labels, TensorView dloss, TensorView dlogits, bool accumulate);
 }

@@ -6,11 +6,11 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void DropoutForward(TensorView x, float probability, ulong seed, uint step, uint layer, TensorView sampleIndex, TensorView y) =>
-        DropoutBackward(x, probability, seed, step, layer, sampleIndex, y, accumulate: false);
+    void IKernels.DropoutForward(TensorView x, float probability, ulong seed, uint step, uint layer, TensorView sampleIndex, TensorView y) =>
+        Ops.DropoutBackward(x, probability, seed, step, layer, sampleIndex, y, accumulate: false);
 
     /// <inheritdoc/>
-    public void DropoutBackward(
+    void IKernels.DropoutBackward(
         TensorView dy, float probability, ulong seed, uint step, uint layer, TensorView sampleIndex, TensorView dx, bool accumulate)
     {
         var job = new DropoutJob(

@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void DropoutForward(TensorView x, float probability, ulong seed, uint step, uint layer, TensorView sampleIndex, TensorView y) =>

@@ -15,7 +15,7 @@ public partial interface IKernels
     /// <param name="layer">Number of the dropout layer in its network, below 2^24.</param>
     /// <param name="sampleIndex">Index of each sample, int32 bits, [N].</param>
     /// <param name="y">Result; may be x.</param>
-    void DropoutForward(TensorView x, float probability, ulong seed, uint step, uint layer, TensorView sampleIndex, TensorView y);
+    internal void DropoutForward(TensorView x, float probability, ulong seed, uint step, uint layer, TensorView sampleIndex, TensorView y);
 
     /// <summary>dx = dy / (1 - p) where the element was kept, else 0: the mask is made again, not stored. dx may be dy when it does not
     /// accumulate.</summary>
@@ -27,6 +27,6 @@ public partial interface IKernels
     /// <param name="sampleIndex">Index of each sample, int32 bits, [N].</param>
     /// <param name="dx">Gradient of x.</param>
     /// <param name="accumulate">Whether dx is added to.</param>
-    void DropoutBackward(
+    internal void DropoutBackward(
         TensorView dy, float probability, ulong seed, uint step, uint layer, TensorView sampleIndex, TensorView dx, bool accumulate);
 }

@@ -3,6 +3,6 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void EmaUpdate(TensorView values, double decay, TensorView average) =>
+    void IKernels.EmaUpdate(TensorView values, double decay, TensorView average) =>
         Map(new MoveTowardsFormula((float)(1 - decay)), values, average, average);
 }

@@ -5,7 +5,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void EmbeddingForward(TensorView indices, TensorView table, TensorView y)
+    void IKernels.EmbeddingForward(TensorView indices, TensorView table, TensorView y)
     {
         CheckIndices(indices, table.Shape.Batch, "the table's rows");
         nint width = table.Shape.Channels;
@@ -15,10 +15,10 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void EmbeddingBackward(TensorView indices, TensorView dy, TensorView dtable, bool accumulate)
+    void IKernels.EmbeddingBackward(TensorView indices, TensorView dy, TensorView dtable, bool accumulate)
     {
         CheckIndices(indices, dtable.Shape.Batch, "the table's rows");
-        if (!accumulate) Fill(dtable, 0);
+        if (!accumulate) Ops.Fill(dtable, 0);
         var job = new EmbeddingGradientJob((int*)indices.Pointer, (int)indices.Count, dy.Pointer, dtable.Pointer, dtable.Shape.Channels);
         Pool.Run(ref job, (dtable.Shape.Channels + EmbeddingGradientJob.ColumnsPerItem - 1) / EmbeddingGradientJob.ColumnsPerItem);
     }

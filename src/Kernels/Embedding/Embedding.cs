@@ -9,8 +9,8 @@ public partial interface IKernels
     /// <param name="indices">[N] int32 bit patterns, 0 to K - 1.</param>
     /// <param name="table">[K,D].</param>
     /// <param name="y">[N,D], written.</param>
-    void EmbeddingForward(TensorView indices, TensorView table, TensorView y);
+    internal void EmbeddingForward(TensorView indices, TensorView table, TensorView y);
 
     /// <summary>dtable[indices[n]] += dy[n] for n = 0, 1, ... in that order; all of dtable is 0 before unless it is added to.</summary>
-    void EmbeddingBackward(TensorView indices, TensorView dy, TensorView dtable, bool accumulate);
+    internal void EmbeddingBackward(TensorView indices, TensorView dy, TensorView dtable, bool accumulate);
 }

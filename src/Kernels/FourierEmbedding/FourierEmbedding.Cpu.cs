@@ -3,7 +3,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void FourierEmbedding(TensorView t, TensorView frequencies, TensorView y)
+    void IKernels.FourierEmbedding(TensorView t, TensorView frequencies, TensorView y)
     {
         float* times = t.Pointer, frequency = frequencies.Pointer, to = y.Pointer;
         int half = (int)frequencies.Count;

@@ -9,5 +9,5 @@ public partial interface IKernels
     /// <param name="t">[N].</param>
     /// <param name="frequencies">[half].</param>
     /// <param name="y">[N, 2 half], written.</param>
-    void FourierEmbedding(TensorView t, TensorView frequencies, TensorView y);
+    internal void FourierEmbedding(TensorView t, TensorView frequencies, TensorView y);
 }

@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void GatedAddForward(TensorView x, TensorView gate, TensorView h, TensorView y)
+    void IKernels.GatedAddForward(TensorView x, TensorView gate, TensorView h, TensorView y)
     {
         int channels = x.Shape.Channels;
         var job = new GatedAddJob(x.Pointer, gate.Pointer, h.Pointer, y.Pointer, x.Count / channels, x.Shape.RowCount / channels, channels);
@@ -14,7 +14,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void GatedAddBackward(TensorView gate, TensorView h, TensorView dy, TensorView dh, bool accumulateDh, TensorView dgate, bool accumulateDgate)
+    void IKernels.GatedAddBackward(TensorView gate, TensorView h, TensorView dy, TensorView dh, bool accumulateDh, TensorView dgate, bool accumulateDgate)
     {
         int channels = dy.Shape.Channels;
         var job = new GatedAddGradientJob(

@@ -7,11 +7,11 @@ public partial interface IKernels
     /// <param name="gate">[N,C].</param>
     /// <param name="h">The shape of x.</param>
     /// <param name="y">The shape of x, written.</param>
-    void GatedAddForward(TensorView x, TensorView gate, TensorView h, TensorView y);
+    internal void GatedAddForward(TensorView x, TensorView gate, TensorView h, TensorView y);
 
     /// <summary>
     /// dh = dy gate, and dgate[n,c] = sum over positions of dy h, in ascending order; x has dy itself. Each output may be empty and is added to
     /// if its own flag says so.
     /// </summary>
-    void GatedAddBackward(TensorView gate, TensorView h, TensorView dy, TensorView dh, bool accumulateDh, TensorView dgate, bool accumulateDgate);
+    internal void GatedAddBackward(TensorView gate, TensorView h, TensorView dy, TensorView dh, bool accumulateDh, TensorView dgate, bool accumulateDgate);
 }

@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void GatherRows(TensorView x, TensorView sourceRow, TensorView y)
+    void IKernels.GatherRows(TensorView x, TensorView sourceRow, TensorView y)
     {
         CheckSourceRows(sourceRow, y.Shape.Batch, x.Shape);
         var job = new GatherRowsJob(x.Pointer, (int*)sourceRow.Pointer, y.Pointer, y.Shape.RowCount);
@@ -14,7 +14,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void GatherRowsBackward(TensorView dy, TensorView sourceRow, TensorView dx, bool accumulate)
+    void IKernels.GatherRowsBackward(TensorView dy, TensorView sourceRow, TensorView dx, bool accumulate)
     {
         CheckSourceRows(sourceRow, dy.Shape.Batch, dx.Shape);
         var job = new GatherRowsGradientJob(dy.Pointer, (int*)sourceRow.Pointer, dy.Shape.Batch, dx.Pointer, dx.Shape.RowCount, accumulate);

@@ -3,9 +3,9 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void GeluForward(TensorView x, TensorView y) => Map(default(GeluFormula), x, y);
+    void IKernels.GeluForward(TensorView x, TensorView y) => Map(default(GeluFormula), x, y);
 
     /// <inheritdoc/>
-    public void GeluBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate) =>
+    void IKernels.GeluBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate) =>
         Map(default(GeluGradientFormula), x, dy, dx, accumulate);
 }

@@ -6,14 +6,14 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void GlobalAveragePoolForward(TensorView x, TensorView y)
+    void IKernels.GlobalAveragePoolForward(TensorView x, TensorView y)
     {
         var job = new GlobalAverageJob(x.Pointer, y.Pointer, x.Shape);
         Pool.Run(ref job, x.Shape.Batch * job.Slabs);
     }
 
     /// <inheritdoc/>
-    public void GlobalAveragePoolBackward(TensorView dy, TensorView dx, bool accumulate)
+    void IKernels.GlobalAveragePoolBackward(TensorView dy, TensorView dx, bool accumulate)
     {
         var job = new GlobalSpreadJob(dy.Pointer, dx.Pointer, dx.Shape, accumulate);
         Pool.Run(ref job, dx.Shape.Batch * job.Bands);

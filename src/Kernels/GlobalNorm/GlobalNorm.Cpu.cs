@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void GlobalNorm(TensorView x, TensorView result)
+    void IKernels.GlobalNorm(TensorView x, TensorView result)
     {
         int chunks = Chunks(x.Count);
         EnsureScratch(2L * chunks);

@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void GlobalNorm(TensorView x, TensorView result) => Sum(new SquareTerm { X = View(x) }, 1, x.Count, 1, true, result);

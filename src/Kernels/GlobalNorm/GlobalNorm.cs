@@ -7,5 +7,5 @@ public partial interface IKernels
     /// which is how a
     /// trainer notices.
     /// </summary>
-    void GlobalNorm(TensorView x, TensorView result);
+    internal void GlobalNorm(TensorView x, TensorView result);
 }

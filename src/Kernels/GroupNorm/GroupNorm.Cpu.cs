@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void GroupNormForward(
+    void IKernels.GroupNormForward(
         TensorView x, TensorView mean, TensorView rstd, TensorView gamma, TensorView beta, TensorView scaleShift, bool silu, TensorView y)
     {
         var units = new GroupNormUnits(x.Shape, mean.Shape.Channels);

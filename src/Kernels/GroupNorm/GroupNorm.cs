@@ -12,7 +12,7 @@ public partial interface IKernels
     /// <param name="epsilon">Added to the variance.</param>
     /// <param name="mean">[N,G], written.</param>
     /// <param name="rstd">[N,G], written.</param>
-    void GroupNormStats(TensorView x, int groups, double epsilon, TensorView mean, TensorView rstd);
+    internal void GroupNormStats(TensorView x, int groups, double epsilon, TensorView mean, TensorView rstd);
 
     /// <summary>
     /// y = act(u), u = ((x - mean) * rstd * gamma + beta) * (1 + scale) + shift, with act the identity or, if <paramref name="silu"/>,
@@ -27,7 +27,7 @@ public partial interface IKernels
     /// <param name="scaleShift">[N,2C], the scales first and then the shifts; or empty, for 0.</param>
     /// <param name="silu">Whether SiLU follows.</param>
     /// <param name="y">The shape of x, written.</param>
-    void GroupNormForward(
+    internal void GroupNormForward(
         TensorView x, TensorView mean, TensorView rstd, TensorView gamma, TensorView beta, TensorView scaleShift, bool silu, TensorView y);
 
     /// <summary>
@@ -54,11 +54,11 @@ public partial interface IKernels
     /// <param name="dscaleShift">[N,2C] or empty.</param>
     /// <param name="accumulateDscaleShift">Whether dscaleShift is added to.</param>
     /// <param name="workspace"><see cref="GroupNormBackwardWorkspace"/> elements, contents undefined before and after.</param>
-    void GroupNormBackward(
+    internal void GroupNormBackward(
         TensorView x, TensorView mean, TensorView rstd, TensorView gamma, TensorView beta, TensorView scaleShift, bool silu, TensorView dy,
         TensorView dx, bool accumulateDx, TensorView dgamma, bool accumulateDgamma, TensorView dbeta, bool accumulateDbeta,
         TensorView dscaleShift, bool accumulateDscaleShift, TensorView workspace);
 
     /// <summary>Elements of the workspace of <see cref="GroupNormBackward"/> for an x of that shape.</summary>
-    long GroupNormBackwardWorkspace(Shape x, int groups);
+    internal long GroupNormBackwardWorkspace(Shape x, int groups);
 }

@@ -6,10 +6,10 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public long GroupNormBackwardWorkspace(Shape x, int groups) => new GroupNormGradientSpace(new GroupNormUnits(x, groups), null).Length;
+    long IKernels.GroupNormBackwardWorkspace(Shape x, int groups) => new GroupNormGradientSpace(new GroupNormUnits(x, groups), null).Length;
 
     /// <inheritdoc/>
-    public void GroupNormBackward(
+    void IKernels.GroupNormBackward(
         TensorView x, TensorView mean, TensorView rstd, TensorView gamma, TensorView beta, TensorView scaleShift, bool silu, TensorView dy,
         TensorView dx, bool accumulateDx, TensorView dgamma, bool accumulateDgamma, TensorView dbeta, bool accumulateDbeta,
         TensorView dscaleShift, bool accumulateDscaleShift, TensorView workspace)

@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void GroupNormStats(TensorView x, int groups, double epsilon, TensorView mean, TensorView rstd)
+    void IKernels.GroupNormStats(TensorView x, int groups, double epsilon, TensorView mean, TensorView rstd)
     {
         var units = new GroupNormUnits(x.Shape, groups);
         // A unit's channel sums take the front of its worker's scratch; the results of all units stand behind, in the first worker's.

@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void GuidanceShift(TensorView gradient, TensorView reference, TensorView weight, TensorView shift, bool accumulate)
+    void IKernels.GuidanceShift(TensorView gradient, TensorView reference, TensorView weight, TensorView shift, bool accumulate)
     {
         var job = new GuidanceShiftJob(gradient.Pointer, reference.Pointer, weight.Pointer, shift.Pointer, (nint)gradient.Shape.RowCount, accumulate);
         Pool.Run(ref job, gradient.Shape.Batch);

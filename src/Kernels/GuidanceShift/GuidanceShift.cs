@@ -11,5 +11,5 @@ public partial interface IKernels
     /// <param name="weight">[N].</param>
     /// <param name="shift">The shape of gradient, written or added to.</param>
     /// <param name="accumulate">Whether shift is added to.</param>
-    void GuidanceShift(TensorView gradient, TensorView reference, TensorView weight, TensorView shift, bool accumulate);
+    internal void GuidanceShift(TensorView gradient, TensorView reference, TensorView weight, TensorView shift, bool accumulate);
 }

@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void GuidanceWeights(in GuidanceWeightsOptions options, TensorView prediction, TensorView branchRow, int channels, TensorView weight)
+    void IKernels.GuidanceWeights(in GuidanceWeightsOptions options, TensorView prediction, TensorView branchRow, int channels, TensorView weight)
     {
         options.Require(channels);
         int* rows = (int*)branchRow.Pointer;

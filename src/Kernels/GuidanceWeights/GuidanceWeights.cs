@@ -27,5 +27,5 @@ public partial interface IKernels
     /// <param name="weight">[N,1+K]: m, w_1 to w_K; updated.</param>
     /// <exception cref="ArgumentException">An option is out of its range, or a row (on a device whose memory the host does not see, the sample's m
     /// becomes NaN instead).</exception>
-    void GuidanceWeights(in GuidanceWeightsOptions options, TensorView prediction, TensorView branchRow, int channels, TensorView weight);
+    internal void GuidanceWeights(in GuidanceWeightsOptions options, TensorView prediction, TensorView branchRow, int channels, TensorView weight);
 }

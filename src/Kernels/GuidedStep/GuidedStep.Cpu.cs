@@ -12,7 +12,7 @@ public sealed unsafe partial class CpuKernels
     private const int DrawingWeight = 8;
 
     /// <inheritdoc/>
-    public void GuidedStep(in GuidedStepRow row, ulong seed, in GuidedStepTensors tensors)
+    void IKernels.GuidedStep(in GuidedStepRow row, ulong seed, in GuidedStepTensors tensors)
     {
         Shape shape = tensors.Z.Shape;
         long count = shape.Count;

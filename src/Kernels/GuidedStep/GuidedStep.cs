@@ -28,5 +28,5 @@ public partial interface IKernels
     /// <param name="tensors">What the step reads and writes.</param>
     /// <exception cref="ArgumentException">The row needs a tensor or variance channels that are not there, or a branch's row is out of
     /// range (on a device whose memory the host does not see, the sample then becomes NaN instead).</exception>
-    void GuidedStep(in GuidedStepRow row, ulong seed, in GuidedStepTensors tensors);
+    internal void GuidedStep(in GuidedStepRow row, ulong seed, in GuidedStepTensors tensors);
 }

@@ -6,14 +6,14 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void L2NormalizeForward(TensorView x, TensorView y)
+    void IKernels.L2NormalizeForward(TensorView x, TensorView y)
     {
         var job = new L2NormalizeJob(x.Pointer, null, y.Pointer, false, x.Count / x.Shape.Channels, x.Shape.Channels);
         Pool.Run(ref job, RowItems(x));
     }
 
     /// <inheritdoc/>
-    public void L2NormalizeBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate)
+    void IKernels.L2NormalizeBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate)
     {
         var job = new L2NormalizeJob(x.Pointer, dy.Pointer, dx.Pointer, accumulate, x.Count / x.Shape.Channels, x.Shape.Channels);
         Pool.Run(ref job, RowItems(x));

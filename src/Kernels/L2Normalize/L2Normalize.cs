@@ -3,8 +3,8 @@ namespace NativeDiffusion.Kernels;
 public partial interface IKernels
 {
     /// <summary>y = x / |x| over the last dimension, |x| its Euclidean norm. A row of zeros becomes NaN. y may be x.</summary>
-    void L2NormalizeForward(TensorView x, TensorView y);
+    internal void L2NormalizeForward(TensorView x, TensorView y);
 
     /// <summary>dx = (dy - y (y . dy)) / |x| with y = x / |x|. dx may be dy when it does not accumulate.</summary>
-    void L2NormalizeBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate);
+    internal void L2NormalizeBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate);
 }

@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void LayerNormForward(TensorView x, TensorView gamma, TensorView beta, double epsilon, TensorView y)
+    void IKernels.LayerNormForward(TensorView x, TensorView gamma, TensorView beta, double epsilon, TensorView y)
     {
         var rows = new LayerNormRows(x.Shape, gamma.Shape.Rank == 2);
         var job = new LayerNormJob(x.Pointer, gamma.Pointer, beta.Pointer, epsilon, y.Pointer, rows);
@@ -14,10 +14,10 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public long LayerNormBackwardWorkspace(Shape x, bool modulated) => new LayerNormRows(x, modulated).Items * 2L * x.Channels;
+    long IKernels.LayerNormBackwardWorkspace(Shape x, bool modulated) => new LayerNormRows(x, modulated).Items * 2L * x.Channels;
 
     /// <inheritdoc/>
-    public void LayerNormBackward(
+    void IKernels.LayerNormBackward(
         TensorView x, TensorView gamma, double epsilon, TensorView dy, TensorView dx, bool accumulateDx, TensorView dgamma,
         bool accumulateDgamma, TensorView dbeta, bool accumulateDbeta, TensorView workspace)
     {

@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void LayerNormForward(TensorView x, TensorView gamma, TensorView beta, double epsilon, TensorView y)

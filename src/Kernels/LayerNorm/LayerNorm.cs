@@ -12,7 +12,7 @@ public partial interface IKernels
     /// <param name="beta">[C], or empty for 0; [N,C].</param>
     /// <param name="epsilon">Added to the variance.</param>
     /// <param name="y">The shape of x, written.</param>
-    void LayerNormForward(TensorView x, TensorView gamma, TensorView beta, double epsilon, TensorView y);
+    internal void LayerNormForward(TensorView x, TensorView gamma, TensorView beta, double epsilon, TensorView y);
 
     /// <summary>
     /// dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = dy * gamma, or dy * (1 + gamma), and xhat = (x - mean) * rstd; dgamma = sum of
@@ -32,10 +32,10 @@ public partial interface IKernels
     /// <param name="workspace">
     /// <see cref="LayerNormBackwardWorkspace"/> elements, contents undefined before and after; may be empty if dgamma and dbeta are.
     /// </param>
-    void LayerNormBackward(
+    internal void LayerNormBackward(
         TensorView x, TensorView gamma, double epsilon, TensorView dy, TensorView dx, bool accumulateDx, TensorView dgamma,
         bool accumulateDgamma, TensorView dbeta, bool accumulateDbeta, TensorView workspace);
 
     /// <summary>Elements of the workspace of <see cref="LayerNormBackward"/> for an x of that shape.</summary>
-    long LayerNormBackwardWorkspace(Shape x, bool modulated);
+    internal long LayerNormBackwardWorkspace(Shape x, bool modulated);
 }

@@ -6,14 +6,14 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void LogSoftmaxForward(TensorView x, TensorView y)
+    void IKernels.LogSoftmaxForward(TensorView x, TensorView y)
     {
         var job = new LogSoftmaxJob(x.Pointer, y.Pointer, y.Count / y.Shape.Channels, y.Shape.Channels);
         Pool.Run(ref job, RowItems(y));
     }
 
     /// <inheritdoc/>
-    public void LogSoftmaxBackward(TensorView y, TensorView dy, TensorView dx, bool accumulate)
+    void IKernels.LogSoftmaxBackward(TensorView y, TensorView dy, TensorView dx, bool accumulate)
     {
         var job = new LogSoftmaxGradientJob(y.Pointer, dy.Pointer, dx.Pointer, y.Count / y.Shape.Channels, y.Shape.Channels, accumulate);
         Pool.Run(ref job, RowItems(y));

@@ -10,7 +10,7 @@ public sealed unsafe partial class CpuKernels
     private const int LinearPanels = 4;
 
     /// <inheritdoc/>
-    public void LinearForward(TensorView x, TensorView weight, TensorView bias, TensorView y)
+    void IKernels.LinearForward(TensorView x, TensorView weight, TensorView bias, TensorView y)
     {
         if (LaneCount == 16) LinearForward<Lanes512>(x, weight, bias, y);
         else if (LaneCount == 8) LinearForward<Lanes256>(x, weight, bias, y);
@@ -18,7 +18,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void LinearInputGrad(TensorView dy, TensorView weight, TensorView dx, bool accumulate)
+    void IKernels.LinearInputGrad(TensorView dy, TensorView weight, TensorView dx, bool accumulate)
     {
         int m = LinearRows(dy.Shape), n = weight.Shape[0], k = weight.Shape[1];
         var product = new LinearProduct(dy.Pointer, n, 1, m, weight.Pointer, k, n, dx.Pointer, accumulate);
@@ -26,7 +26,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void LinearWeightGrad(TensorView x, TensorView dy, TensorView dw, bool accumulate)
+    void IKernels.LinearWeightGrad(TensorView x, TensorView dy, TensorView dw, bool accumulate)
     {
         int m = LinearRows(dy.Shape), n = dy.Shape.Channels, k = x.Shape.Channels;
         var product = new LinearProduct(dy.Pointer, 1, n, n, x.Pointer, k, m, dw.Pointer, accumulate);
@@ -34,7 +34,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void LinearBiasGrad(TensorView dy, TensorView db, bool accumulate)
+    void IKernels.LinearBiasGrad(TensorView dy, TensorView db, bool accumulate)
     {
         if (LaneCount == 16) LinearBiasGrad<Lanes512>(dy, db, accumulate);
         else if (LaneCount == 8) LinearBiasGrad<Lanes256>(dy, db, accumulate);

@@ -1,6 +1,6 @@
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void LinearForward(TensorView x, TensorView weight, TensorView bias, TensorView y)

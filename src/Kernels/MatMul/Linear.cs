@@ -8,14 +8,14 @@ public partial interface IKernels
     /// <param name="weight">[Nout, K].</param>
     /// <param name="bias">[Nout], or the empty view for none.</param>
     /// <param name="y">[..., Nout].</param>
-    void LinearForward(TensorView x, TensorView weight, TensorView bias, TensorView y);
+    internal void LinearForward(TensorView x, TensorView weight, TensorView bias, TensorView y);
 
     /// <summary>Gradient of <see cref="LinearForward"/> for its input: dx[m,k] = sum over n of dy[m,n] weight[n,k].</summary>
-    void LinearInputGrad(TensorView dy, TensorView weight, TensorView dx, bool accumulate);
+    internal void LinearInputGrad(TensorView dy, TensorView weight, TensorView dx, bool accumulate);
 
     /// <summary>Gradient of <see cref="LinearForward"/> for its weight: dw[n,k] = sum over rows m, ascending, of dy[m,n] x[m,k].</summary>
-    void LinearWeightGrad(TensorView x, TensorView dy, TensorView dw, bool accumulate);
+    internal void LinearWeightGrad(TensorView x, TensorView dy, TensorView dw, bool accumulate);
 
     /// <summary>Gradient of <see cref="LinearForward"/> for its bias: db[n] = sum over rows m, ascending, of dy[m,n].</summary>
-    void LinearBiasGrad(TensorView dy, TensorView db, bool accumulate);
+    internal void LinearBiasGrad(TensorView dy, TensorView db, bool accumulate);
 }

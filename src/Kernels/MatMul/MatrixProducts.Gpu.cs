@@ -1,6 +1,6 @@
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <summary>How matrices are multiplied.</summary>
     internal MatrixArithmetic Arithmetic { get; init; }

@@ -6,14 +6,14 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void MaxPool3x3Forward(TensorView x, TensorView y, TensorView taps)
+    void IKernels.MaxPool3x3Forward(TensorView x, TensorView y, TensorView taps)
     {
         var job = new MaxPoolJob(x.Pointer, y.Pointer, taps.Pointer, x.Shape);
         Pool.Run(ref job, x.Shape[0] * job.OutHeight);
     }
 
     /// <inheritdoc/>
-    public void MaxPool3x3Backward(TensorView dy, TensorView taps, TensorView dx, bool accumulate)
+    void IKernels.MaxPool3x3Backward(TensorView dy, TensorView taps, TensorView dx, bool accumulate)
     {
         var job = new MaxPoolGradJob(dy.Pointer, taps.Pointer, dx.Pointer, dx.Shape, accumulate);
         Pool.Run(ref job, dx.Shape[0] * dx.Shape[1]);

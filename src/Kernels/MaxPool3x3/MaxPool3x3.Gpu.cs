@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void MaxPool3x3Forward(TensorView x, TensorView y, TensorView taps)

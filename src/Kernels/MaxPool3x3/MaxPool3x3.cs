@@ -7,8 +7,8 @@ public partial interface IKernels
     /// taps[n,i,j,c] = 3 a + b of the first such element in row order, as a float. Which of a NaN and a number wins is not defined.
     /// y and taps are [N,(H+1)/2,(W+1)/2,C].
     /// </summary>
-    void MaxPool3x3Forward(TensorView x, TensorView y, TensorView taps);
+    internal void MaxPool3x3Forward(TensorView x, TensorView y, TensorView taps);
 
     /// <summary>dx = each element's dy summed over the windows whose maximum it is, by <paramref name="taps"/>.</summary>
-    void MaxPool3x3Backward(TensorView dy, TensorView taps, TensorView dx, bool accumulate);
+    internal void MaxPool3x3Backward(TensorView dy, TensorView taps, TensorView dx, bool accumulate);
 }

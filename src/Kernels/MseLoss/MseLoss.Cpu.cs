@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void MseLossForward(TensorView prediction, TensorView target, TensorView rowWeight, TensorView rowLoss, TensorView loss)
+    void IKernels.MseLossForward(TensorView prediction, TensorView target, TensorView rowWeight, TensorView rowLoss, TensorView loss)
     {
         var layout = new MseLayout(prediction.Shape, target.Shape);
         EnsureScratch(2L * layout.Items);
@@ -26,7 +26,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void MseLossBackward(
+    void IKernels.MseLossBackward(
         TensorView prediction, TensorView target, TensorView rowWeight, TensorView dloss, TensorView dprediction, bool accumulate)
     {
         var layout = new MseLayout(prediction.Shape, target.Shape);

@@ -11,7 +11,7 @@ public partial interface IKernels
     /// <param name="rowWeight">[N], or empty for 1.</param>
     /// <param name="rowLoss">[N], written, without the weights.</param>
     /// <param name="loss">[1], written.</param>
-    void MseLossForward(TensorView prediction, TensorView target, TensorView rowWeight, TensorView rowLoss, TensorView loss);
+    internal void MseLossForward(TensorView prediction, TensorView target, TensorView rowWeight, TensorView rowLoss, TensorView loss);
 
     /// <summary>
     /// dprediction = dloss * rowWeight[n] * 2 (prediction - target) / (N * elements of a row of target), 0 in the channels that are not
@@ -23,6 +23,6 @@ public partial interface IKernels
     /// <param name="dloss">[1].</param>
     /// <param name="dprediction">The shape of prediction.</param>
     /// <param name="accumulate">Whether dprediction is added to.</param>
-    void MseLossBackward(
+    internal void MseLossBackward(
         TensorView prediction, TensorView target, TensorView rowWeight, TensorView dloss, TensorView dprediction, bool accumulate);
 }

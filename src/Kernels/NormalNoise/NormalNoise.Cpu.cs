@@ -9,7 +9,7 @@ public sealed unsafe partial class CpuKernels
     private const int NoiseTile = 1024;
 
     /// <inheritdoc/>
-    public void NormalNoise(ulong seed, uint step, RandomStream stream, float scale, TensorView sampleIndex, TensorView y)
+    void IKernels.NormalNoise(ulong seed, uint step, RandomStream stream, float scale, TensorView sampleIndex, TensorView y)
     {
         var job = new NormalNoiseJob(new RandomKey(seed, step, stream), scale, (uint*)sampleIndex.Pointer, y.Pointer, y.Shape.RowCount);
         Pool.Run(ref job, checked(y.Shape.Batch * Chunks(y.Shape.RowCount)));

@@ -7,5 +7,5 @@ public partial interface IKernels
     /// row depends
     /// on its own sample index only. sampleIndex holds int32 bits, one per batch row of y.
     /// </summary>
-    void NormalNoise(ulong seed, uint step, RandomStream stream, float scale, TensorView sampleIndex, TensorView y);
+    internal void NormalNoise(ulong seed, uint step, RandomStream stream, float scale, TensorView sampleIndex, TensorView y);
 }

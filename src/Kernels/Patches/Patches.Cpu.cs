@@ -6,10 +6,10 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void Patchify(TensorView image, int patch, TensorView tokens, bool accumulate) => MovePatches(image, tokens, patch, true, accumulate);
+    void IKernels.Patchify(TensorView image, int patch, TensorView tokens, bool accumulate) => MovePatches(image, tokens, patch, true, accumulate);
 
     /// <inheritdoc/>
-    public void Unpatchify(TensorView tokens, int patch, TensorView image, bool accumulate) => MovePatches(image, tokens, patch, false, accumulate);
+    void IKernels.Unpatchify(TensorView tokens, int patch, TensorView image, bool accumulate) => MovePatches(image, tokens, patch, false, accumulate);
 
     private void MovePatches(TensorView image, TensorView tokens, int patch, bool toTokens, bool accumulate)
     {

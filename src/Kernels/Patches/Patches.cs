@@ -10,8 +10,8 @@ public partial interface IKernels
     /// <param name="patch">p; divides H and W.</param>
     /// <param name="tokens">[N, HW/p^2, p^2 C], written.</param>
     /// <param name="accumulate">Whether tokens is added to.</param>
-    void Patchify(TensorView image, int patch, TensorView tokens, bool accumulate);
+    internal void Patchify(TensorView image, int patch, TensorView tokens, bool accumulate);
 
     /// <summary>The inverse of <see cref="Patchify"/>, and its gradient, as that is the gradient of this.</summary>
-    void Unpatchify(TensorView tokens, int patch, TensorView image, bool accumulate);
+    internal void Unpatchify(TensorView tokens, int patch, TensorView image, bool accumulate);
 }

@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void PixelSum(TensorView x, TensorView y, bool accumulate)
+    void IKernels.PixelSum(TensorView x, TensorView y, bool accumulate)
     {
         var job = new PixelSumJob(x.Pointer, y.Pointer, (nint)(x.Shape.RowCount / x.Shape.Channels), x.Shape.Channels, accumulate);
         Pool.Run(ref job, x.Shape.Batch);

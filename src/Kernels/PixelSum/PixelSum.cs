@@ -5,5 +5,5 @@ public partial interface IKernels
     /// <summary>
     /// y[n,c] = sum over pixels of x[n,h,w,c]: the gradient of a vector per image and channel that was added to every pixel.
     /// </summary>
-    void PixelSum(TensorView x, TensorView y, bool accumulate);
+    internal void PixelSum(TensorView x, TensorView y, bool accumulate);
 }

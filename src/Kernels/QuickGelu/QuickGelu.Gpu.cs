@@ -1,6 +1,6 @@
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void QuickGeluForward(TensorView x, TensorView y) => Map(default(QuickGeluFormula), x, y);

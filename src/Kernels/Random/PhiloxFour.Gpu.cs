@@ -49,7 +49,7 @@ internal struct RowBlock
     public long At;
 }
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <summary>The blocks of tensors that are all shaped as the first.</summary>
     private static RowBlocks Blocks(params ReadOnlySpan<TensorView> tensors)

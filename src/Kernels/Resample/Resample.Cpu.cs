@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void Resample(TensorView x, int axis, ResampleTable table, TensorView y, bool accumulate)
+    void IKernels.Resample(TensorView x, int axis, ResampleTable table, TensorView y, bool accumulate)
     {
         long outer = 1, inner = 1;
         for (int i = 0; i < axis; i++) outer *= x.Shape[i];

@@ -3,7 +3,7 @@ using ILGPU.Runtime;
 
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public unsafe void Resample(TensorView x, int axis, ResampleTable table, TensorView y, bool accumulate)

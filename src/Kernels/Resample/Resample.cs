@@ -11,5 +11,5 @@ public partial interface IKernels
     /// <param name="table">The weights; <see cref="ResampleTable.Inputs"/> is x's extent.</param>
     /// <param name="y">The shape of x, but for the axis, which has <see cref="ResampleTable.Outputs"/>.</param>
     /// <param name="accumulate">Whether y is added to.</param>
-    void Resample(TensorView x, int axis, ResampleTable table, TensorView y, bool accumulate);
+    internal void Resample(TensorView x, int axis, ResampleTable table, TensorView y, bool accumulate);
 }

@@ -6,7 +6,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void RmsLimit(TensorView x, TensorView y)
+    void IKernels.RmsLimit(TensorView x, TensorView y)
     {
         var job = new RmsLimitJob(x.Pointer, y.Pointer, (nint)x.Shape.RowCount);
         Pool.Run(ref job, x.Shape.Batch);

@@ -8,5 +8,5 @@ public partial interface IKernels
     /// </summary>
     /// <param name="x">[N,...].</param>
     /// <param name="y">The shape of x, written.</param>
-    void RmsLimit(TensorView x, TensorView y);
+    internal void RmsLimit(TensorView x, TensorView y);
 }

@@ -3,5 +3,5 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void Scale(TensorView x, float factor, TensorView y, bool accumulate) => Map(new ScaleFormula(factor), x, y, accumulate);
+    void IKernels.Scale(TensorView x, float factor, TensorView y, bool accumulate) => Map(new ScaleFormula(factor), x, y, accumulate);
 }

@@ -7,5 +7,5 @@ public partial interface IKernels
     /// <param name="factor">[N].</param>
     /// <param name="y">The shape of x, written or added to.</param>
     /// <param name="accumulate">Whether y is added to.</param>
-    void ScaleRows(TensorView x, TensorView factor, TensorView y, bool accumulate);
+    internal void ScaleRows(TensorView x, TensorView factor, TensorView y, bool accumulate);
 }

@@ -3,9 +3,9 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void SiluForward(TensorView x, TensorView y) => Map(default(SiluFormula), x, y);
+    void IKernels.SiluForward(TensorView x, TensorView y) => Map(default(SiluFormula), x, y);
 
     /// <inheritdoc/>
-    public void SiluBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate) =>
+    void IKernels.SiluBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate) =>
         Map(default(SiluGradientFormula), x, dy, dx, accumulate);
 }

@@ -3,8 +3,8 @@ namespace NativeDiffusion.Kernels;
 public partial interface IKernels
 {
     /// <summary>y = x * sigmoid(x) (Hendrycks and Gimpel, arXiv 1606.08415; "swish"). y may be x.</summary>
-    void SiluForward(TensorView x, TensorView y);
+    internal void SiluForward(TensorView x, TensorView y);
 
     /// <summary>dx = dy * sigmoid(x) * (1 + x * (1 - sigmoid(x))). dx may be dy when it does not accumulate.</summary>
-    void SiluBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate);
+    internal void SiluBackward(TensorView x, TensorView dy, TensorView dx, bool accumulate);
 }

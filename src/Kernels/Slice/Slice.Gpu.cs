@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void SliceForward(TensorView x, int start, TensorView y) => CopyChannels(x, start, y, 0, y.Shape.Channels, accumulate: false);

@@ -3,9 +3,9 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void SoftplusForward(TensorView x, float beta, TensorView y) => Map(new SoftplusFormula(beta), x, y);
+    void IKernels.SoftplusForward(TensorView x, float beta, TensorView y) => Map(new SoftplusFormula(beta), x, y);
 
     /// <inheritdoc/>
-    public void SoftplusBackward(TensorView x, float beta, TensorView dy, TensorView dx, bool accumulate) =>
+    void IKernels.SoftplusBackward(TensorView x, float beta, TensorView dy, TensorView dx, bool accumulate) =>
         Map(new SoftplusGradientFormula(beta), x, dy, dx, accumulate);
 }

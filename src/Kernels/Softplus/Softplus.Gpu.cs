@@ -1,6 +1,6 @@
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void SoftplusForward(TensorView x, float beta, TensorView y) => Map(new SoftplusFormula(beta), x, y);

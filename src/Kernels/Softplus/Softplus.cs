@@ -5,8 +5,8 @@ public partial interface IKernels
     /// <summary>
     /// y = log(1 + e^(beta x)) / beta, and x where beta x &gt; 20: a smooth ReLU, which it becomes for a large beta. y may be x.
     /// </summary>
-    void SoftplusForward(TensorView x, float beta, TensorView y);
+    internal void SoftplusForward(TensorView x, float beta, TensorView y);
 
     /// <summary>dx = dy * sigmoid(beta x). dx may be dy when it does not accumulate.</summary>
-    void SoftplusBackward(TensorView x, float beta, TensorView dy, TensorView dx, bool accumulate);
+    internal void SoftplusBackward(TensorView x, float beta, TensorView dy, TensorView dx, bool accumulate);
 }

@@ -3,7 +3,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void TimestepEmbedding(TensorView t, double maxPeriod, TensorView y)
+    void IKernels.TimestepEmbedding(TensorView t, double maxPeriod, TensorView y)
     {
         float* times = t.Pointer, to = y.Pointer;
         int width = y.Shape.Channels, half = width / 2;

@@ -9,5 +9,5 @@ public partial interface IKernels
     /// <param name="t">[N], times; they need not be integers.</param>
     /// <param name="maxPeriod">2 pi times it is the longest wavelength.</param>
     /// <param name="y">[N,D], written.</param>
-    void TimestepEmbedding(TensorView t, double maxPeriod, TensorView y);
+    internal void TimestepEmbedding(TensorView t, double maxPeriod, TensorView y);
 }

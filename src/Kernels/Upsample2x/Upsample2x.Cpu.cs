@@ -3,8 +3,8 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void UpsampleNearest2xForward(TensorView x, TensorView y) => Spread2x(x, y, 1, accumulate: false);
+    void IKernels.UpsampleNearest2xForward(TensorView x, TensorView y) => Spread2x(x, y, 1, accumulate: false);
 
     /// <inheritdoc/>
-    public void UpsampleNearest2xBackward(TensorView dy, TensorView dx, bool accumulate) => Reduce2x(dy, dx, 1, accumulate);
+    void IKernels.UpsampleNearest2xBackward(TensorView dy, TensorView dx, bool accumulate) => Reduce2x(dy, dx, 1, accumulate);
 }

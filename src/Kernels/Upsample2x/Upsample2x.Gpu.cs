@@ -1,6 +1,6 @@
 namespace NativeDiffusion.Kernels;
 
-public sealed partial class GpuKernels
+internal sealed partial class GpuKernels
 {
     /// <inheritdoc/>
     public void UpsampleNearest2xForward(TensorView x, TensorView y) => Spread2x(x, y, 1, accumulate: false);

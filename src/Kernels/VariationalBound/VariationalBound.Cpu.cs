@@ -3,7 +3,7 @@ namespace NativeDiffusion.Kernels;
 public sealed unsafe partial class CpuKernels
 {
     /// <inheritdoc/>
-    public void VariationalBoundForward(
+    void IKernels.VariationalBoundForward(
         TensorView prediction, TensorView z, TensorView x0, TensorView rows, TensorView rowWeight, TensorView rowLoss, TensorView loss)
     {
         var layout = new VariationalBoundLayout(x0.Shape);
@@ -24,7 +24,7 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    public void VariationalBoundBackward(
+    void IKernels.VariationalBoundBackward(
         TensorView prediction, TensorView z, TensorView x0, TensorView rows, TensorView rowWeight, TensorView dloss, TensorView dprediction, bool accumulate)
     {
         var layout = new VariationalBoundLayout(x0.Shape);

@@ -20,7 +20,7 @@ public partial interface IKernels
     /// <param name="rowWeight">[N], or empty for 1.</param>
     /// <param name="rowLoss">[N], written, without the weights.</param>
     /// <param name="loss">[1], written.</param>
-    void VariationalBoundForward(
+    internal void VariationalBoundForward(
         TensorView prediction, TensorView z, TensorView x0, TensorView rows, TensorView rowWeight, TensorView rowLoss, TensorView loss);
 
     /// <summary>dprediction = dloss times the derivative of the loss by nu, 0 for g.</summary>
@@ -32,6 +32,6 @@ public partial interface IKernels
     /// <param name="dloss">[1].</param>
     /// <param name="dprediction">The shape of prediction.</param>
     /// <param name="accumulate">Whether dprediction is added to.</param>
-    void VariationalBoundBackward(
+    internal void VariationalBoundBackward(
         TensorView prediction, TensorView z, TensorView x0, TensorView rows, TensorView rowWeight, TensorView dloss, TensorView dprediction, bool accumulate);
 }

@@ -6,9 +6,10 @@ using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Autoencoders;
 
-/// <summary>Makes pictures of what a diffusion model of latents sampled, one at a time, so that memory does not grow with their number.</summary>
+/// <summary>Makes pictures of what a diffusion model of latents sampled, one at a time, so that memory does not grow with their number. It serves one caller at a time.</summary>
 public sealed class LatentDecoder : IDisposable
 {
+    private readonly UseGuard _guard = new(nameof(LatentDecoder), "A decoder serves one caller at a time; load one for each thread.");
     private readonly IKernels _kernels;
     private readonly KlAutoencoder _network;
     private readonly Parameters _parameters;
@@ -65,8 +66,12 @@ public sealed class LatentDecoder : IDisposable
     /// <summary>The picture of latents as the diffusion model has them.</summary>
     /// <param name="latents">[h, w, C].</param>
     /// <param name="offset">See <see cref="PixelConversion.ToByte"/>.</param>
+    /// <exception cref="ArgumentException">The latents have another size.</exception>
+    /// <exception cref="InvalidOperationException">Another call uses the decoder.</exception>
     public Image Decode(ReadOnlySpan<float> latents, double offset = 128)
     {
+        using var use = _guard.Write();
+        if (latents.Length != _scaled.Length) throw new ArgumentException($"The decoder takes latents {_latents.Shape}, {_scaled.Length} elements; got {latents.Length}.");
         for (int i = 0; i < _scaled.Length; i++) _scaled[i] = (float)(latents[i] / _scale);
         _kernels.Upload(_scaled, _latents.View);
         _plan.Run();
@@ -84,9 +89,11 @@ public sealed class LatentDecoder : IDisposable
         return b.With(_parameters, () => _network.RecordDecoder(b, scaled));
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees the plan and the weights.</summary>
+    /// <exception cref="InvalidOperationException">The decoder is in use.</exception>
     public void Dispose()
     {
+        if (!_guard.End()) return;
         _plan.Dispose();
         _parameters.Dispose();
     }

@@ -11,6 +11,7 @@ namespace NativeDiffusion.Model.Classifiers;
 /// </summary>
 public sealed class ClassifierTrainer : IDisposable
 {
+    private readonly UseGuard _guard = new(nameof(ClassifierTrainer), "A trainer serves one caller at a time.");
     private readonly ImageClassifier _classifier;
     private readonly TrainingSettings _optimisation;
     private readonly BatchSource _source;
@@ -65,15 +66,18 @@ public sealed class ClassifierTrainer : IDisposable
         _classifier.Parameters.CopyValuesFrom(_average);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees the plan and the averaged weights.</summary>
+    /// <exception cref="InvalidOperationException">The trainer is in the middle of a step.</exception>
     public void Dispose()
     {
+        if (!_guard.End()) return;
         _plan.Dispose();
         _average.Dispose();
     }
 
     private TrainingStep RunStep()
     {
+        using var use = _guard.Write();
         Prepare();
         _plan.Run();
         double loss = Read(_plan.Output("loss")), norm = Read(_plan.Output("gradient_norm"));

@@ -6,12 +6,13 @@ using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Classifiers;
 
-/// <summary>A small GroupNorm classifier of clean images with its weights on one device: the judge of generated images.</summary>
+/// <summary>A small GroupNorm classifier of clean images with its weights on one device: the judge of generated images. It serves one caller at a time.</summary>
 public sealed class ImageClassifier : IClassifierNetwork, IDisposable
 {
     private const string Architecture = "groupnorm_classifier";
     private const int Batch = 64;
 
+    private readonly UseGuard _guard = new(nameof(ImageClassifier), "A classifier serves one caller at a time; load one for each thread.");
     private readonly bool _ownsKernels;
     private readonly Arena _arena;
     private readonly Dictionary<int, Plan> _plans = [];
@@ -30,7 +31,7 @@ public sealed class ImageClassifier : IClassifierNetwork, IDisposable
         _ownsKernels = kernels is null;
         Kernels = kernels ?? new CpuKernels();
         _arena = new Arena(Kernels);
-        Parameters = new Parameters(Kernels);
+        Parameters = new Parameters(Kernels, nameof(ImageClassifier));
         Network.Declare(Parameters);
     }
 
@@ -105,13 +106,16 @@ public sealed class ImageClassifier : IClassifierNetwork, IDisposable
     /// <param name="path">Written beside and moved into place.</param>
     /// <param name="type">F32 or, half the size, F16.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public void Save(string path, DType type = DType.F32) =>
+    public void Save(string path, DType type = DType.F32)
+    {
+        using var use = Parameters.Guard.Read();
         SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Kernels, "", type), new Dictionary<string, string>
         {
             ["format"] = "nativediffusion",
             [ModelMetadata.ArchitectureKey] = Architecture,
             [ModelMetadata.NetworkKey] = JsonSerializer.Serialize(Config, ModelMetadata.Json),
         });
+    }
 
     /// <summary>Classifies images; smaller ones than the network's are padded with black. The result of an image does not depend on the others.</summary>
     /// <param name="images">Images; their labels are not looked at.</param>
@@ -146,17 +150,21 @@ public sealed class ImageClassifier : IClassifierNetwork, IDisposable
         return images.PadTo(Config.ImageSize);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees the weights, and the device if the classifier made it.</summary>
+    /// <exception cref="InvalidOperationException">The classifier is in use.</exception>
     public void Dispose()
     {
+        Parameters.Dispose();
+        if (!_guard.End()) return;
         foreach (var plan in _plans.Values) plan.Dispose();
         _arena.Dispose();
-        Parameters.Dispose();
         if (_ownsKernels) Kernels.Dispose();
     }
 
     private Classification Classify(int count, RowReader read, IProgress<int>? progress, CancellationToken cancellation)
     {
+        using var use = _guard.Write();
+        using var weights = Parameters.Guard.Read();
         var result = new Classification(count, Config.Classes, Config.FeatureCount);
         int row = Config.ImageSize * Config.ImageSize * Config.InChannels, rows = Math.Min(Batch, count);
         float[] pixels = new float[rows * row], logits = new float[rows * Config.Classes], features = new float[rows * Config.FeatureCount];

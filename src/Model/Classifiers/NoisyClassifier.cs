@@ -50,7 +50,7 @@ public sealed class NoisyClassifier : IClassifierNetwork, IDisposable
         using var file = CheckpointFile.Open(path);
         var published = PublishedCheckpoint.Require(file, c => c is EncoderUNetConfig, "a noisy classifier");
         var network = new EncoderUNet((EncoderUNetConfig)published.Config);
-        var parameters = new Parameters(kernels);
+        var parameters = new Parameters(kernels, nameof(NoisyClassifier));
         try
         {
             network.Declare(parameters);

@@ -57,7 +57,7 @@ public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
         using var file = CheckpointFile.Open(path);
         var published = PublishedCheckpoint.Require(file, c => c is ResNetConfig, "a ResNet classifier");
         var network = new ResNet((ResNetConfig)published.Config);
-        var parameters = new Parameters(kernels);
+        var parameters = new Parameters(kernels, nameof(ResNetClassifier));
         try
         {
             network.Declare(parameters);

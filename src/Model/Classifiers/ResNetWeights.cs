@@ -35,7 +35,7 @@ public sealed partial class ResNet
             double[] factors = [.. gamma.Zip(variance, (g, v) => g / Math.Sqrt(v + NormEpsilon))];
             var factor = new TensorView(memory, 0, new Shape(c.To));
             kernels.Upload([.. factors.Select(f => (float)f)], factor);
-            kernels.ScaleRows(weight, factor, weight, accumulate: false);
+            using (kernels.Queue.Enter()) kernels.ScaleRows(weight, factor, weight, accumulate: false);
             kernels.Upload([.. beta.Select((shift, i) => (float)(shift - mean[i] * factors[i]))], parameters.ValueOf(parameters[c.Name + ".bias"]));
 
             float[] Norm(string part) => file.ReadFloat($"{prefix}{c.Norm}.{part}");

@@ -58,6 +58,7 @@ public readonly record struct EdmRequest(ulong Seed, int? Label, GuidanceScale S
 /// </summary>
 public sealed class EdmSampler : IDisposable
 {
+    private readonly UseGuard _guard = new(nameof(EdmSampler), "A sampler serves one caller at a time; make one for each thread, which may share the model.");
     private readonly DiffusionModel _model;
     private readonly INoiseSchedule _schedule;
     private readonly Arena _arena;
@@ -117,6 +118,8 @@ public sealed class EdmSampler : IDisposable
     public void Sample(
         IReadOnlyList<EdmRequest> requests, Action<int, ReadOnlySpan<double>> receive, IProgress<SamplingProgress>? progress = null, CancellationToken cancellation = default)
     {
+        using var use = _guard.Write();
+        using var weights = _model.Parameters.Guard.Read();
         foreach (var request in requests) _model.RequireKnown(Math.Max(-1, request.Label ?? DrawnLabel(request.Seed)), request.Scale.S);
         int groups = (requests.Count + Settings.Batch - 1) / Settings.Batch, perGroup = 2 * Sigmas.Count - 1, done = 0;
         for (int group = 0; group < groups; group++)
@@ -142,6 +145,7 @@ public sealed class EdmSampler : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (!_guard.End()) return;
         foreach (var (plan, _) in _plans.Values) plan.Dispose();
         if (_ownsArena) _arena.Dispose();
     }

@@ -31,7 +31,8 @@ public readonly record struct SamplingProgress(int Evaluation, int Evaluations, 
 /// Samples with any <see cref="Guidance"/>. With classifier-free guidance (Ho and Salimans, arXiv 2207.12598), per step one plan over the doubled batch, whose last
 /// kernel combines the halves and takes the step in place; rows without guidance (scale 1, or outside the interval) have no null half. Gradients, other models and
 /// combinations by sums over a sample are plans of their own between prediction and step. The loop allocates nothing; an image depends on the seed and on its own
-/// request only.
+/// request only. A sampler serves one caller at a time; several samplers, one for each thread,
+/// may share a model.
 /// </summary>
 public sealed partial class GuidedSampler : IDisposable
 {
@@ -40,6 +41,7 @@ public sealed partial class GuidedSampler : IDisposable
     // Activations of one evaluation that stay in the caches of today's processors; measured with 32 MB of the last level.
     private const long CachedBytes = 20_000_000;
 
+    private readonly UseGuard _guard = new(nameof(GuidedSampler), "A sampler serves one caller at a time; make one for each thread, which may share the model.");
     private readonly DiffusionModel _model;
     private readonly SamplerTable _table;
     private readonly SamplerBuffers _buffers;
@@ -100,6 +102,8 @@ public sealed partial class GuidedSampler : IDisposable
     /// <summary>Samples images as 8-bit pictures of the data's size.</summary>
     /// <exception cref="ArgumentException">A label or scale that the model cannot serve.</exception>
     /// <exception cref="OperationCanceledException">Cancelled between two evaluations.</exception>
+    /// <exception cref="InvalidOperationException">Another call uses this sampler, or changes the model's weights.</exception>
+    /// <exception cref="ObjectDisposedException">The sampler, its model or its device was disposed.</exception>
     public Image[] Sample(IReadOnlyList<SampleRequest> requests, IProgress<SamplingProgress>? progress = null, CancellationToken cancellation = default)
     {
         var images = new Image[requests.Count];
@@ -114,6 +118,8 @@ public sealed partial class GuidedSampler : IDisposable
     public void Sample(
         IReadOnlyList<SampleRequest> requests, SampleReceiver receive, IProgress<SamplingProgress>? progress = null, CancellationToken cancellation = default)
     {
+        using var use = _guard.Write();
+        using var weights = _model.Parameters.Guard.Read();
         foreach (var request in requests) Check(request);
         int evaluations = Evaluations(requests.Count), groups = Groups(requests.Count), done = 0;
         _seed.Value = Options.Seed;
@@ -143,9 +149,11 @@ public sealed partial class GuidedSampler : IDisposable
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees the plans and states.</summary>
+    /// <exception cref="InvalidOperationException">The sampler is in use.</exception>
     public void Dispose()
     {
+        if (!_guard.End()) return;
         foreach (var plan in _plans.Values) plan.Dispose();
         _buffers.Dispose();
         if (_ownsArena) _arena.Dispose();

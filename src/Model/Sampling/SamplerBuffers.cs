@@ -97,6 +97,7 @@ internal sealed class SamplerBuffers : IDisposable
         var kernels = _model.Kernels;
         kernels.Upload(_index.AsSpan(0, batch.Length), SampleIndex);
         if (!Targets.IsEmpty) kernels.Upload(_targets.AsSpan(0, batch.Length), Targets);
+        using var turn = kernels.Queue.Enter();
         if (!Memory.IsEmpty) kernels.Fill(Memory, 0f);
         if (options.InitialState is { } state)
         {

@@ -30,6 +30,7 @@ public sealed partial class Trainer : IDisposable
 {
     private const int HistoryInterval = 25;
 
+    private readonly UseGuard _guard = new(nameof(Trainer), "A trainer serves one caller at a time.");
     private readonly BatchSource _source;
     private readonly Plan _plan;
     private readonly Slot<ulong> _seed = new();
@@ -127,8 +128,11 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>One optimiser step.</summary>
     /// <exception cref="TrainingDivergedException">Loss or gradient became NaN or infinite; the weights are those of the step before.</exception>
+    /// <exception cref="InvalidOperationException">Another call uses the trainer or its model.</exception>
+    /// <exception cref="ObjectDisposedException">The trainer, its model or its device was disposed.</exception>
     public TrainingStep RunStep()
     {
+        using var use = _guard.Write();
         Prepare();
         _plan.Run();
         double loss = Read(_plan.Output("loss")), norm = Read(_plan.Output("gradient_norm"));
@@ -139,9 +143,11 @@ public sealed partial class Trainer : IDisposable
         return new TrainingStep(Step, loss, norm, _optimiser.Value.LearningRate);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees the plan, its memory and the averaged weights; the model is left to its owner.</summary>
+    /// <exception cref="InvalidOperationException">The trainer is in the middle of a step.</exception>
     public void Dispose()
     {
+        if (!_guard.End()) return;
         _plan.Dispose();
         Arena.Dispose();
         Average.Dispose();

@@ -18,6 +18,8 @@ public sealed partial class Trainer
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void Save(string path)
     {
+        using var use = _guard.Write();
+        using var weights = Model.Parameters.Guard.Read();
         var metadata = ModelMetadata.Write(Model.Config, Model.Settings);
         metadata[SettingsKey] = JsonSerializer.Serialize(Settings, ModelMetadata.Json);
         metadata[StateKey] = JsonSerializer.Serialize(new TrainerState { Step = Step, LossSum = _lossSum, DataFingerprint = _fingerprint }, ModelMetadata.Json);
@@ -38,6 +40,7 @@ public sealed partial class Trainer
     /// <param name="type">F32 or F16.</param>
     public void SaveModel(string path, DType type = DType.F32)
     {
+        using var use = _guard.Write();
         var metadata = ModelMetadata.Write(Model.Config, Model.Settings);
         metadata[ModelMetadata.WeightsKey] = ModelMetadata.AveragedWeights;
         SafetensorsWriter.Write(path, WeightFile.Entries(Average, Model.Kernels, "", type), metadata);

@@ -41,6 +41,8 @@ public abstract class Accelerator : Util.DisposeBase
 
     public int MaxNumThreadsPerGroup => Device.MaxNumThreadsPerGroup;
 
+    public void Bind() { }
+
     public void Synchronize() => EmulatorOptions.Failing?.ThrowIfLost();
 
     public unsafe MemoryBuffer1D<T, Stride1D.Dense> Allocate1D<T>(long length)

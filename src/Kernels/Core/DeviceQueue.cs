@@ -1,0 +1,69 @@
+namespace NativeDiffusion.Kernels;
+
+/// <summary>
+/// The callers of one device, served one at a time in the order in which they came: workers, scratch and compiled kernels are the device's, not the
+/// callers'. The caller that is being served may enter again. Alone, entering and leaving take an uncontended lock each.
+/// </summary>
+/// <param name="name">The device's type, for its users.</param>
+/// <param name="begin">What a device has to be told in the thread of a caller whose turn begins; nothing by default.</param>
+internal sealed class DeviceQueue(string name, Action? begin = null)
+{
+    private readonly object _sync = new();
+    private long _next, _served;
+    private int _thread, _depth;
+    private bool _ended;
+
+    /// <summary>Waits for the caller's turn. Dispose the result to end it.</summary>
+    /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
+    public Turn Enter()
+    {
+        lock (_sync)
+        {
+            ThrowIfEnded();
+            if (_depth == 0 || _thread != Environment.CurrentManagedThreadId)
+            {
+                long ticket = _next++;
+                while (ticket != _served) Monitor.Wait(_sync);
+                _thread = Environment.CurrentManagedThreadId;
+                begin?.Invoke();
+            }
+            _depth++;
+            return new Turn(this);
+        }
+    }
+
+    /// <summary>Refuses a device that was disposed.</summary>
+    public void ThrowIfEnded()
+    {
+        if (Volatile.Read(ref _ended)) throw new ObjectDisposedException(name);
+    }
+
+    /// <summary>Ends the queue; false if that was done before.</summary>
+    /// <exception cref="InvalidOperationException">Somebody is being served, or waits.</exception>
+    public bool End()
+    {
+        lock (_sync)
+        {
+            if (_ended) return false;
+            if (_next != _served)
+                throw new InvalidOperationException($"This {name} is running a plan of another call, so it cannot be disposed now; dispose it when that call has ended.");
+            return _ended = true;
+        }
+    }
+
+    private void Leave()
+    {
+        lock (_sync)
+        {
+            if (--_depth > 0) return;
+            _served++;
+            if (_next != _served) Monitor.PulseAll(_sync);
+        }
+    }
+
+    /// <summary>One caller's turn.</summary>
+    internal readonly struct Turn(DeviceQueue queue) : IDisposable
+    {
+        public void Dispose() => queue.Leave();
+    }
+}
