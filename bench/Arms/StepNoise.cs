@@ -10,7 +10,7 @@ namespace NativeDiffusion.Bench.Arms;
 /// </summary>
 internal sealed class StepNoise : IDisposable
 {
-    private readonly CpuKernels _kernels = new(1);
+    private readonly IKernels _kernels = new CpuKernels(1);
     private readonly OwnedTensors _owned;
     private readonly TensorView _sampleIndex, _noise;
 

@@ -157,7 +157,7 @@ public sealed class GuidedStepTests
     [Test]
     public void Histories_with_weight_zero_are_not_read()
     {
-        var kernels = Backends[0];
+        IKernels kernels = Backends[0];
         using var fixture = new StepFixture(new Shape(2, 4, 4, 3), false);
         fixture.H1.View.Span.Fill(float.NaN);
         fixture.H2.View.Span.Fill(float.NaN);
@@ -168,7 +168,7 @@ public sealed class GuidedStepTests
     [Test]
     public void A_NaN_of_the_network_is_not_hidden_by_clipping()
     {
-        var kernels = Backends[0];
+        IKernels kernels = Backends[0];
         using var fixture = new StepFixture(new Shape(1, 4, 4, 3), false);
         fixture.Prediction.View.Span[0] = float.NaN;
         fixture.Prediction.View.Span[47] = float.NaN;
@@ -179,7 +179,7 @@ public sealed class GuidedStepTests
     [Test]
     public void What_the_row_needs_and_the_call_lacks_is_named()
     {
-        var kernels = Backends[0];
+        IKernels kernels = Backends[0];
         using var fixture = new StepFixture(new Shape(2, 4, 4, 3), false);
         Assert.That(() => fixture.Run(kernels, new GuidedStepRow { LearnedVariance = true }), Throws.ArgumentException.With.Message.Contains("variance"));
         Assert.That(

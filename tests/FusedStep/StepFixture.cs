@@ -72,14 +72,14 @@ internal sealed class StepFixture : IDisposable
     /// <summary>All that the step wrote.</summary>
     public float[] Results => [.. Y.Values, .. H1.Values, .. H2.Values, .. Denoised.Values];
 
-    public void Run(CpuKernels kernels, GuidedStepRow row, bool inPlace = false, bool givenNoise = false) => kernels.GuidedStep(row, Seed, new GuidedStepTensors
+    public void Run(IKernels kernels, GuidedStepRow row, bool inPlace = false, bool givenNoise = false) => kernels.GuidedStep(row, Seed, new GuidedStepTensors
     {
         Prediction = Predicts ? Prediction : default(TensorView), Weight = Predicts ? Weight : default(TensorView), BranchRow = Predicts ? BranchRow : default(TensorView),
         SampleIndex = SampleIndex, Noise = givenNoise ? Noise : default(TensorView), Z = Z, Limit = Limits ? Limit : default(TensorView), Shift = Shift,
         History = H1, State = H2, Denoised = Denoised, Y = inPlace ? default(TensorView) : Y,
     });
 
-    public void DrawNoise(CpuKernels kernels, GuidedStepRow row) =>
+    public void DrawNoise(IKernels kernels, GuidedStepRow row) =>
         kernels.NormalNoise(Seed, (uint)row.StepIndex, RandomStream.StepNoise, 1, SampleIndex, Noise);
 
     /// <summary>One sample of another fixture alone, with its branches behind it.</summary>

@@ -18,7 +18,7 @@ public class AttentionTests
         var (tokens, heads, headDim) = size;
         int batch = tokens < 100 ? 2 : 1, channels = heads * headDim;
         float scale = 1 / MathF.Sqrt(headDim);
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         using var qkv = GuardedTensors.Random(1, 2, batch, tokens, 3 * channels);
         using var dy = GuardedTensors.Random(2, 1, batch, tokens, channels);
         using var y = GuardedTensors.Empty(batch, tokens, channels);
@@ -59,7 +59,7 @@ public class AttentionTests
     public void Large_logits_neither_overflow_nor_lose_the_winner([Values(40, 150)] int tokens)
     {
         const int HeadDim = 16;
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         using var qkv = GuardedTensors.Random(1, 80, 1, tokens, 3 * HeadDim);
         using var dy = GuardedTensors.Random(2, 1, 1, tokens, HeadDim);
         using var y = GuardedTensors.Empty(1, tokens, HeadDim);
@@ -84,7 +84,7 @@ public class AttentionTests
     public void Equal_keys_average_the_values()
     {
         const int Tokens = 70, HeadDim = 8;
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         using var qkv = GuardedTensors.Random(1, 80, 1, Tokens, 3 * HeadDim);
         var span = qkv.View.Span;
         for (int t = 0; t < Tokens; t++) span.Slice(t * 3 * HeadDim + HeadDim, HeadDim).Fill(80);
@@ -109,7 +109,7 @@ public class AttentionTests
         {
             foreach (int part in new[] { Batch, 1, 2 })
             {
-                using var kernels = new CpuKernels(threads);
+                using IKernels kernels = new CpuKernels(threads);
                 using var y = GuardedTensors.Empty(Batch, Tokens, Channels);
                 using var logSumExp = GuardedTensors.Empty(Batch, Heads, Tokens);
                 using var dqkv = GuardedTensors.Empty(Batch, Tokens, 3 * Channels);
@@ -131,7 +131,7 @@ public class AttentionTests
     [Test]
     public void The_second_run_allocates_nothing()
     {
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         using var qkv = GuardedTensors.Random(1, 2, 2, 70, 48);
         using var dy = GuardedTensors.Random(2, 1, 2, 70, 16);
         using var y = GuardedTensors.Empty(2, 70, 16);

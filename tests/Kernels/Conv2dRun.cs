@@ -7,7 +7,7 @@ namespace NativeDiffusion.Tests.Kernels;
 /// <summary>One convolution with random operands in guarded memory: all passes, and their comparison with the oracle.</summary>
 internal sealed class Conv2dRun : IDisposable
 {
-    private readonly CpuKernels _kernels;
+    private readonly IKernels _kernels;
     private readonly Random _random;
     private readonly List<GuardedTensor> _tensors = [];
     private readonly Conv2dShape _shape;
@@ -16,7 +16,7 @@ internal sealed class Conv2dRun : IDisposable
     private readonly Conv2dEpilogue _epilogue;
     private readonly GuardedTensor _weight, _packed, _packedGrad, _y, _dy, _du, _dw, _db, _workspace;
 
-    public Conv2dRun(CpuKernels kernels, Conv2dShape shape, int seed, bool fused)
+    public Conv2dRun(IKernels kernels, Conv2dShape shape, int seed, bool fused)
     {
         (_kernels, _shape, _random) = (kernels, shape, new Random(seed));
         int up = fused && shape.Height % 2 == 0 && shape.Width % 2 == 0 && Flip() ? 2 : 1, c = shape.InChannels;

@@ -12,7 +12,7 @@ public sealed class Conv2dStatisticsTests
     {
         const double Epsilon = 1e-5;
         var shape = new Conv2dShape(2, size, size, cin, cout, 3, 3, 1, 1);
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         using var memory = kernels.Allocate(200_000);
         long next = 0;
         TensorView Take(Shape extents)

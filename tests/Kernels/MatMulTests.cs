@@ -17,7 +17,7 @@ public class MatMulTests
     public void Forward_and_gradients_match_the_oracle((int Rows, int Inputs, int Outputs) size)
     {
         var (rows, inputs, outputs) = size;
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         using var x = GuardedTensors.Random(1, 1, rows, inputs);
         using var weight = GuardedTensors.Random(2, 1, outputs, inputs);
         using var bias = GuardedTensors.Random(3, 1, outputs);
@@ -81,7 +81,7 @@ public class MatMulTests
         float[]? y0 = null, dx0 = null, dw0 = null, db0 = null;
         foreach (int threads in new[] { 1, 2, 7 })
         {
-            using var kernels = new CpuKernels(threads);
+            using IKernels kernels = new CpuKernels(threads);
             using var y = GuardedTensors.Empty(Rows, Outputs);
             using var dx = GuardedTensors.Empty(Rows, Inputs);
             using var dw = GuardedTensors.Empty(Outputs, Inputs);
@@ -115,7 +115,7 @@ public class MatMulTests
     [Test]
     public void The_second_run_allocates_nothing()
     {
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         using var x = GuardedTensors.Random(1, 1, 40, 70);
         using var weight = GuardedTensors.Random(2, 1, 50, 70);
         using var dy = GuardedTensors.Random(4, 1, 40, 50);

@@ -10,7 +10,7 @@ public sealed class MaxPool3x3Tests
     [Test]
     public void The_first_of_equal_elements_gets_the_gradient([Values(1, 17)] int channels)
     {
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         Shape image = new(1, 4, 5, channels), pooled = new(1, 2, 3, channels);
         using var memory = kernels.Allocate(2 * image.Count + 3 * pooled.Count);
         TensorView x = new(memory, 0, image), dx = new(memory, image.Count, image), y = new(memory, 2 * image.Count, pooled);

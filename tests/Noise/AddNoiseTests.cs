@@ -9,7 +9,7 @@ public sealed class AddNoiseTests
     [Test]
     public void The_form_with_given_noise_equals_the_form_that_draws_it_bit_by_bit()
     {
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         var shape = new Shape(3, 7, 5, 3);
         var random = new Random(3);
         float Draw() => (float)(random.NextDouble() * 2 - 1);

@@ -114,7 +114,7 @@ public sealed unsafe class PhiloxTests
     [Test]
     public void Fill_draws_the_same_numbers_as_the_tensor_kernels()
     {
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         using var memory = kernels.Allocate(1000);
         using var index = kernels.Allocate(1);
         kernels.Upload([8], new TensorView(index, 0, new Shape(1)));

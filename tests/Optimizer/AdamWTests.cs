@@ -20,7 +20,7 @@ public sealed class AdamWTests
     public void Five_steps_follow_the_formulas_in_double(int count)
     {
         using var state = new State(count);
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         double[] value = Widen(state.Values), m = new double[count], v = new double[count], mean = Widen(state.Average);
         for (int k = 1; k <= 5; k++)
         {
@@ -52,7 +52,7 @@ public sealed class AdamWTests
         float[][] results = [.. new[] { 1, 2, 7 }.Select(threads =>
         {
             using var state = new State(100_003);
-            using var kernels = new CpuKernels(threads);
+            using IKernels kernels = new CpuKernels(threads);
             using var separate = new GuardedTensor(new Shape(100_003), i => state.Average.View.Span[i]);
             state.DrawGradients(1);
             state.Step(kernels, Settings);
@@ -68,7 +68,7 @@ public sealed class AdamWTests
     [Test]
     public void The_norm_of_widely_ranging_elements_does_not_overflow_or_lose_small_ones()
     {
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         using var x = new GuardedTensor(new Shape(100_001), i => i % 3 == 0 ? 3e25f : i % 3 == 1 ? -4e25f : 1e-30f);
         using var norm = new GuardedTensor(new Shape(1));
         kernels.GlobalNorm(x, norm);
@@ -81,7 +81,7 @@ public sealed class AdamWTests
     public void A_gradient_that_is_not_finite_changes_nothing_and_shows_in_the_norm(float bad)
     {
         using var state = new State(1000);
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         state.DrawGradients(1);
         state.Gradients.View.Span[777] = bad;
         float[] before = [.. state.Values.Values, .. state.First.Values, .. state.Second.Values, .. state.Average.Values];
@@ -94,7 +94,7 @@ public sealed class AdamWTests
     public void Constants_out_of_range_are_refused()
     {
         using var state = new State(10);
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         foreach (var bad in new[] { Settings with { Step = 0 }, Settings with { Beta1 = 1 }, Settings with { Beta2 = -0.1 }, Settings with { Epsilon = 0 } })
             Assert.That(() => state.Step(kernels, bad), Throws.ArgumentException);
         Assert.That(() => kernels.AdamW(Settings, state.Gradients, default, state.Values, state.First, state.Second, default),
@@ -104,7 +104,7 @@ public sealed class AdamWTests
     [Test]
     public void A_plan_with_the_optimiser_minimises_a_distance_and_marks_the_weights_changed()
     {
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         using var parameters = new Parameters(kernels);
         var weight = parameters.Add("w", new Shape(5, 7));
         parameters.Add("unused", new Shape(3));
@@ -165,7 +165,7 @@ public sealed class AdamWTests
             foreach (ref float g in Gradients.View.Span) g = (float)(random.NextDouble() * 2 - 1);
         }
 
-        public void Step(CpuKernels kernels, AdamWStep settings)
+        public void Step(IKernels kernels, AdamWStep settings)
         {
             kernels.GlobalNorm(Gradients, Norm);
             kernels.AdamW(settings, Gradients, Norm, Values, First, Second, Average);

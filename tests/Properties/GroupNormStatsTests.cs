@@ -19,7 +19,7 @@ public sealed class GroupNormStatsTests
         // Bands of that shape have 256 positions; the kernel takes its origin at this one and three others.
         if (outlier != 0) Array.Fill(data, (float)outlier, 96 * Channels, Channels);
 
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         using var memory = kernels.Allocate(data.Length + 2 * Groups);
         var x = new TensorView(memory, 0, new Shape(1, Height, Width, Channels));
         var mean = new TensorView(memory, data.Length, new Shape(1, Groups));
@@ -39,7 +39,7 @@ public sealed class GroupNormStatsTests
     [Test]
     public void Equal_elements_give_one_over_the_root_of_epsilon()
     {
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         using var memory = kernels.Allocate(64 * 8 + 4);
         var x = new TensorView(memory, 0, new Shape(1, 8, 8, 8));
         var mean = new TensorView(memory, 512, new Shape(1, 2));

@@ -13,7 +13,7 @@ public sealed class SharedRowsTests
     [Test]
     public void What_the_condition_does_not_reach_is_computed_once_and_gives_the_same_bits()
     {
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         var (shared, sharedPlan) = Run(kernels, gather: true);
         var (doubled, doubledPlan) = Run(kernels, gather: false);
         Assert.That(shared, Is.EqualTo(doubled));
@@ -30,7 +30,7 @@ public sealed class SharedRowsTests
     [Test]
     public void Rows_gathered_differently_are_not_mixed_up()
     {
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         var b = new PlanBuilder(kernels);
         var x = b.Input("x", new Shape(2, 3));
         var forward = b.Input("forward", new Shape(2));
@@ -48,7 +48,7 @@ public sealed class SharedRowsTests
     [Test]
     public void A_doubled_batch_has_the_gradients_of_its_passes_together()
     {
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         using var model = TinyModel.CreateRandom(kernels);
         const int Images = 2;
         var shape = new Shape(Images, TinyModel.Size, TinyModel.Size, 1);
@@ -92,7 +92,7 @@ public sealed class SharedRowsTests
     {
         float[][] results = [.. new[] { 1, 2, 7 }.Select(threads =>
         {
-            using var kernels = new CpuKernels(threads);
+            using IKernels kernels = new CpuKernels(threads);
             var b = new PlanBuilder(kernels);
             Tensor x = b.Input("x", new Shape(3, 20001)), rows = b.Input("rows", new Shape(9)), dy = b.Input("dy", new Shape(9, 20001));
             b.Backward(b.GatherRows(x, rows), dy, parameters: false, x);
@@ -112,7 +112,7 @@ public sealed class SharedRowsTests
     [Test]
     public void A_gathered_tensor_that_ops_went_round_has_no_gradient_of_its_own()
     {
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         var b = new PlanBuilder(kernels);
         Tensor x = b.Input("x", new Shape(2, 3)), z = b.Input("z", new Shape(4, 3));
         var gathered = b.GatherRows(x, b.Input("rows", new Shape(4)));
@@ -123,7 +123,7 @@ public sealed class SharedRowsTests
     [Test]
     public void A_gathered_tensor_that_is_read_itself_has_a_gradient()
     {
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         var b = new PlanBuilder(kernels);
         Tensor x = b.Input("x", new Shape(1, 3)), z = b.Input("z", new Shape(2, 3)), dy = b.Input("dy", z.Shape);
         var gathered = b.GatherRows(x, b.Input("rows", new Shape(2)));
@@ -139,7 +139,7 @@ public sealed class SharedRowsTests
     [Test]
     public void A_gathered_parameter_has_a_gradient()
     {
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         using var parameters = new Parameters(kernels);
         parameters.Add("w", new Shape(2, 3));
         var b = new PlanBuilder(kernels, parameters);
@@ -155,7 +155,7 @@ public sealed class SharedRowsTests
     [Test]
     public void A_source_row_out_of_range_is_refused_in_both_directions()
     {
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         using var memory = kernels.Allocate(64);
         TensorView x = new(memory, 0, new Shape(2, 3)), y = new(memory, 8, new Shape(4, 3)), rows = new(memory, 32, new Shape(4));
         foreach (int wrong in new[] { -1, 2 })
@@ -175,7 +175,7 @@ public sealed class SharedRowsTests
 
     private static int[] Batches(Plan plan, string kernel) => [.. plan.Steps.Where(s => s.Kernel == kernel).Select(s => s.Writes[0].Shape.Batch)];
 
-    private static (float[] Result, Plan Plan) Run(CpuKernels kernels, bool gather)
+    private static (float[] Result, Plan Plan) Run(IKernels kernels, bool gather)
     {
         var b = new PlanBuilder(kernels);
         var x = b.Input("x", new Shape(gather ? 2 : 5, 8, 8, 16));

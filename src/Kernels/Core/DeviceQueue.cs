@@ -25,7 +25,18 @@ internal sealed class DeviceQueue(string name, Action? begin = null)
                 long ticket = _next++;
                 while (ticket != _served) Monitor.Wait(_sync);
                 _thread = Environment.CurrentManagedThreadId;
-                begin?.Invoke();
+                _depth = 1;
+                var turn = new Turn(this);
+                try
+                {
+                    begin?.Invoke();
+                }
+                catch
+                {
+                    turn.Dispose();
+                    throw;
+                }
+                return turn;
             }
             _depth++;
             return new Turn(this);
