@@ -10,6 +10,8 @@ public sealed class TensorViewTests
 {
     private CpuKernels _kernels = null!;
 
+    private static NUnit.Framework.Constraints.IResolveConstraint Says => Throws.TypeOf<ObjectDisposedException>().With.Property("ObjectName").EqualTo(nameof(CpuKernels));
+
     [SetUp]
     public void Start() => _kernels = new CpuKernels(1);
 
@@ -83,13 +85,12 @@ public sealed class TensorViewTests
         using var memory = _kernels.Allocate(1);
         var view = new TensorView(memory, 0, new Shape(1));
         _kernels.Dispose();
-        var says = Throws.TypeOf<ObjectDisposedException>().With.Property("ObjectName").EqualTo(nameof(CpuKernels));
-        Assert.That(() => _kernels.Allocate(1), says);
-        Assert.That(() => _kernels.Upload([1f], view), says);
-        Assert.That(() => _kernels.Upload([1], view), says);
-        Assert.That(() => _kernels.Download(view, new float[1]), says);
-        Assert.That(_kernels.Synchronize, says);
-        Assert.That(() => new Arena(_kernels), says);
+        Assert.That(() => _kernels.Allocate(1), Says);
+        Assert.That(() => _kernels.Upload([1f], view), Says);
+        Assert.That(() => _kernels.Upload([1], view), Says);
+        Assert.That(() => _kernels.Download(view, new float[1]), Says);
+        Assert.That(_kernels.Synchronize, Says);
+        Assert.That(() => new Arena(_kernels), Says);
     }
 
     // Ops do not check their shapes, so nothing outside the library may call one. Whoever adds a public method that takes views has checked them.

@@ -200,7 +200,7 @@ public sealed class PlanTests
         using var parameters = ConvParameters();
         var plan = Forward(parameters, 1);
         plan.Dispose();
-        Assert.That(() => plan.Input("x").Span.Length, Throws.InvalidOperationException);
+        Assert.That(() => plan.Input("x").Span.Length, Throws.TypeOf<ObjectDisposedException>());
     }
 
     private Parameters ConvParameters()

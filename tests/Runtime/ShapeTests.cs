@@ -70,11 +70,11 @@ public sealed class ShapeTests
             Assert.That(() => view.Rows(3, 2), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("2 rows from row 3 of [N=4,C=3]"));
             Assert.That(() => view.Rows(1, int.MaxValue), Throws.InstanceOf<ArgumentOutOfRangeException>());
             Assert.That(() => view.Reshape(new Shape(5)), Throws.ArgumentException.With.Message.Contains("[N=4,C=3] (12 elements) as [C=5]"));
-            Assert.That(() => new TensorView(memory, 8, new Shape(33)).Span.Length, Throws.InvalidOperationException.With.Message.Contains("beyond the 40 elements"));
+            Assert.That(() => new TensorView(memory, 8, new Shape(33)), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("33 elements, and the memory has 40"));
             Assert.That(() => default(TensorView).Span.Length, Throws.InvalidOperationException);
         }
         memory.Dispose();
-        Assert.That(() => view.Span.Length, Throws.InvalidOperationException.With.Message.Contains("freed"));
+        Assert.That(() => view.Span.Length, Throws.TypeOf<ObjectDisposedException>());
     }
 
     [Test]

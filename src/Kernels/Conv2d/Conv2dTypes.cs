@@ -48,7 +48,7 @@ public enum Conv2dPass
 /// The virtual input of a convolution, never stored as a whole: u = X, or X and X2 side by side on the channel axis, or that with every pixel
 /// repeated 2x2, and then optionally normalised, u = (x - mean) rstd gamma + beta; u = u (1 + scale) + shift; and SiLU(u).
 /// </summary>
-public readonly struct Conv2dInput
+internal readonly struct Conv2dInput
 {
     /// <summary>The source [N,h,w,C1]; h = H and w = W, or half of them with <see cref="Upsample"/>.</summary>
     public TensorView X { get; init; }
@@ -85,7 +85,7 @@ public readonly struct Conv2dInput
 }
 
 /// <summary>What a convolution adds to its sums before they are stored: y = act(sum + bias + embedding + residual), each optional.</summary>
-public readonly struct Conv2dEpilogue
+internal readonly struct Conv2dEpilogue
 {
     /// <summary>Bias [Cout].</summary>
     public TensorView Bias { get; init; }

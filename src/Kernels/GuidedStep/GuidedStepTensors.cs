@@ -1,7 +1,7 @@
 namespace NativeDiffusion.Kernels;
 
 /// <summary>What <see cref="IKernels.GuidedStep"/> reads and writes for N samples.</summary>
-public readonly record struct GuidedStepTensors
+internal readonly record struct GuidedStepTensors
 {
     /// <summary>Most branches that a sample has beside its conditional prediction.</summary>
     public const int MostBranches = 4;

@@ -71,6 +71,7 @@ public sealed partial class GuidedSampler : IDisposable
     /// <summary>Prepares a sampler from a table of coefficients.</summary>
     public GuidedSampler(DiffusionModel model, SamplerTable table, GuidedSamplerOptions? options = null, Arena? arena = null)
     {
+        model.Parameters.Guard.ThrowIfEnded();
         Options = options ?? new GuidedSamplerOptions();
         if (Options.Batch is < 1 or > MostImages) throw new ArgumentException($"The batch is 1 to {MostImages} images; got {Options.Batch}.");
         if (Options.GuidedChannels is { } guided && (guided < 1 || guided > model.Network.Config.InChannels))

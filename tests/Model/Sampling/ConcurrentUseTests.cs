@@ -1,7 +1,6 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
-using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Model.Training;
 using NativeDiffusion.Runtime;
