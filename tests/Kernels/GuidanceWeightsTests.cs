@@ -102,7 +102,7 @@ public sealed class GuidanceWeightsTests
 
     private static float[] Run(GuidanceWeightsOptions options, float[] prediction, int[] rows, float[] weight, int branches = 1)
     {
-        using var kernels = new CpuKernels(2);
+        using IKernels kernels = new CpuKernels(2);
         using var memory = kernels.Allocate(4096);
         int samples = rows.Length / branches;
         var p = new TensorView(memory, 0, Image.WithBatch(prediction.Length / (int)Image.Count));

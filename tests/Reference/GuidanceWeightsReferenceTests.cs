@@ -45,7 +45,7 @@ public sealed class GuidanceWeightsReferenceTests
         // Of APG with momentum only the first guided step is plain; norms over some dimensions have no weights.
         bool momentum = Number(settings, "adaptive_projected_guidance_momentum") != 0;
         if (settings.TryGetProperty("adaptive_projected_guidance_norm_dim", out var dims) && dims.ValueKind != JsonValueKind.Null) return;
-        using var kernels = new CpuKernels(1);
+        using IKernels kernels = new CpuKernels(1);
         int compared = 0;
         for (int step = 0; step < Steps; step++)
         {
@@ -86,7 +86,7 @@ public sealed class GuidanceWeightsReferenceTests
         }
     }
 
-    private static float[] Combine(CpuKernels kernels, GuidanceWeightsOptions options, float[] nchw, int[] rows, float[] weight)
+    private static float[] Combine(IKernels kernels, GuidanceWeightsOptions options, float[] nchw, int[] rows, float[] weight)
     {
         using var memory = kernels.Allocate(nchw.Length + 64);
         var prediction = new TensorView(memory, 0, new Shape(3 * Samples, Size, Size, Channels));
