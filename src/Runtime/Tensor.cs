@@ -18,7 +18,7 @@ public sealed class Tensor
     public TensorView View
     {
         get => AliasOf is { } root
-            ? root.View.Reshape(Shape)
+            ? new TensorView(root.View.Memory!, root.View.Offset + AliasStart, Shape)
             : _view.IsEmpty ? throw new InvalidOperationException($"Tensor {this} has no memory until its plan is built.") : _view;
         internal set => _view = value;
     }
@@ -28,14 +28,21 @@ public sealed class Tensor
 
     internal TensorKind Kind { get; }
 
-    /// <summary>The tensor whose elements this one shows in another shape, or null. Never itself an alias.</summary>
+    /// <summary>The tensor whose elements this one shows, in another shape or some of its rows, or null. Never itself an alias.</summary>
     internal Tensor? AliasOf { get; private init; }
+
+    /// <summary>The first element of <see cref="AliasOf"/> that is shown.</summary>
+    private long AliasStart { get; init; }
 
     /// <summary>The tensor that has the memory: <see cref="AliasOf"/>, or this one.</summary>
     internal Tensor Root => AliasOf ?? this;
 
     /// <summary>The same elements under another shape. Steps that touch the alias keep the root alive.</summary>
-    internal Tensor Alias(Shape shape) => new(shape, Name, Kind) { AliasOf = Root };
+    internal Tensor Alias(Shape shape) => new(shape, Name, Kind) { AliasOf = Root, AliasStart = AliasStart };
+
+    /// <summary>Batch rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> - 1, in their place.</summary>
+    internal Tensor AliasRows(int start, int count) =>
+        new(Shape.WithBatch(count), Name, Kind) { AliasOf = Root, AliasStart = AliasStart + start * Shape.RowCount };
 
     /// <summary>The tensor whose rows these are, gathered by <see cref="GatherRow"/>; null for any other tensor.</summary>
     internal Tensor? GatheredFrom { get; init; }

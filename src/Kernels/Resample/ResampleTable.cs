@@ -69,6 +69,35 @@ public sealed class ResampleTable
             (double[])[.. Enumerable.Range(from, Math.Min(inputs, 2 * i - padding + taps.Count) - from).Select(j => taps[j - 2 * i + padding])])], null);
     }
 
+    /// <summary>
+    /// Samples blurred by a Gaussian of an odd number of taps, ceil(6 sigma) or one more, but at most as many as there are samples, one more if they
+    /// are even; beyond the ends they are reflected without repeating the last. Above 9999 every sample becomes the mean of all (Hong 2024,
+    /// "Smoothed energy guidance", arXiv 2408.00760, as released).
+    /// </summary>
+    /// <param name="count">Samples, read and written.</param>
+    /// <param name="sigma">Standard deviation in samples, above 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are no samples, or sigma is not above 0.</exception>
+    public static ResampleTable Gaussian(int count, double sigma)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        if (!(sigma > 0)) throw new ArgumentOutOfRangeException(nameof(sigma), sigma, "The standard deviation of a blur is above 0.");
+        if (sigma > 9999) return Of(count, _ => [.. Enumerable.Repeat(1.0 / count, count)]);
+        int width = (int)Math.Ceiling(6 * sigma);
+        int half = Math.Min(width + 1 - width % 2, count + 1 - count % 2) / 2;
+        double[] taps = [.. Enumerable.Range(-half, 2 * half + 1).Select(x => Math.Exp(-x * x / (2 * sigma * sigma)))];
+        double sum = taps.Sum();
+        return Of(count, i =>
+        {
+            double[] row = new double[count];
+            for (int t = 0; t < taps.Length; t++)
+            {
+                int j = Math.Abs(i + t - half);
+                row[j < count ? j : 2 * (count - 1) - j] += taps[t] / sum;
+            }
+            return row;
+        });
+    }
+
     /// <summary>First input and weights of an output, before rounding to float.</summary>
     public (int First, IReadOnlyList<double> Weights) Exact(int output) => (_first[output], _rows[output]);
 
@@ -88,6 +117,14 @@ public sealed class ResampleTable
             rows[i] = [.. weights.Select(w => w / sum)];
         }
         return new ResampleTable(inputs, first, rows, null);
+    }
+
+    /// <summary>As many outputs as inputs, each from the inputs between its first and last weight that is not 0.</summary>
+    private static ResampleTable Of(int count, Func<int, double[]> weights)
+    {
+        double[][] rows = [.. Enumerable.Range(0, count).Select(weights)];
+        int[] first = [.. rows.Select(row => Array.FindIndex(row, w => w != 0))];
+        return new ResampleTable(count, first, [.. rows.Select((row, i) => row[first[i]..(Array.FindLastIndex(row, w => w != 0) + 1)])], null);
     }
 
     private ResampleTable Transpose(int inputs, int[] first, double[][] rows)

@@ -12,6 +12,7 @@ internal sealed class AdmEncoder
 
     private readonly LinearLayer _time1, _time2;
     private readonly List<Block[]> _input = [];
+    private readonly List<Block> _attentions = [];
     private readonly Block[] _middle;
     private readonly AttentionBlockOptions _attention;
     private readonly ResBlockOptions _res;
@@ -53,6 +54,7 @@ internal sealed class AdmEncoder
             }
             if (level < config.ChannelMult.Length - 1) _input.Add([Resample($"input_blocks.{_input.Count}.0", width, Resampling.Down)]);
         }
+        MiddleAttention = _attentions.Count;
         _middle = [Res("middle_block.0", width, width), Attention("middle_block.1", width), Res("middle_block.2", width, width)];
     }
 
@@ -70,7 +72,18 @@ internal sealed class AdmEncoder
 
     public Block Res(string name, int from, int to) => new ResBlock(name, from, to, _res);
 
-    public Block Attention(string name, int width, bool upwards = false) => new AttentionBlock(name, width, Config.Heads(width, upwards), _attention);
+    /// <summary>The attentions made so far; a network makes them in the order in which it runs them.</summary>
+    public IReadOnlyList<Block> Attentions => _attentions;
+
+    /// <summary>Number of the middle's attention among them.</summary>
+    public int MiddleAttention { get; }
+
+    public Block Attention(string name, int width, bool upwards = false)
+    {
+        var block = new AttentionBlock(name, width, Config.Heads(width, upwards), _attention);
+        _attentions.Add(block);
+        return block;
+    }
 
     public Block Resample(string name, int width, Resampling resampling)
     {

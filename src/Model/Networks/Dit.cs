@@ -1,4 +1,5 @@
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Guidance;
 using NativeDiffusion.Model.Networks.Layers;
 using NativeDiffusion.Runtime;
 
@@ -8,7 +9,7 @@ namespace NativeDiffusion.Model.Networks;
 /// The diffusion transformer of Peebles and Xie (arXiv 2212.09748), under its published parameter names: patches of the latents as tokens, blocks
 /// whose normalisations and residuals are modulated by time and class (adaLN-Zero), and a linear layer back to patches.
 /// </summary>
-public sealed class Dit : IDiffusionNetwork
+public sealed class Dit : IPerturbableNetwork
 {
     private const double Epsilon = 1e-6;
     private const int TimeChannels = 256;
@@ -62,7 +63,17 @@ public sealed class Dit : IDiffusionNetwork
     }
 
     /// <inheritdoc/>
-    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout = null)
+    public int PerturbableBlocks => _blocks.Length;
+
+    /// <inheritdoc/>
+    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout = null) =>
+        Record(b, x, timesteps, labels, dropout, null);
+
+    /// <inheritdoc/>
+    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, Perturbation? perturbation) =>
+        Record(b, x, timesteps, labels, null, perturbation);
+
+    private Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout, Perturbation? perturbation)
     {
         if (x.Shape.Rank != 4 || x.Shape[1] != Config.InputSize || x.Shape[2] != Config.InputSize || x.Shape[3] != Config.InChannels)
             throw new ArgumentException($"This DiT takes latents [N,{Config.InputSize},{Config.InputSize},{Config.InChannels}]; got {x}.");
@@ -70,7 +81,8 @@ public sealed class Dit : IDiffusionNetwork
 
         var time = _time2.Record(b, b.Silu(_time0.Record(b, b.TimestepEmbedding(timesteps, TimeChannels))));
         var condition = b.Silu(b.Add(time, b.EmbeddingLookup(labels, b.Parameter(Labels))));
-        var context = new BlockContext(b, condition, dropout);
+        var perturbed = BlockPerturbation.Of(perturbation, _blocks, _blocks.Length / 2, x.Shape.Batch, transformer: true);
+        var context = new BlockContext(b, condition, dropout, perturbed);
 
         var h = b.AddShared(_patches.Record(b, x), b.Parameter(Positions));
         foreach (var block in _blocks) h = block.Record(context, h);

@@ -1,4 +1,5 @@
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Guidance;
 using NativeDiffusion.Model.Networks.Layers;
 using NativeDiffusion.Runtime;
 
@@ -8,7 +9,7 @@ namespace NativeDiffusion.Model.Networks;
 /// The U-Net of Dhariwal and Nichol (arXiv 2105.05233), under its published parameter names. A recipe: it declares its parameters once and
 /// records itself into as many plans as there are batch sizes.
 /// </summary>
-public sealed class UNet : IDiffusionNetwork
+public sealed class UNet : IPerturbableNetwork
 {
     private readonly AdmEncoder _encoder;
     private readonly List<Block[]> _output = [];
@@ -56,7 +57,17 @@ public sealed class UNet : IDiffusionNetwork
     }
 
     /// <inheritdoc/>
-    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout = null)
+    public int PerturbableBlocks => _encoder.Attentions.Count;
+
+    /// <inheritdoc/>
+    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout = null) =>
+        Record(b, x, timesteps, labels, dropout, null);
+
+    /// <inheritdoc/>
+    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, Perturbation? perturbation) =>
+        Record(b, x, timesteps, labels, null, perturbation);
+
+    private Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout, Perturbation? perturbation)
     {
         if (x.Shape.Rank != 4 || x.Shape[1] != Config.ImageSize || x.Shape[2] != Config.ImageSize || x.Shape[3] != Config.InChannels)
             throw new ArgumentException($"The U-Net takes images [N,{Config.ImageSize},{Config.ImageSize},{Config.InChannels}]; got {x}.");
@@ -67,7 +78,8 @@ public sealed class UNet : IDiffusionNetwork
 
         var embedding = _encoder.RecordTime(b, timesteps);
         if (labels is not null) embedding = b.Add(embedding, b.EmbeddingLookup(labels, b.Parameter("label_emb.weight")));
-        var context = new BlockContext(b, b.Silu(embedding), dropout);
+        var perturbed = BlockPerturbation.Of(perturbation, _encoder.Attentions, _encoder.MiddleAttention, x.Shape.Batch, transformer: false);
+        var context = new BlockContext(b, b.Silu(embedding), dropout, perturbed);
 
         var skips = new List<Tensor>();
         var h = _encoder.RecordBlocks(context, x, skips);

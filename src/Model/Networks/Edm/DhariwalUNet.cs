@@ -9,7 +9,6 @@ public sealed class DhariwalUNet : EdmUNet
     private const double Epsilon = 1e-5;
     private const int ChannelsPerHead = 64;
 
-    private readonly EdmBody _body;
     private readonly LinearLayer? _mapAugment, _mapLabel;
     private readonly LinearLayer _map0, _map1;
     private readonly GroupNormLayer _outNorm;
@@ -25,16 +24,18 @@ public sealed class DhariwalUNet : EdmUNet
         _map0 = new LinearLayer("map_layer0", width, embedding);
         _map1 = new LinearLayer("map_layer1", embedding, embedding);
         if (config.LabelDim > 0) _mapLabel = new LinearLayer("map_label", config.LabelDim, embedding) { Bias = false, Init = LayerInit.Normal(1) };
-        _body = new EdmBody(config, new EdmBodyOptions
+        Body = new EdmBody(config, new EdmBodyOptions
         {
             Res = EdmBody.ResOptions(config, Epsilon) with { ScaleShift = true },
             Attention = EdmBody.AttentionOptions(Epsilon),
             FirstWidth = width * config.ChannelMult[0],
             Heads = channels => channels / ChannelsPerHead,
         });
-        _outNorm = EdmBody.Norm(Epsilon).Layer("out_norm", _body.Width);
-        _outConv = new ConvLayer("out_conv", _body.Width, config.OutChannels, 3) { Init = LayerInit.Zero };
+        _outNorm = EdmBody.Norm(Epsilon).Layer("out_norm", Body.Width);
+        _outConv = new ConvLayer("out_conv", Body.Width, config.OutChannels, 3) { Init = LayerInit.Zero };
     }
+
+    private protected override EdmBody Body { get; }
 
     /// <inheritdoc/>
     public override void Declare(Parameters parameters)
@@ -43,7 +44,7 @@ public sealed class DhariwalUNet : EdmUNet
         _map0.Declare(parameters);
         _map1.Declare(parameters);
         _mapLabel?.Declare(parameters);
-        _body.Declare(parameters);
+        Body.Declare(parameters);
         _outNorm.Declare(parameters);
         _outConv.Declare(parameters);
     }
@@ -60,6 +61,6 @@ public sealed class DhariwalUNet : EdmUNet
     private protected override Tensor RecordBody(BlockContext context, Tensor x)
     {
         var b = context.Builder;
-        return _outConv.Record(b, _body.Record(context, x).Features, norm: _outNorm.OnTheWayIn(b, silu: true));
+        return _outConv.Record(b, Body.Record(context, x).Features, norm: _outNorm.OnTheWayIn(b, silu: true));
     }
 }

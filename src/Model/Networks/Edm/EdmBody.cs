@@ -34,6 +34,7 @@ internal sealed class EdmBody
 
     private readonly EdmBodyOptions _options;
     private readonly List<Stage> _encoder = [], _decoder = [];
+    private readonly List<Block> _attentions = [];
 
     public EdmBody(EdmConfig config, EdmBodyOptions options)
     {
@@ -68,6 +69,7 @@ internal sealed class EdmBody
             string at = $"dec.{Size(level)}x{Size(level)}_";
             if (level == last)
             {
+                MiddleAttention = _attentions.Count;
                 _decoder.Add(new Plain(Blocks(at + "in0", width, width, attention: true)));
                 _decoder.Add(new Plain(Blocks(at + "in1", width, width, attention: false)));
             }
@@ -95,6 +97,12 @@ internal sealed class EdmBody
 
     /// <summary>Channels of the features at the end.</summary>
     public int Width { get; }
+
+    /// <summary>The attentions, in the order in which they run.</summary>
+    public IReadOnlyList<Block> Attentions => _attentions;
+
+    /// <summary>Number of the attention at the lowest resolution, after the way down, among them.</summary>
+    public int MiddleAttention { get; }
 
     /// <summary>Residual blocks under the published names.</summary>
     public static ResBlockOptions ResOptions(EdmConfig config, double epsilon) => new()
@@ -129,7 +137,10 @@ internal sealed class EdmBody
     private Block[] Blocks(string name, int from, int to, bool attention, Resampling resampling = Resampling.None)
     {
         var block = new ResBlock(name, from, to, _options.Res, resampling);
-        return attention && _options.Heads(to) is > 0 and int heads ? [block, new AttentionBlock(name, to, heads, _options.Attention)] : [block];
+        if (!attention || _options.Heads(to) is not (> 0 and int heads)) return [block];
+        var attends = new AttentionBlock(name, to, heads, _options.Attention);
+        _attentions.Add(attends);
+        return [block, attends];
     }
 
     private ConvLayer Conv(string name, int from, int to, int kernel) => new(name, from, to, kernel) { Init = _options.Res.Init };

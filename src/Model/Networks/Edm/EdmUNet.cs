@@ -1,4 +1,5 @@
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Guidance;
 using NativeDiffusion.Model.Networks.Layers;
 using NativeDiffusion.Runtime;
 
@@ -8,7 +9,7 @@ namespace NativeDiffusion.Model.Networks;
 /// The networks of Karras et al. 2022 (EDM, arXiv 2206.00364), under their published parameter names: the raw network F, which a preconditioning
 /// turns into a denoiser. They take time as the preconditioning says, and the class as a vector.
 /// </summary>
-public abstract class EdmUNet : IDiffusionNetwork
+public abstract class EdmUNet : IPerturbableNetwork
 {
     private protected EdmUNet(EdmConfig config)
     {
@@ -25,13 +26,25 @@ public abstract class EdmUNet : IDiffusionNetwork
     public abstract void Declare(Parameters parameters);
 
     /// <inheritdoc/>
-    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout = null)
+    public int PerturbableBlocks => Body.Attentions.Count;
+
+    private protected abstract EdmBody Body { get; }
+
+    /// <inheritdoc/>
+    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout = null) =>
+        Record(b, x, timesteps, labels, dropout, null);
+
+    /// <inheritdoc/>
+    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, Perturbation? perturbation) =>
+        Record(b, x, timesteps, labels, null, perturbation);
+
+    private Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, Tensor? labels, DropoutSource? dropout, Perturbation? perturbation)
     {
         if ((labels is null) != (Config.LabelDim == 0))
             throw new ArgumentException(labels is null
                 ? $"The network has {Config.LabelDim} classes and needs labels."
                 : "The network is unconditional and takes no labels.");
-        return RecordVectors(b, x, timesteps, labels is null ? null : b.OneHot(labels, Config.LabelDim), null, dropout);
+        return RecordVectors(b, x, timesteps, labels is null ? null : b.OneHot(labels, Config.LabelDim), null, dropout, perturbation);
     }
 
     /// <summary>Records the network with classes as vectors.</summary>
@@ -43,7 +56,11 @@ public abstract class EdmUNet : IDiffusionNetwork
     /// <param name="dropout">Where dropout takes its random numbers from; may be null when the plan does not train.</param>
     /// <returns>F [N, S, S, OutChannels].</returns>
     /// <exception cref="ArgumentException">A shape does not fit the configuration.</exception>
-    public Tensor RecordVectors(PlanBuilder b, Tensor x, Tensor noise, Tensor? classes, Tensor? augmentation = null, DropoutSource? dropout = null)
+    public Tensor RecordVectors(PlanBuilder b, Tensor x, Tensor noise, Tensor? classes, Tensor? augmentation = null, DropoutSource? dropout = null) =>
+        RecordVectors(b, x, noise, classes, augmentation, dropout, null);
+
+    private Tensor RecordVectors(
+        PlanBuilder b, Tensor x, Tensor noise, Tensor? classes, Tensor? augmentation, DropoutSource? dropout, Perturbation? perturbation)
     {
         int size = Config.ImgResolution;
         if (x.Shape.Rank != 4 || x.Shape[1] != size || x.Shape[2] != size || x.Shape[3] != Config.ImgChannels)
@@ -53,7 +70,8 @@ public abstract class EdmUNet : IDiffusionNetwork
         b.Scope = "map";
         var embedding = RecordEmbedding(b, noise, classes, augmentation);
         b.Scope = "";
-        return RecordBody(new BlockContext(b, embedding, dropout), x);
+        var perturbed = BlockPerturbation.Of(perturbation, Body.Attentions, Body.MiddleAttention, x.Shape.Batch, transformer: false);
+        return RecordBody(new BlockContext(b, embedding, dropout, perturbed), x);
 
         void Check(string what, Tensor? vectors, int length, bool required)
         {

@@ -11,7 +11,6 @@ public sealed class SongUNet : EdmUNet
     private const string Frequencies = "map_noise.freqs";
 
     private readonly SongUNetConfig _config;
-    private readonly EdmBody _body;
     private readonly LinearLayer? _mapLabel, _mapAugment;
     private readonly LinearLayer _map0, _map1;
 
@@ -28,7 +27,7 @@ public sealed class SongUNet : EdmUNet
         _map0 = new LinearLayer("map_layer0", width, embedding) { Init = init };
         _map1 = new LinearLayer("map_layer1", embedding, embedding) { Init = init };
         float share = MathF.Sqrt(0.5f);
-        _body = new EdmBody(config, new EdmBodyOptions
+        Body = new EdmBody(config, new EdmBodyOptions
         {
             Res = EdmBody.ResOptions(config, Epsilon) with
             {
@@ -47,6 +46,8 @@ public sealed class SongUNet : EdmUNet
         });
     }
 
+    private protected override EdmBody Body { get; }
+
     /// <inheritdoc/>
     public override void Declare(Parameters parameters)
     {
@@ -56,7 +57,7 @@ public sealed class SongUNet : EdmUNet
         _mapAugment?.Declare(parameters);
         _map0.Declare(parameters);
         _map1.Declare(parameters);
-        _body.Declare(parameters);
+        Body.Declare(parameters);
     }
 
     private protected override Tensor RecordEmbedding(PlanBuilder b, Tensor noise, Tensor? classes, Tensor? augmentation)
@@ -72,7 +73,7 @@ public sealed class SongUNet : EdmUNet
         return b.Silu(_map1.Record(b, b.Silu(_map0.Record(b, embedding))));
     }
 
-    private protected override Tensor RecordBody(BlockContext context, Tensor x) => _body.Record(context, x).Image!;
+    private protected override Tensor RecordBody(BlockContext context, Tensor x) => Body.Record(context, x).Image!;
 
     private static double[]? Filter(SongUNetConfig config)
     {

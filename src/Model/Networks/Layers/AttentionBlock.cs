@@ -65,7 +65,9 @@ internal sealed class AttentionBlock : Block
     protected override Tensor RecordBlock(BlockContext context, Tensor x)
     {
         var b = context.Builder;
-        var y = _projection.Record(b, b.Attention(RecordQkv(b, x), _heads, _options.Order), residual: x);
+        var qkv = RecordQkv(b, x);
+        var attention = context.Perturbation?.Attention(this, b, qkv, _heads, _options.Order) ?? b.Attention(qkv, _heads, _options.Order);
+        var y = _projection.Record(b, attention, residual: x);
         return _options.ResidualScale == 1 ? y : b.Scale(y, _options.ResidualScale);
     }
 

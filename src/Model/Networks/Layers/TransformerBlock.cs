@@ -1,4 +1,5 @@
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Guidance;
 using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Networks.Layers;
@@ -80,22 +81,28 @@ internal sealed class TransformerBlock : Block
     {
         var b = context.Builder;
         var modulation = _modulation?.Record(b, context.Embedding ?? throw new ArgumentException($"Block {Name} needs a condition."));
-        x = Branch(b, x, _firstNorm, modulation, 0, Attend);
-        return Branch(b, x, _secondNorm, modulation, 3, Perceive);
+        var perturbation = context.Perturbation;
+        x = Branch(b, x, _firstNorm, modulation, 0, h => Skip(PerturbationKind.SkippedAttention, h, rows => Attend(b, rows, perturbation)));
+        return Branch(b, x, _secondNorm, modulation, 3, h => Skip(PerturbationKind.SkippedFeedForward, h, rows => Perceive(b, rows)));
+
+        Tensor Skip(PerturbationKind kind, Tensor h, Func<Tensor, Tensor> record) =>
+            perturbation?.Is(kind, this) == true ? perturbation.Split(b, h, record, rows => rows) : record(h);
     }
 
-    private Tensor Branch(PlanBuilder b, Tensor x, LayerNormLayer? norm, Tensor? modulation, int first, Func<PlanBuilder, Tensor, Tensor> record)
+    private Tensor Branch(PlanBuilder b, Tensor x, LayerNormLayer? norm, Tensor? modulation, int first, Func<Tensor, Tensor> record)
     {
-        if (modulation is null) return b.Add(x, record(b, norm!.Record(b, x)));
+        if (modulation is null) return b.Add(x, record(norm!.Record(b, x)));
         Tensor Chunk(int i) => b.Slice(modulation, (first + i) * Width, Width);
         var (shift, scale, gate) = (Chunk(0), Chunk(1), Chunk(2));
-        return b.GatedAdd(x, gate, record(b, b.ModulatedLayerNorm(x, scale, shift, _options.Epsilon)));
+        return b.GatedAdd(x, gate, record(b.ModulatedLayerNorm(x, scale, shift, _options.Epsilon)));
     }
 
-    private Tensor Attend(PlanBuilder b, Tensor h)
+    private Tensor Attend(PlanBuilder b, Tensor h, BlockPerturbation? perturbation)
     {
         var qkv = b.Linear(h, b.Parameter(_qkvWeight), b.Parameter(_qkvBias));
-        return _projection.Record(b, b.Attention(qkv, _options.Heads, QkvOrder.Split, causal: _options.Causal));
+        var attention = perturbation?.Attention(this, b, qkv, _options.Heads, QkvOrder.Split)
+            ?? b.Attention(qkv, _options.Heads, QkvOrder.Split, causal: _options.Causal);
+        return _projection.Record(b, attention);
     }
 
     private Tensor Perceive(PlanBuilder b, Tensor h) => _last.Record(b, _options.Activation(b, _hidden.Record(b, h)));
