@@ -1,5 +1,4 @@
 using NativeDiffusion.Kernels;
-using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Tests.Cases;
 

@@ -1,7 +1,6 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Guidance;
 using NativeDiffusion.Model.Networks.Layers;
-using NativeDiffusion.Runtime;
 using NativeDiffusion.Tests.Cases;
 using NativeDiffusion.Tests.Reference;
 
