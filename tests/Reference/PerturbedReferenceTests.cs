@@ -1,7 +1,7 @@
 using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
-using NativeDiffusion.Model.Guidance;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Runtime;
 using NUnit.Framework;

@@ -11,6 +11,9 @@ public abstract class Branch : Guider
     /// <summary>Another model that makes this prediction; null for the model that is sampled.</summary>
     public virtual DiffusionModel? Model => null;
 
+    /// <summary>What is changed inside the network, its first row left to the sampler; null for nothing. The branches of a guidance that change something change the same.</summary>
+    public virtual Perturbation? Perturbation => null;
+
     /// <summary>The weight w of a sample, before <see cref="Guider.When"/>; 0 where the branch has no meaning for it.</summary>
     /// <param name="request">The sample.</param>
     public abstract double Strength(SampleRequest request);

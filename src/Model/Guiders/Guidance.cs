@@ -60,6 +60,10 @@ public sealed record Guidance
             throw new ArgumentException($"A guidance has at most {GuidedStepTensors.MostBranches} branches; got {Branches.Count}.");
         if (Recurrences < 1) throw new ArgumentException($"A step is taken at least once; got {Recurrences} recurrences.");
         foreach (var guider in Branches.Concat<Guider>(Gradients)) guider.Require(model);
+        if (Branches.Select(b => b.Perturbation).OfType<Perturbation>().Distinct().Skip(1).Any())
+            throw new ArgumentException($"Branches of one guidance disturb the network in one way ({this}); choose one of pag, slg and seg.");
+        if (Branches.Any(b => b.Perturbation is not null) && Gradients.Any(g => g.Point == GradientPoint.ThroughDenoiser))
+            throw new ArgumentException("A gradient through the denoiser does not go with a perturbed branch, whose rows have none.");
         Combination?.Require(model);
         Threshold?.Require();
         if (Combination is not null && Branches.Count == 0)

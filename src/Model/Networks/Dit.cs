@@ -1,5 +1,5 @@
 using NativeDiffusion.Kernels;
-using NativeDiffusion.Model.Guidance;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Networks.Layers;
 using NativeDiffusion.Runtime;
 

@@ -81,12 +81,13 @@ public sealed partial class GuidedSampler
 
     private (Tensor Z, Tensor Prediction) RecordPrediction(PlanBuilder b, int images, int rows, int firstPerturbed)
     {
-        _ = firstPerturbed;
         var z = b.Bind("z", _buffers.State.Rows(0, images));
         var input = b.Scale(z, _inputScale);
         if (rows > images) input = b.GatherRows(input, b.Bind("source_row", _buffers.SourceRow.Rows(0, rows)));
         var labels = !_model.IsConditional ? null : b.Bind("labels", _buffers.Labels.Rows(0, rows));
-        return (z, _model.Network.Record(b, input, b.Bind("timesteps", _buffers.Timesteps.Rows(0, rows)), labels));
+        var timesteps = b.Bind("timesteps", _buffers.Timesteps.Rows(0, rows));
+        if (firstPerturbed == rows) return (z, _model.Network.Record(b, input, timesteps, labels));
+        return (z, ((IPerturbableNetwork)_model.Network).Record(b, input, timesteps, labels, _perturbation! with { FirstRow = firstPerturbed }));
     }
 
     private void RecordWeak(PlanBuilder b, int images, int rows, int branch)

@@ -54,6 +54,7 @@ public sealed partial class GuidedSampler : IDisposable
     private readonly Slot<float> _inputScale = new(1);
     private readonly Slot<ulong> _seed = new();
     private readonly GradientGuider? _mean;
+    private readonly Perturbation? _perturbation;
     private readonly float[] _firstVariance = new float[1];
     private int _first, _draw;
     private double _mostVariance;
@@ -78,6 +79,7 @@ public sealed partial class GuidedSampler : IDisposable
             throw new ArgumentException($"Guidance has 1 to {model.Network.Config.InChannels} channels of this model; got {guided}.");
         _guidance = Options.Guidance ?? Guidance.ClassifierFree();
         (_model, _table) = (model, _guidance.Prepare(model, table));
+        _perturbation = _guidance.Branches.Select(branch => branch.Perturbation).FirstOrDefault(p => p is not null);
         _mean = _guidance.Gradients.FirstOrDefault(g => g.Target == GradientTarget.Mean);
         _inOnePlan = _guidance.IsOnePlan && Options.Observer is null;
         if (table.Rows.Any(r => r.LearnedVariance) && !model.LearnsVariance)

@@ -176,7 +176,7 @@ internal sealed class SamplerBuffers : IDisposable
         for (int k = 0; k < _branches; k++)
         {
             var branch = _guidance.Branches[k];
-            if (IsPerturbed(branch) != perturbed) continue;
+            if (branch.Perturbation is not null != perturbed) continue;
             var model = branch.Model ?? _model;
             double factor = branch.When.At(moment);
             for (int i = 0; i < batch.Length; i++)
@@ -198,8 +198,6 @@ internal sealed class SamplerBuffers : IDisposable
         }
         return main;
     }
-
-    private static bool IsPerturbed(Branch branch) => false;
 
     private static int LabelOf(DiffusionModel model, int label) => label < 0 ? model.NullLabel : label;
 }

@@ -1,4 +1,4 @@
-using NativeDiffusion.Model.Guidance;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Networks.Layers;

@@ -1,5 +1,5 @@
 using NativeDiffusion.Kernels;
-using NativeDiffusion.Model.Guidance;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Networks.Layers;

@@ -1,7 +1,7 @@
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Runtime;
 
-namespace NativeDiffusion.Model.Guidance;
+namespace NativeDiffusion.Model.Guiders;
 
 /// <summary>A network that can be recorded with some rows of the batch perturbed: what PAG, SLG and SEG need of it.</summary>
 public interface IPerturbableNetwork : IDiffusionNetwork

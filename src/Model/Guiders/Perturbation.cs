@@ -1,4 +1,4 @@
-namespace NativeDiffusion.Model.Guidance;
+namespace NativeDiffusion.Model.Guiders;
 
 /// <summary>What a perturbed prediction leaves out of a network; guidance moves away from it.</summary>
 public enum PerturbationKind

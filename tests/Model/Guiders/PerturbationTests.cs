@@ -1,10 +1,10 @@
 using NativeDiffusion.Kernels;
-using NativeDiffusion.Model.Guidance;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Runtime;
 using NUnit.Framework;
 
-namespace NativeDiffusion.Tests.Model.Guidance;
+namespace NativeDiffusion.Tests.Model.Guiders;
 
 /// <summary>Perturbed rows of every kind of network; the values are those of the attention's cases and of the reference case.</summary>
 [TestFixture]
