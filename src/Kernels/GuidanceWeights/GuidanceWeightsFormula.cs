@@ -37,9 +37,9 @@ internal struct GuidanceWeightsFormula
         }
         else if (Kind == GuidanceWeightsKind.ProjectedApg)
         {
-            double scale = Original != 0 ? w : w + 1, length = Math.Sqrt(difference), square = conditional;
-            if (Threshold > 0f && length > Threshold) scale *= Threshold / length;
-            if (square < 1e-24) square = 1e-24;
+            double scale = Original != 0 ? w : w + 1, length = Math.Sqrt(difference), square = conditional > 1e-24 ? conditional : 1e-24;
+            double cut = length > Threshold ? Threshold / length : 1.0;
+            scale *= Threshold > 0f ? cut : 1.0;
             m += scale * (Eta - 1.0) * ((conditional - product) / square);
             w = Original != 0 ? scale : scale - 1;
         }
@@ -50,12 +50,8 @@ internal struct GuidanceWeightsFormula
     {
         double half = (conditional - other) / 2, root = Math.Sqrt(half * half + product * product);
         // Of the two ways to write it, the one that subtracts nothing. If all directions are first, that of p0.
-        double a = 1, b = 0;
-        if (root > 0)
-        {
-            a = half < 0 ? product : half + root;
-            b = half < 0 ? root - half : product;
-        }
+        double first = half < 0 ? product : half + root, second = half < 0 ? root - half : product;
+        double a = root > 0 ? first : 1.0, b = root > 0 ? second : 0.0;
         // Both of the size of 1, so that no power of large sums occurs below.
         double size = Math.Abs(a) + Math.Abs(b);
         a /= size;
@@ -70,8 +66,7 @@ internal struct GuidanceWeightsFormula
     public readonly double RescaleFactor(double conditional, double combined)
     {
         // By rounding they can fall below 0.
-        if (combined <= 0) return 1;
-        if (conditional < 0) conditional = 0;
-        return Rescale * Math.Sqrt(conditional / combined) + (1.0 - Rescale);
+        double ratio = conditional > 0 ? conditional / combined : 0.0;
+        return combined > 0 ? Rescale * Math.Sqrt(ratio) + (1.0 - Rescale) : 1.0;
     }
 }

@@ -20,8 +20,7 @@ internal struct RmsLimitKernel : IGpuKernel
         var shared = SharedMemory.Allocate<double>(GpuKernels.GroupSize);
         long start = Grid.IdxX * RowLength;
         double meanSquare = SampleSum.Squares(shared, X, start, RowLength) / RowLength;
-        float limit = 1f;
-        if (meanSquare > 1) limit = (float)Math.Sqrt(meanSquare);
+        float limit = (float)(meanSquare > 1 ? Math.Sqrt(meanSquare) : 1.0);
         for (long i = start + Group.IdxX; i < start + RowLength; i += GpuKernels.GroupSize) Y[i] = X[i] / limit;
     }
 }
