@@ -28,6 +28,8 @@ public sealed class LatentDecoder : IDisposable
         (_scaled, _pixels) = (new float[_latents.Count], new float[_images.Count]);
     }
 
+    internal Parameters Parameters => _parameters;
+
     /// <summary>Height and width of the pictures.</summary>
     public int ImageSize => _images.Shape[1];
 

@@ -43,6 +43,9 @@ public sealed class ClassifierGuider : GradientGuider
     public override int? Targets => _classifier.Classes;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<Parameters> Weights => [_classifier.Parameters];
+
+    /// <inheritdoc/>
     public override double Weight(SampleRequest request) => _scale;
 
     /// <inheritdoc/>

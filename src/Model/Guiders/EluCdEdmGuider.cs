@@ -45,6 +45,9 @@ public sealed class EluCdEdmGuider : GradientGuider
     public override int? Targets => _classifier.Classes;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<Parameters> Weights => [_classifier.Parameters];
+
+    /// <inheritdoc/>
     public override double Weight(SampleRequest request) => 1;
 
     /// <inheritdoc/>

@@ -40,6 +40,9 @@ public sealed class EluCdGuider : GradientGuider
     public override int? Targets => _classifier.Classes;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<Parameters> Weights => [_classifier.Parameters];
+
+    /// <inheritdoc/>
     public override double Weight(SampleRequest request) => _settings.Scale;
 
     /// <inheritdoc/>

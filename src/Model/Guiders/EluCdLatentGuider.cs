@@ -47,6 +47,9 @@ public sealed class EluCdLatentGuider : GradientGuider
     public override int? Targets => _classifier.Classes;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<Parameters> Weights => [_classifier.Parameters, _decoder.Parameters];
+
+    /// <inheritdoc/>
     public override double Weight(SampleRequest request) => _settings.Scale * request.Scale.S;
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using NativeDiffusion.Runtime;
+
 namespace NativeDiffusion.Model.Guiders;
 
 /// <summary>One term of a <see cref="Guidance"/>: a second prediction to move away from (<see cref="Branch"/>), or a gradient to follow (<see cref="GradientGuider"/>).</summary>
@@ -8,6 +10,9 @@ public abstract class Guider
 
     /// <summary>When it acts: at factor 0 nothing is evaluated for it.</summary>
     public GuidanceSchedule When { get; init; } = GuidanceSchedule.Always;
+
+    /// <summary>Weights beside the model's that it reads; they are not to be changed or disposed while a sampler samples.</summary>
+    public virtual IReadOnlyList<Parameters> Weights => [];
 
     /// <summary>Checks that it can serve a model, before anything is sampled.</summary>
     /// <exception cref="ArgumentException">It cannot; the message says why and what to do.</exception>

@@ -1,4 +1,5 @@
 using NativeDiffusion.Model.Sampling;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Guiders;
 
@@ -25,6 +26,9 @@ public sealed class WeakBranch : Branch
 
     /// <inheritdoc/>
     public override DiffusionModel? Model => _model;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Parameters> Weights => [_model.Parameters];
 
     /// <inheritdoc/>
     public override double Strength(SampleRequest request) => _strength ?? request.Scale.S - 1;

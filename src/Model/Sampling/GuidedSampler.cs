@@ -123,6 +123,7 @@ public sealed partial class GuidedSampler : IDisposable
     {
         using var use = _guard.Write();
         using var weights = _model.Parameters.Guard.Read();
+        using var others = new OtherWeights(_guidance);
         foreach (var request in requests) Check(request);
         int evaluations = Evaluations(requests.Count), groups = Groups(requests.Count), done = 0;
         _seed.Value = Options.Seed;
