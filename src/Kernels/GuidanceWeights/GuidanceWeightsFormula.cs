@@ -37,7 +37,7 @@ internal struct GuidanceWeightsFormula
         }
         else if (Kind == GuidanceWeightsKind.ProjectedApg)
         {
-            double scale = Original != 0 ? w : w + 1, length = Math.Sqrt(difference), square = conditional > 1e-24 ? conditional : 1e-24;
+            double scale = Original != 0 ? w : w + 1, length = Math.Sqrt(difference), square = conditional < 1e-24 ? 1e-24 : conditional;
             double cut = length > Threshold ? Threshold / length : 1.0;
             scale *= Threshold > 0f ? cut : 1.0;
             m += scale * (Eta - 1.0) * ((conditional - product) / square);
@@ -66,7 +66,7 @@ internal struct GuidanceWeightsFormula
     public readonly double RescaleFactor(double conditional, double combined)
     {
         // By rounding they can fall below 0.
-        double ratio = conditional > 0 ? conditional / combined : 0.0;
-        return combined > 0 ? Rescale * Math.Sqrt(ratio) + (1.0 - Rescale) : 1.0;
+        double ratio = conditional < 0 ? 0.0 : conditional / combined;
+        return combined <= 0 ? 1.0 : Rescale * Math.Sqrt(ratio) + (1.0 - Rescale);
     }
 }
