@@ -116,8 +116,11 @@ public sealed partial class GuidedSampler
         b.Bind("weight", _buffers.Weight.Rows(0, images)), BranchRows(b, images), denoised: b.Bind("denoised", _buffers.Denoised.Rows(0, images)),
         limit: limited ? b.Bind("limit", _buffers.Limit.Rows(0, images)) : null);
 
-    private void RecordLimit(PlanBuilder b, int images) =>
-        throw new NotSupportedException("Dynamic threshold needs the quantile op.");
+    private void RecordLimit(PlanBuilder b, int images)
+    {
+        var threshold = _guidance.Threshold!;
+        b.Quantile(b.Bind("denoised", _buffers.Denoised.Rows(0, images)), threshold.Quantile, threshold.Most, b.Bind("limit", _buffers.Limit.Rows(0, images)));
+    }
 
     private void RecordGradient(PlanBuilder b, int images, GradientGuider guider, bool accumulate)
     {

@@ -16,17 +16,21 @@ public sealed partial class PlanBuilder
     /// <exception cref="ArgumentException">Shapes do not fit together.</exception>
     public void GuidanceWeights(Slot<GuidanceWeightsOptions> options, Tensor prediction, Tensor branchRow, int channels, Tensor weight)
     {
-        if (branchRow.Shape.Rank != 2 || branchRow.Shape.Channels > 4 || weight.Shape != branchRow.Shape.WithChannels(1 + branchRow.Shape.Channels))
-            throw new ArgumentException($"GuidanceWeights takes rows of branches [N,K], K from 1 to 4, and weights [N,1+K]; got {branchRow} and {weight}.");
-        if (prediction.Shape.Rank < 2 || prediction.Shape.Batch < weight.Shape.Batch || channels < 1
-            || (prediction.Shape.Channels != channels && prediction.Shape.Channels != 2L * channels))
-        {
-            throw new ArgumentException(
-                $"GuidanceWeights: the prediction {prediction} must have the rows of {weight} or more, and {channels} channels or twice as many.");
-        }
+        CheckGuided(nameof(GuidanceWeights), prediction, branchRow, channels, weight);
         Record(nameof(IKernels.GuidanceWeights), [prediction, branchRow, weight], [weight],
             k => k.GuidanceWeights(in options.Value, prediction.View, branchRow.View, channels, weight.View),
             16.0 * weight.Shape.Batch * prediction.Shape.RowCount);
         RefuseGradient(nameof(GuidanceWeights), [prediction, weight], weight);
+    }
+
+    private static void CheckGuided(string op, Tensor prediction, Tensor branchRow, int channels, Tensor weight)
+    {
+        if (branchRow.Shape.Rank != 2 || branchRow.Shape.Channels > 4 || weight.Shape != branchRow.Shape.WithChannels(1 + branchRow.Shape.Channels))
+            throw new ArgumentException($"{op} takes rows of branches [N,K], K from 1 to 4, and weights [N,1+K]; got {branchRow} and {weight}.");
+        if (prediction.Shape.Rank < 2 || prediction.Shape.Batch < weight.Shape.Batch || channels < 1
+            || (prediction.Shape.Channels != channels && prediction.Shape.Channels != 2L * channels))
+        {
+            throw new ArgumentException($"{op}: the prediction {prediction} must have the rows of {weight} or more, and {channels} channels or twice as many.");
+        }
     }
 }
