@@ -21,7 +21,7 @@ internal struct ProjectedGuidanceFormula
     {
         if (Plain != 0) return new ProjectedFactors { Plain = w };
         double length = Math.Sqrt(difference), cut = length > Threshold ? Threshold / length : 1.0;
-        double scale = (Original != 0 ? w : w + 1) * (Threshold > 0f ? cut : 1.0), square = conditional > 1e-24 ? conditional : 1e-24;
+        double scale = (Original != 0 ? w : w + 1) * (Threshold > 0f ? cut : 1.0), square = conditional < 1e-24 ? 1e-24 : conditional;
         return new ProjectedFactors
         {
             Difference = scale, Conditional = scale * (Eta - 1.0) * (product / square), Plain = Original != 0 ? 0 : -1,
@@ -30,7 +30,7 @@ internal struct ProjectedGuidanceFormula
 
     /// <summary>The factor of the whole; the spreads are sums of squared deviations from the mean, of p0 and of p.</summary>
     public readonly double RescaleFactor(double conditional, double combined) =>
-        combined > 0 ? Rescale * Math.Sqrt(conditional / combined) + (1.0 - Rescale) : 1.0;
+        combined <= 0 ? 1.0 : Rescale * Math.Sqrt(conditional / combined) + (1.0 - Rescale);
 }
 
 /// <summary>Factors of D, of p0 and of p0 - p1.</summary>
