@@ -38,6 +38,8 @@ public sealed class GuidedStepTests
         yield return ("two-step", plain with { Clip = true, P = -0.4f, StoreHistory = true, HistoryFromX = 1 });
         yield return ("predictor", plain with { StoreHistory = true, HistoryFromZ = 0.7f, HistoryFromX = -0.7f, StoreState = true });
         yield return ("corrector", noisy with { P = -0.3f, Q = 1 });
+        yield return ("three-step", plain with { Clip = true, P = -0.4f, P2 = 0.3f, StoreHistory = true, HistoryFromX = 1, ShiftHistories = 1 });
+        yield return ("four-step", noisy with { P = -0.4f, P2 = 0.3f, P3 = -0.6f, StoreHistory = true, HistoryFromX = -1, HistoryFromZ = 0.4f, ShiftHistories = 2 });
         yield return ("all", noisy with
         {
             Clip = true, E = 0.2f, P = 0.3f, Q = -0.5f, StoreHistory = true, HistoryFromZ = 2, HistoryFromX = 3, StoreState = true,
@@ -51,7 +53,7 @@ public sealed class GuidedStepTests
         yield return ("mean shifted without noise", noisy with { YFromVariance = 2, NoNoise = true });
         yield return ("every term", noisy with
         {
-            E = 0.2f, F = 0.4f, P = 0.3f, Q = -0.5f, StoreHistory = true, HistoryFromZ = 2, HistoryFromX = 3, HistoryFromP1 = -1, StoreState = true,
+            E = 0.2f, F = 0.4f, P = 0.3f, P2 = 0.6f, P3 = -0.2f, Q = -0.5f, ShiftHistories = 2, StoreHistory = true, HistoryFromZ = 2, HistoryFromX = 3, HistoryFromP1 = -1, StoreState = true,
             XFromShift = 0.5f, YFromShift = 0.25f, YFromVariance = -0.5f,
         });
         yield return ("learned, last", plain with { LearnedVariance = true, LogVarMin = -3, LogVarMax = -1, NoNoise = true });
@@ -160,7 +162,9 @@ public sealed class GuidedStepTests
         IKernels kernels = Backends[0];
         using var fixture = new StepFixture(new Shape(2, 4, 4, 3), false);
         fixture.H1.View.Span.Fill(float.NaN);
+        fixture.State.View.Span.Fill(float.NaN);
         fixture.H2.View.Span.Fill(float.NaN);
+        fixture.H3.View.Span.Fill(float.NaN);
         fixture.Run(kernels, new GuidedStepRow { XFromG = 1, B = 1, StoreHistory = true, HistoryFromX = 1, StoreState = true });
         Assert.That(fixture.Results, Has.None.NaN);
     }
@@ -185,6 +189,11 @@ public sealed class GuidedStepTests
         Assert.That(
             () => kernels.GuidedStep(new() { P = 1 }, 1, new() { Prediction = fixture.Prediction, Z = fixture.Z }),
             Throws.ArgumentException.With.Message.Contains("history"));
+        Assert.That(() => kernels.GuidedStep(new() { P2 = 1 }, 1, new() { Prediction = fixture.Prediction, Z = fixture.Z }), Throws.ArgumentException.With.Message.Contains("older history"));
+        Assert.That(
+            () => kernels.GuidedStep(new() { ShiftHistories = 2 }, 1, new() { Prediction = fixture.Prediction, Z = fixture.Z, History = fixture.H1, History2 = fixture.H2 }),
+            Throws.ArgumentException.With.Message.Contains("older history"));
+        Assert.That(() => fixture.Run(kernels, new GuidedStepRow { ShiftHistories = 3 }), Throws.ArgumentException.With.Message.Contains("got 3"));
         Assert.That(() => kernels.GuidedStep(new() { XFromShift = 1 }, 1, new() { Prediction = fixture.Prediction, Z = fixture.Z }), Throws.ArgumentException.With.Message.Contains("shifts"));
         Assert.That(() => kernels.GuidedStep(new() { XFromG = 1 }, 1, new() { Z = fixture.Z }), Throws.ArgumentException.With.Message.Contains("prediction that was not given"));
         Assert.That(
@@ -246,7 +255,9 @@ public sealed class GuidedStepTests
         using var fixture = new StepFixture(new Shape(2, 5, 7, 3), false);
         foreach (ref float z in fixture.Z.View.Span) z *= (float)table.InitialScale;
         fixture.H1.View.Span.Fill(float.NaN);
+        fixture.State.View.Span.Fill(float.NaN);
         fixture.H2.View.Span.Fill(float.NaN);
+        fixture.H3.View.Span.Fill(float.NaN);
         foreach (var row in table.Rows)
         {
             var rounded = row.ToKernelRow();

@@ -22,12 +22,13 @@ internal sealed class StepFixture : IDisposable
         Weights = weights ?? [.. Enumerable.Range(0, rows).SelectMany(b => Enumerable.Range(0, 1 + branches).Select(k => k == 0 ? branches > 1 && b > 0 ? 1 - 0.25f * b : 1 : 0.75f * b - 0.125f * (k - 1)))];
         var predicted = shape.WithBatch(rows + others);
         Prediction = new GuardedTensor(doubled ? predicted.WithChannels(2 * shape.Channels) : predicted, _ => Draw());
-        (Z, H1, H2) = (new GuardedTensor(shape, _ => Draw()), new GuardedTensor(shape, _ => Draw()), new GuardedTensor(shape, _ => Draw()));
+        (Z, H1, State) = (new GuardedTensor(shape, _ => Draw()), new GuardedTensor(shape, _ => Draw()), new GuardedTensor(shape, _ => Draw()));
         (Denoised, Y, Noise) = (new GuardedTensor(shape), new GuardedTensor(shape), new GuardedTensor(shape));
         Weight = new GuardedTensor(new Shape(rows, 1 + branches), i => Weights[i]);
         BranchRow = new GuardedTensor(new Shape(rows, branches), i => BitConverter.Int32BitsToSingle(_branchRows[i]));
         Limit = new GuardedTensor(new Shape(rows), b => 1 + 0.125f * b);
         Shift = new GuardedTensor(shape, _ => Draw());
+        (H2, H3) = (new GuardedTensor(shape, _ => Draw()), new GuardedTensor(shape, _ => Draw()));
         SampleIndex = new GuardedTensor(_samples);
     }
 
@@ -49,6 +50,10 @@ internal sealed class StepFixture : IDisposable
 
     public GuardedTensor H2 { get; }
 
+    public GuardedTensor H3 { get; }
+
+    public GuardedTensor State { get; }
+
     public GuardedTensor Denoised { get; }
 
     public GuardedTensor Y { get; }
@@ -65,18 +70,18 @@ internal sealed class StepFixture : IDisposable
 
     public GuardedTensor SampleIndex { get; }
 
-    private GuardedTensor[] All => [Prediction, Z, H1, H2, Denoised, Y, Noise, Weight, BranchRow, SampleIndex, Limit, Shift];
+    private GuardedTensor[] All => [Prediction, Z, H1, H2, H3, State, Denoised, Y, Noise, Weight, BranchRow, SampleIndex, Limit, Shift];
 
     public static implicit operator Shape(StepFixture fixture) => fixture.Shape;
 
     /// <summary>All that the step wrote.</summary>
-    public float[] Results => [.. Y.Values, .. H1.Values, .. H2.Values, .. Denoised.Values];
+    public float[] Results => [.. Y.Values, .. H1.Values, .. State.Values, .. Denoised.Values, .. H2.Values, .. H3.Values];
 
     public void Run(IKernels kernels, GuidedStepRow row, bool inPlace = false, bool givenNoise = false) => kernels.GuidedStep(row, Seed, new GuidedStepTensors
     {
         Prediction = Predicts ? Prediction : default(TensorView), Weight = Predicts ? Weight : default(TensorView), BranchRow = Predicts ? BranchRow : default(TensorView),
         SampleIndex = SampleIndex, Noise = givenNoise ? Noise : default(TensorView), Z = Z, Limit = Limits ? Limit : default(TensorView), Shift = Shift,
-        History = H1, State = H2, Denoised = Denoised, Y = inPlace ? default(TensorView) : Y,
+        History = H1, History2 = H2, History3 = H3, State = State, Denoised = Denoised, Y = inPlace ? default(TensorView) : Y,
     });
 
     public void DrawNoise(IKernels kernels, GuidedStepRow row) =>
@@ -98,7 +103,7 @@ internal sealed class StepFixture : IDisposable
         }
         slice.SampleIndex.View.Span[0] = BitConverter.Int32BitsToSingle(whole._samples[sample]);
         slice.Limit.View.Span[0] = whole.Limit.View.Span[sample];
-        foreach (var (from, to) in new[] { (whole.Z, slice.Z), (whole.H1, slice.H1), (whole.H2, slice.H2), (whole.Shift, slice.Shift) })
+        foreach (var (from, to) in new[] { (whole.Z, slice.Z), (whole.H1, slice.H1), (whole.H2, slice.H2), (whole.H3, slice.H3), (whole.State, slice.State), (whole.Shift, slice.Shift) })
             from.View.Rows(sample, 1).Span.CopyTo(to.View.Span);
         return slice;
     }
@@ -111,7 +116,7 @@ internal sealed class StepFixture : IDisposable
     public float[] Unfused(GuidedStepRow row, Func<float, float, float, float> multiplyAdd)
     {
         int count = (int)Shape.Count, length = (int)Shape.RowCount;
-        float[] y = new float[count], h1 = H1.Values, h2 = H2.Values, denoised = new float[count], z = Z.Values, noise = Noise.Values, shift = Shift.Values;
+        float[] y = new float[count], h1 = H1.Values, h2 = H2.Values, h3 = H3.Values, state = State.Values, denoised = new float[count], z = Z.Values, noise = Noise.Values, shift = Shift.Values;
         for (int i = 0; i < count; i++)
         {
             var (p0, branches, nu) = Predicted(i);
@@ -132,27 +137,31 @@ internal sealed class StepFixture : IDisposable
             if (row.E != 0) next = multiplyAdd(row.E, g, next);
             if (readsFirst) next = multiplyAdd(row.F, p1, next);
             if (row.P != 0) next = multiplyAdd(row.P, h1[i], next);
-            if (row.Q != 0) next = multiplyAdd(row.Q, h2[i], next);
+            if (row.P2 != 0) next = multiplyAdd(row.P2, h2[i], next);
+            if (row.P3 != 0) next = multiplyAdd(row.P3, h3[i], next);
+            if (row.Q != 0) next = multiplyAdd(row.Q, state[i], next);
             float c = row.LearnedVariance ? (float)Deviation(row, nu) : row.C;
             if (c != 0 && !row.NoNoise) next = multiplyAdd(c, noise[i], next);
             if (shifts) next = multiplyAdd(multiplyAdd(row.YFromVariance, c * c, row.YFromShift), shift[i], next);
+            if (row.ShiftHistories > 1) h3[i] = h2[i];
+            if (row.ShiftHistories > 0) h2[i] = h1[i];
             if (row.StoreHistory)
             {
                 h1[i] = multiplyAdd(row.HistoryFromX, x, row.HistoryFromZ * z[i]);
                 if (readsFirst) h1[i] = multiplyAdd(row.HistoryFromP1, p1, h1[i]);
             }
-            if (row.StoreState) h2[i] = z[i];
+            if (row.StoreState) state[i] = z[i];
             (y[i], denoised[i]) = (next, x);
         }
-        return [.. y, .. h1, .. h2, .. denoised];
+        return [.. y, .. h1, .. state, .. denoised, .. h2, .. h3];
     }
 
     /// <summary>The formulas of the contract in double, and for each result the sum of the magnitudes that went into it.</summary>
     public (double[] Values, double[] Magnitudes) Oracle(GuidedStepRow row)
     {
         int count = (int)Shape.Count, length = (int)Shape.RowCount;
-        double[] values = new double[4 * count], sizes = new double[4 * count];
-        float[] z = Z.Values, h1 = H1.Values, h2 = H2.Values, samples = SampleIndex.Values, shift = Shift.Values;
+        double[] values = new double[6 * count], sizes = new double[6 * count];
+        float[] z = Z.Values, h1 = H1.Values, h2 = H2.Values, h3 = H3.Values, state = State.Values, samples = SampleIndex.Values, shift = Shift.Values;
         for (int i = 0; i < count; i++)
         {
             var (p0, branches, nu) = Predicted(i);
@@ -175,11 +184,14 @@ internal sealed class StepFixture : IDisposable
             double c = row.LearnedVariance ? Deviation(row, nu) : row.C, moved = (row.YFromShift + row.YFromVariance * c * c) * shift[i];
             double n = c == 0 || row.NoNoise ? 0 : Philox.Normal(
                 Seed, BitConverter.SingleToUInt32Bits(samples[sample]), (uint)row.StepIndex, RandomStream.StepNoise, i % length);
-            double[] terms = [row.A * z[i], row.B * x, row.E * g, row.F * p1, row.P == 0 ? 0 : row.P * h1[i], row.Q == 0 ? 0 : row.Q * h2[i], c * n, moved];
+            double[] terms = [row.A * z[i], row.B * x, row.E * g, row.F * p1, row.P == 0 ? 0 : row.P * h1[i], row.P2 == 0 ? 0 : row.P2 * h2[i], row.P3 == 0 ? 0 : row.P3 * h3[i],
+                row.Q == 0 ? 0 : row.Q * state[i], c * n, moved];
             Set(0, terms.Sum(), terms.Sum(Math.Abs) + Math.Abs(row.B) * sizeX + Math.Abs(row.E) * sizeG);
             double stored = row.StoreHistory ? row.HistoryFromZ * z[i] + row.HistoryFromX * x + row.HistoryFromP1 * p1 : h1[i];
             Set(1, stored, Math.Abs(row.HistoryFromZ * z[i]) + Math.Abs(row.HistoryFromX) * sizeX + Math.Abs(row.HistoryFromP1 * p1));
-            Set(2, row.StoreState ? z[i] : h2[i], 0);
+            Set(2, row.StoreState ? z[i] : state[i], 0);
+            Set(4, row.ShiftHistories > 0 ? h1[i] : h2[i], 0);
+            Set(5, row.ShiftHistories > 1 ? h2[i] : h3[i], 0);
             Set(3, x, sizeX);
             void Set(int which, double value, double size) => (values[which * count + i], sizes[which * count + i]) = (value, size);
         }

@@ -27,14 +27,14 @@ public sealed unsafe partial class CpuKernels
             var job = new GuidedStepJob
             {
                 Row = coefficients, Seed = seed, Noisy = noisy, Draws = draws, Doubled = doubled, Partly = partly,
-                Secondary = row.E != 0 || row.Q != 0 || row.StoreState || !tensors.Denoised.IsEmpty || tensors.Prediction.IsEmpty || row.ReadsBranch
+                Secondary = row.E != 0 || row.Q != 0 || row.StoreState || row.UsesOlderHistories || !tensors.Denoised.IsEmpty || tensors.Prediction.IsEmpty || row.ReadsBranch
                     || row.ReadsShift || !tensors.Limit.IsEmpty,
                 Channels = channels, Tile = NoiseTile / unit * unit,
                 Prediction = tensors.Prediction.Pointer, Weight = tensors.Weight.Pointer, BranchRow = (int*)tensors.BranchRow.Pointer,
                 Branches = tensors.BranchRow.IsEmpty ? 0 : tensors.BranchRow.Shape.Channels, Weights = tensors.Weight.IsEmpty ? 0 : tensors.Weight.Shape.Channels,
                 Limit = tensors.Limit.Pointer, Shift = row.ReadsShift ? tensors.Shift.Pointer : null,
                 SampleIndex = (uint*)tensors.SampleIndex.Pointer, Noise = tensors.Noise.Pointer, Z = tensors.Z.Pointer,
-                History = tensors.History.Pointer, State = tensors.State.Pointer, Denoised = tensors.Denoised.Pointer,
+                History = tensors.History.Pointer, History2 = tensors.History2.Pointer, History3 = tensors.History3.Pointer, State = tensors.State.Pointer, Denoised = tensors.Denoised.Pointer,
                 Y = tensors.Y.IsEmpty ? tensors.Z.Pointer : tensors.Y.Pointer,
                 Rows = rows, RowLength = count / rows, RowsPerItem = rows, ChunksPerRow = 1, Chunk = count,
             };
@@ -70,7 +70,7 @@ public sealed unsafe partial class CpuKernels
         public GuidedStepRow* Row;
         public ulong Seed;
         public bool Secondary, Noisy, Draws, Doubled, Partly;
-        public float* Prediction, Weight, Limit, Shift, Noise, Z, History, State, Denoised, Y;
+        public float* Prediction, Weight, Limit, Shift, Noise, Z, History, History2, History3, State, Denoised, Y;
         public int* BranchRow;
         public uint* SampleIndex;
         public long RowLength, Chunk;

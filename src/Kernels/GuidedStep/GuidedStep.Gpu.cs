@@ -11,13 +11,13 @@ internal sealed partial class GpuKernels
         TensorView z = tensors.Z, y = tensors.Y.IsEmpty ? z : tensors.Y, prediction = tensors.Prediction;
         int channels = z.Shape.Channels;
         bool predicts = !prediction.IsEmpty, doubled = predicts && prediction.Shape.Channels != channels, noisy = !row.NoNoise && (row.LearnedVariance || row.C != 0);
-        var blocks = Blocks(z, y, tensors.Noise, tensors.History, tensors.State, tensors.Denoised, tensors.Shift);
+        var blocks = Blocks(z, y, tensors.Noise, tensors.History, tensors.History2, tensors.History3, tensors.State, tensors.Denoised, tensors.Shift);
         var kernel = new GuidedStepKernel
         {
             Prediction = View(prediction), Weight = View(tensors.Weight), BranchRow = Indices(tensors.BranchRow), Limit = View(tensors.Limit), Shift = View(tensors.Shift), SampleIndex = Indices(tensors.SampleIndex),
-            Noise = View(tensors.Noise), Z = View(z), History = View(tensors.History), State = View(tensors.State), Denoised = View(tensors.Denoised),
+            Noise = View(tensors.Noise), Z = View(z), History = View(tensors.History), History2 = View(tensors.History2), History3 = View(tensors.History3), State = View(tensors.State), Denoised = View(tensors.Denoised),
             Y = View(y), Blocks = blocks, Key = new RandomKey(seed, (uint)row.StepIndex, RandomStream.StepNoise),
-            XFromZ = row.XFromZ, XFromG = row.XFromG, A = row.A, B = row.B, E = row.E, F = row.F, P = row.P, Q = row.Q, C = row.C,
+            XFromZ = row.XFromZ, XFromG = row.XFromG, A = row.A, B = row.B, E = row.E, F = row.F, P = row.P, P2 = row.P2, P3 = row.P3, Q = row.Q, C = row.C,
             XFromShift = row.XFromShift, YFromShift = row.YFromShift, YFromVariance = row.YFromVariance,
             Low = row.Clip ? row.ClipLow : float.NegativeInfinity, High = row.Clip ? row.ClipHigh : float.PositiveInfinity,
             VarianceSlope = 0.25f * (row.LogVarMax - row.LogVarMin), VarianceMiddle = 0.25f * (row.LogVarMax + row.LogVarMin),
@@ -27,7 +27,7 @@ internal sealed partial class GpuKernels
             GuidedChannels = row.GuidedChannels > 0 && row.GuidedChannels < channels ? row.GuidedChannels : 0, StateChannels = channels,
             Channels = doubled ? channels : 0, PredictionVectors = predicts ? InVectors(doubled ? channels : blocks.RowLength, prediction) : 0,
             Noisy = noisy ? 1 : 0, Draws = tensors.Noise.IsEmpty ? 1 : 0, LearnedVariance = row.LearnedVariance ? 1 : 0,
-            StoreHistory = row.StoreHistory ? 1 : 0, StoreState = row.StoreState ? 1 : 0, StoreDenoised = tensors.Denoised.IsEmpty ? 0 : 1,
+            StoreHistory = row.StoreHistory ? 1 : 0, StoreState = row.StoreState ? 1 : 0, ShiftHistories = row.ShiftHistories, StoreDenoised = tensors.Denoised.IsEmpty ? 0 : 1,
         };
         LaunchEach(kernel, blocks.Count);
     }
@@ -39,13 +39,13 @@ internal sealed partial class GpuKernels
 /// </summary>
 internal struct GuidedStepKernel : IGpuKernel
 {
-    public ArrayView<float> Prediction, Weight, Limit, Shift, Noise, Z, History, State, Denoised, Y;
+    public ArrayView<float> Prediction, Weight, Limit, Shift, Noise, Z, History, History2, History3, State, Denoised, Y;
     public ArrayView<int> BranchRow, SampleIndex;
     public RowBlocks Blocks;
     public RandomKey Key;
-    public float XFromZ, XFromG, XFromShift, A, B, E, F, P, Q, C, YFromShift, YFromVariance, Low, High, VarianceSlope, VarianceMiddle;
+    public float XFromZ, XFromG, XFromShift, A, B, E, F, P, P2, P3, Q, C, YFromShift, YFromVariance, Low, High, VarianceSlope, VarianceMiddle;
     public float HistoryFromZ, HistoryFromX, HistoryFromP1;
-    public int PredictedRows, Branches, HasWeights, ReadsBranch, ReadsShift, Limits, Noisy, Draws, LearnedVariance, StoreHistory, StoreState, StoreDenoised;
+    public int PredictedRows, Branches, HasWeights, ReadsBranch, ReadsShift, Limits, Noisy, Draws, LearnedVariance, StoreHistory, StoreState, ShiftHistories, StoreDenoised;
 
     /// <summary>Channels that are guided; 0 for all.</summary>
     public int GuidedChannels;
@@ -85,6 +85,8 @@ internal struct GuidedStepKernel : IGpuKernel
         if (E != 0f) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(E), g, y);
         if (ReadsBranch != 0) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(F), p1, y);
         if (P != 0f) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(P), Blocks.Load(History, block), y);
+        if (P2 != 0f) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(P2), Blocks.Load(History2, block), y);
+        if (P3 != 0f) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(P3), Blocks.Load(History3, block), y);
         if (Q != 0f) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(Q), Blocks.Load(State, block), y);
         if (Noisy != 0)
         {
@@ -101,6 +103,8 @@ internal struct GuidedStepKernel : IGpuKernel
             }
             y = LanesFour.MultiplyAdd(factor, moved, y);
         }
+        if (ShiftHistories > 1) Blocks.Store(History3, block, Blocks.Load(History2, block));
+        if (ShiftHistories > 0) Blocks.Store(History2, block, Blocks.Load(History, block));
         if (StoreHistory != 0)
         {
             var stored = Sum(HistoryFromX, x, HistoryFromZ, z);

@@ -9,9 +9,10 @@ public partial interface IKernels
     /// g   = m p0 + w1 (p0 - p1) + ... + wK (p0 - pK)
     /// x   = XFromZ z + XFromG g                         clamped to [ClipLow, ClipHigh] if Clip; with a limit q to [-q, q], and divided by q
     /// x  += XFromShift shift
-    /// y   = A z + B x + E g + F p1 + P h1 + Q h2 + d n + (YFromShift + YFromVariance d^2) shift
+    /// y   = A z + B x + E g + F p1 + P h1 + P2 h2 + P3 h3 + Q s + d n + (YFromShift + YFromVariance d^2) shift
+    /// h3' = h2, h2' = h1                                                   the first if ShiftHistories is 2, the second if it is 1 or 2
     /// h1' = HistoryFromZ z + HistoryFromX x + HistoryFromP1 p1             if StoreHistory
-    /// h2' = z                                                              if StoreState
+    /// s'  = z                                                              if StoreState
     /// </code>
     /// Classifier-free guidance (Ho and Salimans, arXiv 2207.12598) has m = 1 and w1 = w for the null label. d is C; with LearnedVariance it is
     /// exp((f LogVarMax + (1 - f) LogVarMin) / 2), f = (nu + 1) / 2, with nu the second half of the conditional prediction's channels (Nichol and

@@ -8,6 +8,10 @@ internal static class GuidedStepCheck
     {
         if ((row.P != 0 || row.StoreHistory) && tensors.History.IsEmpty || (row.Q != 0 || row.StoreState) && tensors.State.IsEmpty)
             throw new ArgumentException($"The sampler row needs a history tensor that was not given: {row}.");
+        if ((row.P2 != 0 || row.ShiftHistories > 0) && tensors.History2.IsEmpty || (row.P3 != 0 || row.ShiftHistories > 1) && tensors.History3.IsEmpty
+            || row.ShiftHistories > 0 && tensors.History.IsEmpty)
+            throw new ArgumentException($"The sampler row needs an older history that was not given: {row}.");
+        if (row.ShiftHistories is < 0 or > 2) throw new ArgumentException($"A sampler row shifts 0 to 2 histories; got {row.ShiftHistories}.");
         if (row.ReadsShift && tensors.Shift.IsEmpty) throw new ArgumentException($"The sampler row shifts by a tensor that was not given: {row}.");
         if (tensors.Prediction.IsEmpty && (row.XFromG != 0 || row.E != 0 || row.ReadsBranch || row.LearnedVariance))
             throw new ArgumentException($"The sampler row reads a prediction that was not given: {row}.");

@@ -23,7 +23,7 @@ public sealed unsafe partial class CpuKernels
         /// <summary>
         /// Elements <paramref name="from"/> to <paramref name="end"/> - 1 of a stretch, for every row of every sampler. Terms are switched by
         /// conditions that never change within the loop; as each still costs a cycle a vector, loops without noise and without the terms that few
-        /// samplers have (E, Q, stored state, denoised) are compiled from the same source.
+        /// samplers have (E, Q, older histories, stored state, denoised) are compiled from the same source.
         /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void Step<V, TAccess, TNoise, TSecondary>(in Sources sources, long at, nint from, nint end, int lanes)
@@ -33,7 +33,7 @@ public sealed unsafe partial class CpuKernels
             where TSecondary : unmanaged, ISwitch
         {
             float* conditional = sources.Conditional, branch = sources.Branch.First, variance = sources.Variance, noise = sources.Noise, first = sources.First, weighted = sources.Weighted;
-            float* state = Z + at, next = Y + at, history = History + at, storedState = State + at;
+            float* state = Z + at, next = Y + at, history = History + at, history2 = History2 + at, history3 = History3 + at, storedState = State + at;
             float* denoised = Denoised == null ? null : Denoised + at, shift = Shift == null ? null : Shift + at;
             bool limits = Limit != null;
             float least = limits ? -sources.Limit : Row->Clip ? Row->ClipLow : float.NegativeInfinity;
@@ -42,11 +42,13 @@ public sealed unsafe partial class CpuKernels
             V weight = V.Broadcast(sources.Weight[0]), conditionalWeight = V.Broadcast(sources.ConditionalWeight);
             V xFromG = V.Broadcast(Row->XFromG), xFromZ = V.Broadcast(Row->XFromZ), xFromShift = V.Broadcast(Row->XFromShift);
             V a = V.Broadcast(Row->A), b = V.Broadcast(Row->B), e = V.Broadcast(Row->E), f = V.Broadcast(Row->F), p = V.Broadcast(Row->P), q = V.Broadcast(Row->Q);
+            V p2 = V.Broadcast(Row->P2), p3 = V.Broadcast(Row->P3);
             V historyFromX = V.Broadcast(Row->HistoryFromX), historyFromZ = V.Broadcast(Row->HistoryFromZ), historyFromP1 = V.Broadcast(Row->HistoryFromP1);
             V slope = V.Broadcast(0.25f * (Row->LogVarMax - Row->LogVarMin)), middle = V.Broadcast(0.25f * (Row->LogVarMax + Row->LogVarMin));
             V c = V.Broadcast(Row->C), yFromShift = V.Broadcast(Row->YFromShift), yFromVariance = V.Broadcast(Row->YFromVariance);
             bool readsG = Row->E != 0, readsHistory = Row->P != 0, readsState = Row->Q != 0, weighs = sources.ConditionalWeight != 1;
-            bool storesHistory = Row->StoreHistory, storesState = Row->StoreState;
+            bool storesHistory = Row->StoreHistory, storesState = Row->StoreState, readsHistory2 = Row->P2 != 0, readsHistory3 = Row->P3 != 0;
+            int shifts = Row->ShiftHistories;
             for (nint i = from; i < end; i += V.Count)
             {
                 V z = TAccess.Load<V>(state + i, lanes);
@@ -73,12 +75,16 @@ public sealed unsafe partial class CpuKernels
                 V p1 = TSecondary.IsOn && first != null ? TAccess.Load<V>(first + i, lanes) : V.Zero;
                 if (TSecondary.IsOn && first != null) y = V.MultiplyAdd(f, p1, y);
                 if (readsHistory) y = V.MultiplyAdd(p, TAccess.Load<V>(history + i, lanes), y);
+                if (TSecondary.IsOn && readsHistory2) y = V.MultiplyAdd(p2, TAccess.Load<V>(history2 + i, lanes), y);
+                if (TSecondary.IsOn && readsHistory3) y = V.MultiplyAdd(p3, TAccess.Load<V>(history3 + i, lanes), y);
                 if (TSecondary.IsOn && readsState) y = V.MultiplyAdd(q, TAccess.Load<V>(storedState + i, lanes), y);
                 V deviation = c;
                 if ((TNoise.IsOn || TSecondary.IsOn) && variance != null)
                     deviation = LanesMath.Exp(V.MultiplyAdd(slope, TAccess.Load<V>(variance + i, lanes), middle));
                 if (TNoise.IsOn && noise != null) y = V.MultiplyAdd(deviation, TAccess.Load<V>(noise + i, lanes), y);
                 if (TSecondary.IsOn && shift != null) y = V.MultiplyAdd(V.MultiplyAdd(yFromVariance, deviation * deviation, yFromShift), moved, y);
+                if (TSecondary.IsOn && shifts > 1) TAccess.Store(history3 + i, TAccess.Load<V>(history2 + i, lanes), lanes);
+                if (TSecondary.IsOn && shifts > 0) TAccess.Store(history2 + i, TAccess.Load<V>(history + i, lanes), lanes);
                 if (storesHistory)
                 {
                     V stored = V.MultiplyAdd(historyFromX, x, historyFromZ * z);

@@ -35,7 +35,13 @@ public readonly record struct GuidedStepRow
     /// <summary>Weight of the first history in the next state. Where it is 0 the history is not read.</summary>
     public float P { get; init; }
 
-    /// <summary>Weight of the second history, a stored state, in the next state. Where it is 0 the history is not read.</summary>
+    /// <summary>Weight of the history before the first one in the next state. Where it is 0 that history is not read.</summary>
+    public float P2 { get; init; }
+
+    /// <summary>Weight of the history before that in the next state. Where it is 0 that history is not read.</summary>
+    public float P3 { get; init; }
+
+    /// <summary>Weight of the stored state in the next state. Where it is 0 the stored state is not read.</summary>
     public float Q { get; init; }
 
     /// <summary>
@@ -80,7 +86,10 @@ public readonly record struct GuidedStepRow
     /// <summary>Whether this row stores the first history.</summary>
     public bool StoreHistory { get; init; }
 
-    /// <summary>Whether this row stores its state as the second history, before updating it.</summary>
+    /// <summary>How many older histories take over the one after them before the first is stored: 0, 1 (h2' = h1) or 2 (h3' = h2 as well).</summary>
+    public int ShiftHistories { get; init; }
+
+    /// <summary>Whether this row stores its state, before updating it.</summary>
     public bool StoreState { get; init; }
 
     /// <summary>Whether the clean sample is clamped to [<see cref="ClipLow"/>, <see cref="ClipHigh"/>].</summary>
@@ -94,6 +103,9 @@ public readonly record struct GuidedStepRow
 
     /// <summary>Whether the step reads the output of the first branch by itself.</summary>
     internal bool ReadsBranch => F != 0 || HistoryFromP1 != 0;
+
+    /// <summary>Whether the step reads or writes a history older than the first.</summary>
+    internal bool UsesOlderHistories => P2 != 0 || P3 != 0 || ShiftHistories != 0;
 
     /// <summary>Whether the step reads a shift.</summary>
     internal bool ReadsShift => XFromShift != 0 || YFromShift != 0 || YFromVariance != 0;

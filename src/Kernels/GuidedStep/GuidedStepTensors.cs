@@ -35,7 +35,13 @@ internal readonly record struct GuidedStepTensors
     /// <summary>First history h1, read and then written; may be empty for rows that do neither.</summary>
     public TensorView History { get; init; }
 
-    /// <summary>Second history h2, read and then written; may be empty for rows that do neither.</summary>
+    /// <summary>The history h2 before the first; may be empty for rows that neither read it nor shift histories.</summary>
+    public TensorView History2 { get; init; }
+
+    /// <summary>The history h3 before that; may be empty for rows that neither read it nor shift two histories.</summary>
+    public TensorView History3 { get; init; }
+
+    /// <summary>The stored state s, read and then written; may be empty for rows that do neither.</summary>
     public TensorView State { get; init; }
 
     /// <summary>Receives x; empty where it is not wanted.</summary>

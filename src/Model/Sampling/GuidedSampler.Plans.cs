@@ -169,7 +169,9 @@ public sealed partial class GuidedSampler
         b.Bind("history", _buffers.History.Rows(0, images)), b.Bind("stored_state", _buffers.StoredState.Rows(0, images)),
         _buffers.Noise.IsEmpty ? null : b.Bind("noise", _buffers.Noise.Rows(0, images)), whole ? null : b.Bind("denoised", _buffers.Denoised.Rows(0, images)),
         whole || _guidance.Threshold is null ? null : b.Bind("limit", _buffers.Limit.Rows(0, images)),
-        shifted ? b.Bind("shift", _buffers.Shift.Rows(0, images)) : null);
+        shifted ? b.Bind("shift", _buffers.Shift.Rows(0, images)) : null,
+        history2: _buffers.History2.IsEmpty ? null : b.Bind("history2", _buffers.History2.Rows(0, images)),
+        history3: _buffers.History3.IsEmpty ? null : b.Bind("history3", _buffers.History3.Rows(0, images)));
 
     private Tensor Predictions(PlanBuilder b) => b.Bind("prediction", _buffers.Prediction);
 

@@ -20,7 +20,8 @@ public sealed partial class GuidedSampler
         if (rowIndex == 0 || _table.Rows[rowIndex - 1].StepIndex != row.StepIndex) MoveStart(batch, row, moment);
         for (int repeat = 0; repeat < _guidance.Recurrences; repeat++)
         {
-            var kernelRow = row.ToKernelRow() with { StepIndex = row.StepIndex + repeat * RepeatedDraw, GuidedChannels = GuidedChannels };
+            var kernelRow = row.ToKernelRow();
+            kernelRow = kernelRow with { StepIndex = kernelRow.StepIndex + repeat * RepeatedDraw, GuidedChannels = GuidedChannels };
             UploadNoise(batch.Length);
             if (row.Evaluates) Evaluate(batch, row, moment, kernelRow);
             else Run(PlanPart.Move, batch.Length, kernelRow);

@@ -87,7 +87,7 @@ public sealed partial class GuidedSampler : IDisposable
         _ownsArena = arena is null;
         _arena = arena ?? new Arena(model.Kernels);
         Batch = Options.Batch ?? FastestBatch();
-        _buffers = new SamplerBuffers(model, Batch, _guidance, _inOnePlan, Options.Noise is not null);
+        _buffers = new SamplerBuffers(model, Batch, _guidance, _inOnePlan, Options.Noise is not null, _table.Histories);
     }
 
     /// <summary>Most images that are sampled at once: what the options say, or what is fastest (<see cref="GuidedSamplerOptions.Batch"/>).</summary>

@@ -21,7 +21,7 @@ internal sealed class SamplerBuffers : IDisposable
     private readonly int[] _sourceRow, _labels, _branchRow, _index, _targets, _differenceRow;
     private readonly float[] _timesteps, _weight, _gradientWeight;
 
-    public SamplerBuffers(DiffusionModel model, int batch, Guidance guidance, bool inOnePlan, bool explicitNoise)
+    public SamplerBuffers(DiffusionModel model, int batch, Guidance guidance, bool inOnePlan, bool explicitNoise, int histories = 1)
     {
         (_model, _guidance, _owned, _batch, _branches) = (model, guidance, new OwnedTensors(model.Kernels), batch, guidance.Branches.Count);
         var config = model.Network.Config;
@@ -29,6 +29,7 @@ internal sealed class SamplerBuffers : IDisposable
         int rows = batch * (1 + _branches), columns = Math.Max(1, _branches);
         RowLength = checked((int)image.RowCount);
         (State, History, StoredState) = (_owned.Allocate(image), _owned.Allocate(image), _owned.Allocate(image));
+        (History2, History3) = (histories > 1 ? _owned.Allocate(image) : default, histories > 2 ? _owned.Allocate(image) : default);
         Noise = explicitNoise ? _owned.Allocate(image) : default;
         (Weight, BranchRow, SampleIndex) = (_owned.Allocate(new(batch, 1 + _branches)), _owned.Allocate(new(batch, columns)), _owned.Allocate(new(batch)));
         (SourceRow, Labels, Timesteps) = (_owned.Allocate(new(rows)), _owned.Allocate(new(rows)), _owned.Allocate(new(rows)));
@@ -47,6 +48,12 @@ internal sealed class SamplerBuffers : IDisposable
     public TensorView State { get; }
 
     public TensorView History { get; }
+
+    /// <summary>The history before the first; empty for samplers that keep one.</summary>
+    public TensorView History2 { get; }
+
+    /// <summary>The history before that; empty for samplers that keep two.</summary>
+    public TensorView History3 { get; }
 
     public TensorView StoredState { get; }
 

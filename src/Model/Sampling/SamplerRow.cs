@@ -8,15 +8,19 @@ namespace NativeDiffusion.Model.Sampling;
 /// <code>
 /// network input  InputScale z
 /// x   = XFromZ z + XFromG g                         clamped to [-1, 1] if Clip
-/// z'  = A z + B x + E g + F p1 + P h1 + Q h2 + C n
+/// z'  = A z + B x + E g + F p1 + P h1 + P2 h2 + P3 h3 + Q s + C n
+/// h3' = h2, h2' = h1                                                   the first if ShiftHistories is 2, the second if it is 1 or 2
 /// h1' = HistoryFromZ z + HistoryFromX x + HistoryFromP1 p1             if StoreHistory
-/// h2' = z                                                              if StoreState
+/// s'  = z                                                              if StoreState
 /// </code>
 /// If <see cref="LearnedVariance"/>, C is replaced by <c>exp((f LogVarMax + (1-f) LogVarMin) / 2)</c>, <c>f = (nu + 1) / 2</c>, with nu the
-/// variance channels of the conditional half. Histories must not be read where P or Q is 0. The state is <c>z = Alpha x0 + Sigma noise</c>.
+/// variance channels of the conditional half. Histories must not be read where their weight is 0. The state is <c>z = Alpha x0 + Sigma noise</c>.
 /// </summary>
 public sealed record SamplerRow
 {
+    // Between the counters of a step's noises; those of repeated steps lie below it, and of the way back above.
+    private const int NextNoise = 1 << 28;
+
     /// <summary>The network reads the state times this.</summary>
     public double InputScale { get; init; } = 1;
 
@@ -41,6 +45,9 @@ public sealed record SamplerRow
     /// <summary>Index of the step, 0 the first; both evaluations of a Heun step share it. Governs guidance interval and random stream.</summary>
     public int StepIndex { get; init; }
 
+    /// <summary>Which of the step's noises this row adds, 0 the first: rows of one step that add noise must differ in it. 0 to 3.</summary>
+    public int NoiseIndex { get; init; }
+
     /// <summary>Weight of the state in the clean sample.</summary>
     public double XFromZ { get; init; }
 
@@ -59,7 +66,13 @@ public sealed record SamplerRow
     /// <summary>Weight of the first history in the next state.</summary>
     public double P { get; init; }
 
-    /// <summary>Weight of the second history, a stored state, in the next state.</summary>
+    /// <summary>Weight of the history before the first one in the next state.</summary>
+    public double P2 { get; init; }
+
+    /// <summary>Weight of the history before that in the next state.</summary>
+    public double P3 { get; init; }
+
+    /// <summary>Weight of the stored state in the next state.</summary>
     public double Q { get; init; }
 
     /// <summary>Weight of the first branch's raw output in the next state.</summary>
@@ -92,7 +105,10 @@ public sealed record SamplerRow
     /// <summary>Whether this row stores the first history.</summary>
     public bool StoreHistory { get; init; }
 
-    /// <summary>Whether this row stores its state as the second history, before updating it.</summary>
+    /// <summary>How many older histories take over the one after them before the first is stored: 0, 1 or 2.</summary>
+    public int ShiftHistories { get; init; }
+
+    /// <summary>Whether this row stores its state, before updating it.</summary>
     public bool StoreState { get; init; }
 
     /// <summary>Whether the clean sample is clamped to [-1, 1].</summary>
@@ -101,7 +117,7 @@ public sealed record SamplerRow
     /// <summary>The row for the kernel, in float32.</summary>
     internal GuidedStepRow ToKernelRow() => new()
     {
-        StepIndex = StepIndex,
+        StepIndex = StepIndex + NoiseIndex * NextNoise,
         XFromZ = (float)XFromZ,
         XFromG = (float)XFromG,
         A = (float)A,
@@ -109,6 +125,8 @@ public sealed record SamplerRow
         E = (float)E,
         F = (float)F,
         P = (float)P,
+        P2 = (float)P2,
+        P3 = (float)P3,
         Q = (float)Q,
         C = (float)C,
         LearnedVariance = LearnedVariance,
@@ -119,6 +137,7 @@ public sealed record SamplerRow
         HistoryFromX = (float)HistoryFromX,
         HistoryFromP1 = (float)HistoryFromP1,
         StoreHistory = StoreHistory,
+        ShiftHistories = ShiftHistories,
         StoreState = StoreState,
         Clip = Clip,
     };

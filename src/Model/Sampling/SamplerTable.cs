@@ -27,6 +27,9 @@ public sealed class SamplerTable
     /// <summary>Whether the steps are ancestral, so that a gradient may move their mean.</summary>
     internal bool IsAncestral { get; init; }
 
+    /// <summary>How many histories the rows keep.</summary>
+    internal int Histories => 1 + Rows.Max(r => r.ShiftHistories);
+
     /// <summary>The table with every row changed.</summary>
     internal SamplerTable With(Func<SamplerRow, SamplerRow> change) => new(Name, [.. Rows.Select(change)], InitialScale, PictureStart) { IsAncestral = IsAncestral };
 

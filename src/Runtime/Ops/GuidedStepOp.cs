@@ -18,16 +18,19 @@ public sealed partial class PlanBuilder
     /// <param name="weight">Weights m, w1, ..., wK of each sample, [N, 1 + K].</param>
     /// <param name="branchRow">Row of each sample's branches, or -1; int32 bits, [N, K].</param>
     /// <param name="history">First history, for samplers that keep one.</param>
-    /// <param name="state">Second history, a state, for samplers that keep one.</param>
+    /// <param name="state">Stored state, for samplers that keep one.</param>
     /// <param name="noise">Noise to use instead of the generator's.</param>
     /// <param name="denoised">Receives the clean sample.</param>
     /// <param name="limit">Bound of each sample's clean sample, [N].</param>
     /// <param name="shift">What guidance by gradients adds.</param>
     /// <param name="y">Receives the next states; null updates z in place.</param>
+    /// <param name="history2">The history before the first, for samplers that keep more than one.</param>
+    /// <param name="history3">The history before that.</param>
     /// <exception cref="ArgumentException">Shapes do not fit together.</exception>
     public void GuidedStep(
         Slot<GuidedStepRow> row, Slot<ulong> seed, Tensor z, Tensor sampleIndex, Tensor? prediction = null, Tensor? weight = null, Tensor? branchRow = null,
-        Tensor? history = null, Tensor? state = null, Tensor? noise = null, Tensor? denoised = null, Tensor? limit = null, Tensor? shift = null, Tensor? y = null)
+        Tensor? history = null, Tensor? state = null, Tensor? noise = null, Tensor? denoised = null, Tensor? limit = null, Tensor? shift = null, Tensor? y = null,
+        Tensor? history2 = null, Tensor? history3 = null)
     {
         CheckPerRow(nameof(GuidedStep), z, sampleIndex);
         if (limit is not null) CheckPerRow(nameof(GuidedStep), z, limit);
@@ -41,14 +44,14 @@ public sealed partial class PlanBuilder
         if (branches > GuidedStepTensors.MostBranches || branchRow is not null && (weight is null || branchRow.Shape != new Shape(z.Shape.Batch, branches))
             || weight is not null && weight.Shape != new Shape(z.Shape.Batch, 1 + branches))
             throw new ArgumentException($"GuidedStep: of {z}, K branches' rows are [N, K], K at most {GuidedStepTensors.MostBranches}, and the weights [N, 1 + K]; got {branchRow} and {weight}.");
-        foreach (var tensor in new[] { history, state, noise, denoised, shift, y })
+        foreach (var tensor in new[] { history, history2, history3, state, noise, denoised, shift, y })
             if (tensor is not null && tensor.Shape != z.Shape)
                 throw new ArgumentException($"GuidedStep: {tensor} must have the shape of {z}.");
-        Tensor?[] reads = [prediction, weight, branchRow, sampleIndex, noise, z, history, state, limit, shift];
-        Record(nameof(IKernels.GuidedStep), reads, [y ?? z, history, state, denoised], k => k.GuidedStep(in row.Value, seed.Value, new GuidedStepTensors
+        Tensor?[] reads = [prediction, weight, branchRow, sampleIndex, noise, z, history, history2, history3, state, limit, shift];
+        Record(nameof(IKernels.GuidedStep), reads, [y ?? z, history, history2, history3, state, denoised], k => k.GuidedStep(in row.Value, seed.Value, new GuidedStepTensors
         {
             Prediction = prediction?.View ?? default, Weight = weight?.View ?? default, BranchRow = branchRow?.View ?? default, SampleIndex = sampleIndex.View,
-            Noise = noise?.View ?? default, Z = z.View, History = history?.View ?? default, State = state?.View ?? default, Denoised = denoised?.View ?? default,
+            Noise = noise?.View ?? default, Z = z.View, History = history?.View ?? default, History2 = history2?.View ?? default, History3 = history3?.View ?? default, State = state?.View ?? default, Denoised = denoised?.View ?? default,
             Limit = limit?.View ?? default, Shift = shift?.View ?? default, Y = y?.View ?? default,
         }), 12.0 * z.Count);
     }
