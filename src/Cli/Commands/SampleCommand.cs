@@ -35,13 +35,16 @@ internal sealed class SampleCommand
     public static readonly (string Name, SamplerKind Value)[] SamplerNames =
     [
         ("dpm++2m", SamplerKind.DpmSolver2M), ("ddim", SamplerKind.Ddim), ("ddpm", SamplerKind.Ancestral), ("alg2", SamplerKind.Algorithm2),
-        ("euler", SamplerKind.Euler), ("euler-a", SamplerKind.EulerAncestral), ("heun", SamplerKind.Heun),
+        ("euler", SamplerKind.Euler), ("euler-a", SamplerKind.EulerAncestral), ("heun", SamplerKind.Heun), ("unipc", SamplerKind.UniPC),
+        ("dpm++2m-sde", SamplerKind.DpmSolver2MSde), ("dpm++3m-sde", SamplerKind.DpmSolver3MSde), ("dpm++sde", SamplerKind.DpmSolverSde),
+        ("dpm++2s-a", SamplerKind.DpmSolver2SAncestral), ("dpm2", SamplerKind.Dpm2), ("dpm2-a", SamplerKind.Dpm2Ancestral), ("lms", SamplerKind.Lms),
     ];
 
     public static readonly (string Name, SpacingKind Value)[] SpacingNames =
     [
         ("uniform", SpacingKind.Uniform), ("section", SpacingKind.Section), ("ddim-n", SpacingKind.DdimN), ("uniform-u", SpacingKind.UniformU),
         ("sigmoid", SpacingKind.Sigmoid), ("karras", SpacingKind.Karras), ("log-snr", SpacingKind.LogSnrUniform),
+        ("leading", SpacingKind.Leading), ("trailing", SpacingKind.Trailing), ("linspace", SpacingKind.Linspace),
     ];
 
     public static readonly (string Name, AncestralVariance Value)[] VarianceNames =
@@ -67,20 +70,31 @@ internal sealed class SampleCommand
         "--scale", "LIST", "Guidance scales s = 1 + w, the convention of most other tools; instead of --w.", 0, 1001);
 
     private readonly Option<SamplerKind?> _sampler = CliOptions.OptionalChoice(
-        "--sampler", "The sampler.", SamplerNames, "that of the published model, else dpm++2m");
+        "--sampler",
+        "The sampler. In few steps: dpm++2m and unipc at one evaluation a step, heun and dpm2 at two. With fresh noise, for more steps: ddpm, alg2, euler-a, "
+        + "dpm++2m-sde and dpm++3m-sde at one, dpm2-a, dpm++2s-a and dpm++sde at two. ddim can be inverted; euler is the simplest; lms looks back four steps.", SamplerNames, "that of the published model, else dpm++2m");
 
     private readonly Option<int?> _steps = CliOptions.OptionalInteger(
         "--steps", "N", "Steps from noise to image. [default: those of the published model with its own sampler, else 20]", 1, 100_000);
 
     private readonly Option<SpacingKind?> _spacing = CliOptions.OptionalChoice(
-        "--spacing", "How the noise levels are spaced.", SpacingNames, "karras for euler, euler-a, heun and models in EDM's sigma, else uniform");
-    private readonly Option<double?> _eta = CliOptions.OptionalNumber("--eta", "X", "Fresh noise of ddim [default: 0] and euler-a [default: 1].", 0, 1);
+        "--spacing", "How the noise levels are spaced.", SpacingNames, "uniform for ddpm, alg2, ddim, dpm++2m and unipc, karras for the others and for models in EDM's sigma");
+
+    private readonly Option<int?> _stepsOffset = CliOptions.OptionalInteger(
+        "--steps-offset", "N", "Added to the timesteps of --spacing leading; settings of Stable Diffusion say 1. [default: 0]", 0, 100_000);
+
+    private readonly Option<bool> _zeroTerminalSnr = new("--zero-terminal-snr")
+    {
+        Description = "Take the schedule stretched to pure noise, for a model of v or x0 that was trained so; with --spacing trailing.",
+    };
+
+    private readonly Option<double?> _eta = CliOptions.OptionalNumber("--eta", "X", "Fresh noise of ddim [default: 0] and of the samplers whose names end in -a or sde [default: 1].", 0, 1);
     private readonly Option<double?> _v = CliOptions.OptionalNumber("--v", "X", "Variance interpolation of alg2 [default: 0.3].", 0, 1);
 
     private readonly Option<AncestralVariance?> _variance = CliOptions.OptionalChoice(
         "--variance", "Variance of ddpm.", VarianceNames, "learned-range if the model has learned it, else small");
 
-    private readonly Option<double?> _churn = CliOptions.OptionalNumber("--churn", "X", "Noise that heun adds back over all steps [default: 0].", 0, 1000);
+    private readonly Option<double?> _churn = CliOptions.OptionalNumber("--churn", "X", "Noise that heun, dpm2 or euler adds back over all steps [default: 0].", 0, 1000);
 
     private readonly Option<ulong> _seed = CliOptions.Seed("the noise");
     private readonly Option<bool> _noClip = new("--no-clip") { Description = "Do not clamp the predicted clean image to the range of pixels." };
@@ -118,7 +132,7 @@ internal sealed class SampleCommand
         var sample = new SampleCommand();
         var command = new CliCommand("sample", Description, Details)
         {
-            sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing,
+            sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing, sample._stepsOffset, sample._zeroTerminalSnr,
             sample._eta, sample._v, sample._variance, sample._churn, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
             sample._batch, sample._autoencoder, sample._device.Device, sample._device.Threads, sample._device.Math, sample._out, sample._format, sample._json,
         };
@@ -210,15 +224,21 @@ internal sealed class SampleCommand
     {
         var own = model.Settings.Sampler ?? new SamplerSettings();
         var kind = parsed.GetValue(_sampler) ?? own.Kind;
-        RequireSampler(parsed, _eta, kind is SamplerKind.Ddim or SamplerKind.EulerAncestral, "ddim and euler-a");
+        RequireSampler(
+            parsed, _eta,
+            kind is SamplerKind.Ddim or SamplerKind.EulerAncestral or SamplerKind.Dpm2Ancestral or SamplerKind.DpmSolver2SAncestral or SamplerKind.DpmSolverSde
+                or SamplerKind.DpmSolver2MSde or SamplerKind.DpmSolver3MSde,
+            "ddim, euler-a, dpm2-a, dpm++2s-a, dpm++sde, dpm++2m-sde and dpm++3m-sde");
         RequireSampler(parsed, _v, kind == SamplerKind.Algorithm2, "alg2");
         RequireSampler(parsed, _variance, kind == SamplerKind.Ancestral, "ddpm");
-        RequireSampler(parsed, _churn, kind == SamplerKind.Heun, "heun");
+        RequireSampler(parsed, _churn, kind is SamplerKind.Heun or SamplerKind.Dpm2 or SamplerKind.Euler, "heun, dpm2 and euler");
         var settings = kind == own.Kind ? own : new SamplerSettings { Kind = kind, Clip = own.Clip };
         return settings with
         {
             Steps = parsed.GetValue(_steps) ?? settings.Steps,
             Spacing = parsed.GetValue(_spacing) ?? settings.Spacing,
+            StepsOffset = parsed.GetValue(_stepsOffset) ?? settings.StepsOffset,
+            ZeroTerminalSnr = parsed.GetValue(_zeroTerminalSnr) || settings.ZeroTerminalSnr,
             Variance = parsed.GetValue(_variance) ?? settings.Variance,
             Eta = parsed.GetValue(_eta) ?? settings.Eta,
             V = parsed.GetValue(_v) ?? settings.V,

@@ -27,6 +27,30 @@ public enum SamplerKind
 
     /// <summary>Heun's second-order steps in EDM sigma-space: two network evaluations a step.</summary>
     Heun,
+
+    /// <summary>UniPC of second order, deterministic: a predictor and a corrector at one network evaluation a step; good at 5 to 20 steps.</summary>
+    UniPC,
+
+    /// <summary>DPM-Solver++(2M) SDE: second order with fresh noise.</summary>
+    DpmSolver2MSde,
+
+    /// <summary>DPM-Solver++(3M) SDE: third order with fresh noise; from about 20 steps on.</summary>
+    DpmSolver3MSde,
+
+    /// <summary>DPM-Solver++ SDE: fresh noise, two network evaluations a step.</summary>
+    DpmSolverSde,
+
+    /// <summary>DPM-Solver++(2S) with fresh noise: two network evaluations a step, none of the steps before.</summary>
+    DpmSolver2SAncestral,
+
+    /// <summary>DPM-Solver-2 in EDM sigma-space: two network evaluations a step.</summary>
+    Dpm2,
+
+    /// <summary>DPM-Solver-2 with fresh noise.</summary>
+    Dpm2Ancestral,
+
+    /// <summary>Linear multistep of fourth order in EDM sigma-space, deterministic.</summary>
+    Lms,
 }
 
 /// <summary>How the noise levels are spaced.</summary>
@@ -52,6 +76,15 @@ public enum SpacingKind
 
     /// <summary>Evenly spaced log-SNR.</summary>
     LogSnrUniform,
+
+    /// <summary>diffusers' "leading": multiples of T div N, plus <see cref="SamplerSettings.StepsOffset"/>.</summary>
+    Leading,
+
+    /// <summary>diffusers' "trailing": from the noisiest timestep by T / N; what zero terminal SNR needs.</summary>
+    Trailing,
+
+    /// <summary>diffusers' "linspace": evenly from 0 to T - 1, rounded.</summary>
+    Linspace,
 }
 
 /// <summary>Which sampler, in how many steps; becomes a <see cref="SamplerTable"/> for one model's schedule.</summary>
@@ -74,12 +107,20 @@ public sealed record SamplerSettings
     public int Steps { get; init; } = 20;
 
     /// <summary>
-    /// Spacing of the levels. Null takes what suits the sampler: Karras for those in sigma space (Euler, Euler ancestral, Heun) and for models in EDM's
-    /// sigma, else uniform.
+    /// Spacing of the levels. Null takes what suits the sampler: Karras for those that come from k-diffusion and for models in EDM's sigma, else uniform.
     /// </summary>
     public SpacingKind? Spacing { get; init; }
 
-    /// <summary>Fresh noise of DDIM (0 to 1; 0 when left out) and of Euler ancestral (1 when left out).</summary>
+    /// <summary>Added to the timesteps of <see cref="SpacingKind.Leading"/>, at least 0; Stable Diffusion's settings say 1.</summary>
+    public int StepsOffset { get; init; }
+
+    /// <summary>
+    /// Take the levels of the schedule stretched to zero terminal SNR (Lin et al. 2023), for a model of v or of the clean sample that was trained so;
+    /// spacings of timesteps only, in VP scale.
+    /// </summary>
+    public bool ZeroTerminalSnr { get; init; }
+
+    /// <summary>Fresh noise of DDIM (0 to 1; 0 when left out) and of the ancestral and SDE samplers (at least 0; 1 when left out).</summary>
     public double? Eta { get; init; }
 
     /// <summary>Variance interpolation of Algorithm 2, 0 to 1.</summary>
@@ -88,7 +129,7 @@ public sealed record SamplerSettings
     /// <summary>Variance of ancestral steps; null takes the learned range where the network has it, else the small one.</summary>
     public AncestralVariance? Variance { get; init; }
 
-    /// <summary>Noise that <see cref="SamplerKind.Heun"/> adds back on the way; none when left out.</summary>
+    /// <summary>Noise that <see cref="SamplerKind.Heun"/>, <see cref="SamplerKind.Euler"/> and <see cref="SamplerKind.Dpm2"/> add back on the way; none when left out.</summary>
     public HeunChurn Churn { get; init; } = HeunChurn.None;
 
     /// <summary>Clamp the predicted clean image to [-1, 1].</summary>
@@ -99,7 +140,8 @@ public sealed record SamplerSettings
     {
         // In EDM's sigma there is nothing else to be uniform in; files of EDM models may say so.
         null or SpacingKind.Uniform when model.Settings.HasSigmas => SpacingKind.Karras,
-        null => Kind is SamplerKind.Euler or SamplerKind.EulerAncestral or SamplerKind.Heun ? SpacingKind.Karras : SpacingKind.Uniform,
+        null => Kind is SamplerKind.Ancestral or SamplerKind.Algorithm2 or SamplerKind.Ddim or SamplerKind.DpmSolver2M or SamplerKind.UniPC
+            ? SpacingKind.Uniform : SpacingKind.Karras,
         { } spacing => spacing,
     };
 
@@ -120,12 +162,29 @@ public sealed record SamplerSettings
             SamplerKind.Ddim => Samplers.Ddim(Levels(model), network, Eta ?? 0, Clip, rederives),
             SamplerKind.Algorithm2 => Samplers.Algorithm2(Levels(model), network, V, Clip),
             SamplerKind.DpmSolver2M => Samplers.DpmSolver2M(Levels(model), network, Clip),
+            SamplerKind.Euler when Churn.Amount > 0 => Samplers.EulerWithChurn(model.Settings.NoiseSchedule(), Sigmas(model), network, Churn, Clip),
             SamplerKind.Euler => Samplers.Euler(Levels(model), network, Clip),
             SamplerKind.EulerAncestral => Samplers.EulerAncestral(Levels(model), network, Eta ?? 1, Clip),
-            SamplerKind.Heun => Samplers.Heun(model.Settings.NoiseSchedule(), [.. Levels(model).Select(l => l.SigmaEdm)], network, Churn, Clip),
+            SamplerKind.Heun => Samplers.Heun(model.Settings.NoiseSchedule(), Sigmas(model), network, Churn, Clip),
+            SamplerKind.UniPC => Samplers.UniPC(Levels(model), network, null, Clip),
+            SamplerKind.DpmSolver2MSde => Samplers.DpmSolver2MSde(Levels(model), network, Eta ?? 1, Clip),
+            SamplerKind.DpmSolver3MSde => Samplers.DpmSolver3MSde(Levels(model), network, Eta ?? 1, Clip),
+            SamplerKind.DpmSolverSde => Samplers.DpmSolverSde(model.Settings.NoiseSchedule(), Sigmas(model), network, Eta ?? 1, clip: Clip),
+            SamplerKind.DpmSolver2SAncestral => Samplers.DpmSolver2SAncestral(model.Settings.NoiseSchedule(), Sigmas(model), network, Eta ?? 1, Clip),
+            SamplerKind.Dpm2 => Samplers.Dpm2(model.Settings.NoiseSchedule(), Sigmas(model), network, Churn, Clip),
+            SamplerKind.Dpm2Ancestral => Samplers.Dpm2Ancestral(model.Settings.NoiseSchedule(), Sigmas(model), network, Eta ?? 1, Clip),
+            SamplerKind.Lms => Samplers.Lms(Levels(model), network, clip: Clip),
             _ => throw new ArgumentException($"Unknown sampler {Kind}."),
         };
     }
+
+    // Whether steps divide by the level what the network says there, errors included.
+    private bool AmplifiesErrors => Kind is SamplerKind.Heun or SamplerKind.Dpm2 or SamplerKind.Dpm2Ancestral;
+
+    // diffusers builds leading and linspace timesteps of these for one step more, and leaves the cleanest out.
+    private bool IsMultistep => Kind is SamplerKind.DpmSolver2M or SamplerKind.DpmSolver2MSde or SamplerKind.DpmSolver3MSde or SamplerKind.UniPC;
+
+    private double[] Sigmas(DiffusionModel model) => [.. Levels(model).Select(l => l.SigmaEdm)];
 
     private NoiseLevel[] Levels(DiffusionModel model)
     {
@@ -133,6 +192,7 @@ public sealed record SamplerSettings
         var spacing = SpacingFor(model);
         var settings = model.Settings;
         if (settings.HasSigmas || (Steps > 1 && spacing is SpacingKind.Karras or SpacingKind.LogSnrUniform)) return SigmaLevels(settings, spacing);
+        if (settings.Schedule == NoiseScheduleKind.Continuous) RequireNoTimestepOptions(spacing);
         var levels = settings.Schedule != NoiseScheduleKind.Continuous ? Discrete(model).Levels() : settings.Continuous().Levels(spacing switch
         {
             _ when Steps == 1 => [1],
@@ -140,21 +200,22 @@ public sealed record SamplerSettings
             SpacingKind.Sigmoid => Schedules.Spacing.Sigmoid(Steps),
             _ => throw new ArgumentException($"Spacing {spacing} picks discrete timesteps, which a continuous schedule has not; use uniform, uniform-u, sigmoid, karras or log-snr."),
         });
-        if (Kind == SamplerKind.Heun) RequireHeunRatio(levels, spacing);
+        if (AmplifiesErrors) RequireHeunRatio(levels, spacing);
         return levels;
     }
 
     private NoiseLevel[] SigmaLevels(DiffusionSettings settings, SpacingKind spacing)
     {
+        RequireNoTimestepOptions(spacing);
         if (spacing is not (SpacingKind.Karras or SpacingKind.LogSnrUniform))
             throw new ArgumentException($"Spacing {spacing} places timesteps or u, which a model in EDM's sigma has not; use karras or log-snr.");
         var schedule = settings.NoiseSchedule();
         bool even = spacing == SpacingKind.LogSnrUniform;
         double greatest = Math.Min(LargestSigma, schedule.SigmaRange.Greatest), least = Math.Max(SmallestSigma, schedule.SigmaRange.Least);
-        if (Kind == SamplerKind.Heun) least = Math.Max(least, LeastHeunSigma(greatest, even));
+        if (AmplifiesErrors) least = Math.Max(least, LeastHeunSigma(greatest, even));
         double[] sigmas = even ? Schedules.Spacing.Exponential(Steps, least, greatest) : Schedules.Spacing.Karras(Steps, least, greatest);
-        // Heun repeats a level where EDM does.
-        return NoiseLevel.FromSigmas(schedule, schedule is IddpmSchedule levels && Kind != SamplerKind.Heun ? levels.Distinct(sigmas) : [.. sigmas.Select(schedule.RoundSigma)]);
+        // With churn, levels repeat where EDM's do.
+        return NoiseLevel.FromSigmas(schedule, schedule is IddpmSchedule levels && Kind is not (SamplerKind.Heun or SamplerKind.Dpm2) ? levels.Distinct(sigmas) : [.. sigmas.Select(schedule.RoundSigma)]);
     }
 
     // With few steps the range ends early, so that no step divides sigma by more than the bound; by how much the last one does is greatest in Karras' rule.
@@ -167,14 +228,20 @@ public sealed record SamplerSettings
         return greatest / Math.Pow(root, 7);
     }
 
-    private static void RequireHeunRatio(NoiseLevel[] levels, SpacingKind spacing)
+    private void RequireNoTimestepOptions(SpacingKind spacing)
+    {
+        if (ZeroTerminalSnr || StepsOffset != 0)
+            throw new ArgumentException($"Zero terminal SNR and an offset of steps belong to spacings of discrete timesteps, and {spacing} places levels otherwise; use trailing or leading.");
+    }
+
+    private void RequireHeunRatio(NoiseLevel[] levels, SpacingKind spacing)
     {
         for (int i = 1; i < levels.Length; i++)
         {
             double from = levels[i - 1].SigmaEdm, to = levels[i].SigmaEdm;
             if (!(from <= GreatestHeunRatio * to))
                 throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
-                    $"With spacing {spacing} and {levels.Length} steps, Heun would step from sigma {from:G4} to {to:G4}: a step that divides sigma by more than {GreatestHeunRatio} leaves noise in the picture. Leave the spacing out, or use karras or log-snr."));
+                    $"With spacing {spacing} and {levels.Length} steps, {Kind} would step from sigma {from:G4} to {to:G4}: a step that divides sigma by more than {GreatestHeunRatio} leaves noise in the picture. Leave the spacing out, or use karras or log-snr."));
         }
     }
 
@@ -196,17 +263,25 @@ public sealed record SamplerSettings
                 $"Ancestral sampling needs a discrete schedule, and this model has the {model.Settings.Schedule} one; use algorithm2 with v = 0, or euler-a.");
         RequireSteps(model.Settings);
         var schedule = model.Settings.Discrete();
+        if (ZeroTerminalSnr) schedule = schedule.WithZeroTerminalSnr().WithTimesteps(model.Settings.RescaleTimesteps);
         int most = schedule.Timesteps;
         var spacing = SpacingFor(model);
+        if (StepsOffset != 0 && spacing != SpacingKind.Leading)
+            throw new ArgumentException($"An offset of steps ({StepsOffset}) belongs to the leading spacing, and this is {spacing}; leave it out, or use leading.");
+        // One step more, of which the cleanest is left out, where there are so many timesteps.
+        int beyond = IsMultistep && Steps < most ? 1 : 0;
         int[] kept = spacing switch
         {
             // Published rules take timestep 0 alone, of which pure noise is no state.
             _ when Steps == 1 => [most - 1],
             SpacingKind.Uniform or SpacingKind.Section => Schedules.Spacing.Section(most, Steps.ToString(CultureInfo.InvariantCulture)),
             SpacingKind.DdimN => Schedules.Spacing.DdimN(most, Steps),
+            SpacingKind.Leading => Schedules.Spacing.Leading(most, Steps + beyond, StepsOffset)[beyond..],
+            SpacingKind.Trailing => Schedules.Spacing.Trailing(most, Steps),
+            SpacingKind.Linspace => Schedules.Spacing.Linspace(most, Steps + beyond)[beyond..],
             SpacingKind.UniformU => FromU(Schedules.Spacing.UniformU(Steps), most),
             SpacingKind.Sigmoid => FromU(Schedules.Spacing.Sigmoid(Steps), most),
-            _ => throw new ArgumentException($"Spacing {spacing} places levels between the timesteps, which {Kind} cannot use; use uniform, section, ddim-n, uniform-u or sigmoid."),
+            _ => throw new ArgumentException($"Spacing {spacing} places levels between the timesteps, which {Kind} cannot use; use uniform, section, ddim-n, uniform-u, sigmoid, leading, trailing or linspace."),
         };
         if (kept[^1] < most - 1 && schedule.AlphaBar[kept[^1]] > MostSignal)
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,

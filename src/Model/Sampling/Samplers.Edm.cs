@@ -30,7 +30,7 @@ public static partial class Samplers
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="eta"/> is negative.</exception>
     public static SamplerTable EulerAncestral(IReadOnlyList<NoiseLevel> levels, Parameterization network, double eta = 1, bool clip = true)
     {
-        if (!(eta >= 0) || double.IsInfinity(eta)) throw new ArgumentOutOfRangeException(nameof(eta), eta, "Must be at least 0 and finite.");
+        RequireEta(eta);
         return EulerRows(Text($"euler ancestral, eta={eta}"), levels, network, eta, clip);
     }
 
@@ -49,53 +49,54 @@ public static partial class Samplers
     public static SamplerTable Heun(
         INoiseSchedule schedule, IReadOnlyList<double> sigmas, Parameterization network, HeunChurn churn = default, bool clip = true)
     {
+        return Churned("heun", schedule, sigmas, network, churn, clip, (first, hat, next) =>
+        {
+            double half = (next - hat) / 2;
+            return
+            [
+                first with
+                {
+                    A = next / hat, B = (hat - next) / hat, StoreHistory = true, HistoryFromZ = 1 / hat, HistoryFromX = -1 / hat, StoreState = true,
+                },
+                EdmRow(NoiseLevel.FromSigmaEdm(schedule, next), network, first.StepIndex, clip) with { A = half / next, B = -half / next, P = half, Q = 1 },
+            ];
+        });
+    }
+
+    /// <summary>
+    /// Euler steps with churn (Karras et al. 2022, algorithm 2 without its corrector, as k-diffusion has it): <c>z' = (s'/S) z + (1 - s'/S) x</c>, S the level
+    /// after churn, whose noise is added by a row of its own; the last step returns x.
+    /// </summary>
+    /// <param name="schedule">As for <see cref="Heun"/>.</param>
+    /// <param name="sigmas">As for <see cref="Heun"/>.</param>
+    /// <param name="network">What the network predicts.</param>
+    /// <param name="churn">Noise added back.</param>
+    /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
+    /// <exception cref="ArgumentException">There are no levels or they increase.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A level is not positive and finite, or the churn is negative.</exception>
+    public static SamplerTable EulerWithChurn(INoiseSchedule schedule, IReadOnlyList<double> sigmas, Parameterization network, HeunChurn churn, bool clip = true) =>
+        Churned("euler", schedule, sigmas, network, churn, clip, (first, hat, next) => [first with { A = next / hat, B = (hat - next) / hat }]);
+
+    /// <summary>Steps from a level that churn has raised: <paramref name="step"/> gets the first row, the raised level and the next.</summary>
+    private static SamplerTable Churned(
+        string name, INoiseSchedule schedule, IReadOnlyList<double> sigmas, Parameterization network, HeunChurn churn, bool clip,
+        Func<SamplerRow, double, double, SamplerRow[]> step)
+    {
         if (!(churn.Amount >= 0 && churn.NoiseScale >= 0))
             throw new ArgumentOutOfRangeException(nameof(churn), churn, "Churn amount and noise scale must be at least 0.");
         // Levels that were rounded to those which the network knows may repeat, as in EDM: an idle step, or one of churn alone.
         RequireLevels(NoiseLevel.FromSigmas(schedule, sigmas), mayRepeat: true);
-
-        int count = sigmas.Count;
-        var raised = new double[count];
-        var added = new double[count];
-        for (int i = 0; i < count; i++)
+        var rows = new List<SamplerRow>(2 * sigmas.Count - 1);
+        for (int i = 0; i < sigmas.Count; i++)
         {
-            raised[i] = schedule.RoundSigma(churn.RaisedLevel(sigmas[i], count));
-            added[i] = Math.Sqrt(Math.Max(0, raised[i] - sigmas[i]) * (raised[i] + sigmas[i])) * churn.NoiseScale;
-        }
-
-        var rows = new List<SamplerRow>(2 * count - 1);
-        for (int i = 0; i < count; i++)
-        {
-            double hat = raised[i];
-            if (added[i] > 0) rows.Add(ChurnRow(NoiseLevel.FromSigmaEdm(schedule, sigmas[i]), network, i) with { C = added[i] });
+            double hat = schedule.RoundSigma(churn.RaisedLevel(sigmas[i], sigmas.Count));
+            double added = Math.Sqrt(Math.Max(0, hat - sigmas[i]) * (hat + sigmas[i])) * churn.NoiseScale;
+            if (added > 0) rows.Add(ChurnRow(NoiseLevel.FromSigmaEdm(schedule, sigmas[i]), network, i) with { C = added });
             SamplerRow first = EdmRow(NoiseLevel.FromSigmaEdm(schedule, hat), network, i, clip);
-            if (i == count - 1)
-            {
-                rows.Add(first with { B = 1 });
-                break;
-            }
-
-            double next = sigmas[i + 1], half = (next - hat) / 2;
-            rows.Add(first with
-            {
-                A = next / hat,
-                B = (hat - next) / hat,
-                StoreHistory = true,
-                HistoryFromZ = 1 / hat,
-                HistoryFromX = -1 / hat,
-                StoreState = true,
-            });
-            rows.Add(EdmRow(NoiseLevel.FromSigmaEdm(schedule, next), network, i, clip) with
-            {
-                A = half / next,
-                B = -half / next,
-                P = half,
-                Q = 1,
-            });
+            if (i + 1 < sigmas.Count) rows.AddRange(step(first, hat, sigmas[i + 1]));
+            else rows.Add(first with { B = 1 });
         }
-
-        string name = churn.Amount > 0 ? Text($"heun, churn={churn.Amount}") : "heun";
-        return new SamplerTable(name, rows, sigmas[0], (1, sigmas[0]));
+        return new SamplerTable(churn.Amount > 0 ? Text($"{name}, churn={churn.Amount}") : name, rows, sigmas[0], (1, sigmas[0]));
     }
 
     private static SamplerTable EulerRows(string name, IReadOnlyList<NoiseLevel> levels, Parameterization network, double eta, bool clip)
@@ -105,11 +106,17 @@ public static partial class Samplers
         {
             SamplerRow row = EdmRow(level, network, i, clip);
             if (next is not { } to) return row with { B = 1 };
-            double s = level.SigmaEdm, target = to.SigmaEdm;
-            double up = Math.Min(target, eta * target * Math.Sqrt((s - target) * (s + target)) / s);
-            double down = eta == 0 ? target : Math.Sqrt((target - up) * (target + up));
+            double s = level.SigmaEdm;
+            var (down, up) = Ancestral(s, to.SigmaEdm, eta);
             return row with { A = down / s, B = (s - down) / s, C = up };
         });
+    }
+
+    /// <summary>To what level a step with fresh noise goes without it, and how much noise then leads to <paramref name="target"/>.</summary>
+    private static (double Down, double Up) Ancestral(double s, double target, double eta)
+    {
+        double up = Math.Min(target, eta * target * Math.Sqrt((s - target) * (s + target)) / s);
+        return (eta == 0 ? target : Math.Sqrt((target - up) * (target + up)), up);
     }
 
     private static SamplerRow ChurnRow(NoiseLevel level, Parameterization network, int step) =>

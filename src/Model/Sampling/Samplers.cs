@@ -129,37 +129,6 @@ public static partial class Samplers
         return new SamplerTable("ddim inversion", rows, 0, (1, 0));
     }
 
-    /// <summary>
-    /// DPM-Solver++(2M) (Lu et al. 2022): with <c>h = (logSnr' - logSnr) / 2</c> and <c>q = h / (2 hPrevious)</c>,
-    /// <c>z' = (sigma'/sigma) z + alpha' (1 - exp(-h)) ((1 + q) x - q xPrevious)</c>. The first step is of first order; the last returns x.
-    /// </summary>
-    /// <param name="levels">Noise levels, noisiest first.</param>
-    /// <param name="network">What the network predicts.</param>
-    /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
-    /// <exception cref="ArgumentException">There are no levels, they do not become less noisy, or one cannot be used with this network.</exception>
-    public static SamplerTable DpmSolver2M(IReadOnlyList<NoiseLevel> levels, Parameterization network, bool clip = true)
-    {
-        double previous = double.PositiveInfinity;
-        return Build("dpm-solver++(2m)", levels, inEdmScale: false, (i, level, next) =>
-        {
-            SamplerRow row = VpRow(level, network, i, clip);
-            if (next is not { } to) return row with { B = 1 };
-            double h = (to.LogSnr - level.LogSnr) / 2;
-            // After a step of infinite length (from zero terminal SNR) the extrapolation vanishes, as it does before there is a history.
-            double q = double.IsInfinity(previous) ? 0 : h / (2 * previous);
-            double weight = to.Alpha * -ExpM1(-h);
-            previous = h;
-            return row with
-            {
-                A = to.Sigma / level.Sigma,
-                B = weight * (1 + q),
-                P = -weight * q,
-                StoreHistory = true,
-                HistoryFromX = 1,
-            };
-        });
-    }
-
     // z' = alpha x + sigma eps, with eps from the clean sample or from the raw output, everything linear folded together.
     private static SamplerRow WithEps(SamplerRow row, NoiseLevel level, Parameterization network, double alpha, double sigma, bool rederive)
     {

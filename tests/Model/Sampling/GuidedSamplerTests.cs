@@ -16,7 +16,7 @@ public sealed class GuidedSamplerTests
 
     private static IEnumerable<SamplerSettings> AllSamplers =>
         from kind in Enum.GetValues<SamplerKind>()
-        select new SamplerSettings { Kind = kind, Steps = 5, Eta = kind is SamplerKind.Ddim or SamplerKind.EulerAncestral ? 0.7 : null };
+        select new SamplerSettings { Kind = kind, Steps = 5, Eta = kind is SamplerKind.Ddim or SamplerKind.EulerAncestral ? 0.7 : null, Churn = new HeunChurn(kind == SamplerKind.Dpm2 ? 2 : 0) };
 
     [TestCaseSource(nameof(AllSamplers))]
     public void Pixels_do_not_depend_on_batch_company_or_threads(SamplerSettings settings)

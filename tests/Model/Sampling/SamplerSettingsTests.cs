@@ -54,7 +54,8 @@ internal sealed class SamplerSettingsTests
             foreach (int steps in new[] { 1, 2, 3, 5, 10, 250, 1000 })
             {
                 SamplerTable table = Build(new SamplerSettings { Kind = kind, Steps = steps }, settings);
-                Assert.That((table.Steps, table.Rows.Count), Is.EqualTo((steps, kind == SamplerKind.Heun ? 2 * steps - 1 : steps)), $"{kind}, {steps} steps");
+                bool twice = kind is SamplerKind.Heun or SamplerKind.Dpm2 or SamplerKind.Dpm2Ancestral or SamplerKind.DpmSolver2SAncestral or SamplerKind.DpmSolverSde;
+                Assert.That((table.Steps, table.Rows.Count), Is.EqualTo((steps, twice ? 2 * steps - 1 : steps)), $"{kind}, {steps} steps");
             }
     }
 
@@ -99,6 +100,36 @@ internal sealed class SamplerSettingsTests
         }
         foreach (var spacing in new[] { SpacingKind.Uniform, SpacingKind.Section, SpacingKind.UniformU, SpacingKind.Sigmoid })
             Assert.That(() => Build(new SamplerSettings { Kind = SamplerKind.Heun, Steps = steps, Spacing = spacing }), Throws.ArgumentException.With.Message.Contains("karras"));
+    }
+
+    [Test]
+    public void DiffusersSpacingsLeaveOutTheCleanestOfMultistepSamplers()
+    {
+        double[] Timesteps(SamplerKind kind, SpacingKind spacing, int offset = 0) =>
+            [.. Build(new SamplerSettings { Kind = kind, Steps = 7, Spacing = spacing, StepsOffset = offset }).Rows.Select(r => r.Timestep)];
+        Assert.That(Timesteps(SamplerKind.Ddim, SpacingKind.Leading, 1), Is.EqualTo(new double[] { 853, 711, 569, 427, 285, 143, 1 }));
+        Assert.That(Timesteps(SamplerKind.UniPC, SpacingKind.Leading, 1), Is.EqualTo(new double[] { 876, 751, 626, 501, 376, 251, 126 }));
+        Assert.That(Timesteps(SamplerKind.Ddim, SpacingKind.Trailing), Is.EqualTo(new double[] { 999, 856, 713, 570, 428, 285, 142 }));
+        Assert.That(Timesteps(SamplerKind.DpmSolver2M, SpacingKind.Trailing), Is.EqualTo(new double[] { 999, 856, 713, 570, 428, 285, 142 }));
+        Assert.That(Timesteps(SamplerKind.Ddim, SpacingKind.Linspace), Is.EqualTo(new double[] { 999, 832, 666, 500, 333, 166, 0 }));
+        Assert.That(Timesteps(SamplerKind.UniPC, SpacingKind.Linspace), Is.EqualTo(new double[] { 999, 856, 714, 571, 428, 285, 143 }));
+        Assert.That(() => Timesteps(SamplerKind.Ddim, SpacingKind.Trailing, 1), Throws.ArgumentException.With.Message.Contains("leading"));
+        Assert.That(() => Build(new SamplerSettings { Kind = SamplerKind.Euler, StepsOffset = 1 }), Throws.ArgumentException.With.Message.Contains("leading"));
+    }
+
+    [Test]
+    public void ZeroTerminalSnrStartsFromPureNoise()
+    {
+        var settings = new SamplerSettings { Spacing = SpacingKind.Trailing, Steps = 5, ZeroTerminalSnr = true };
+        foreach (var kind in new[] { SamplerKind.Ddim, SamplerKind.Ancestral, SamplerKind.DpmSolver2M, SamplerKind.UniPC })
+        {
+            SamplerTable table = Build(settings with { Kind = kind }, TinyModel.Settings with { Prediction = PredictionType.V });
+            Assert.That(table.Rows[0].Alpha, Is.Zero, $"{kind}");
+            Assert.That(table.Rows.All(r => double.IsFinite(r.A) && double.IsFinite(r.B) && double.IsFinite(r.P) && double.IsFinite(r.P2)), $"{kind}");
+        }
+        Assert.That(() => Build(settings, TinyModel.Settings with { Prediction = PredictionType.Eps }), Throws.ArgumentException.With.Message.Contains("pure noise"));
+        Assert.That(() => Build(settings with { Spacing = SpacingKind.Karras }), Throws.ArgumentException.With.Message.Contains("trailing"));
+        Assert.That(() => Build(settings with { Spacing = null }, Continuous), Throws.ArgumentException.With.Message.Contains("trailing"));
     }
 
     [Test]

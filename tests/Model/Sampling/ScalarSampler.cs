@@ -18,7 +18,7 @@ internal static class ScalarSampler
     public static double[] Run(SamplerTable table, Network network, double z, Func<int, double> noise, double scale = 1, GuidanceInterval interval = default)
     {
         var states = new double[table.Rows.Count];
-        double h1 = double.NaN, h2 = double.NaN;
+        double h1 = double.NaN, h2 = double.NaN, h3 = double.NaN, state = double.NaN;
         for (int i = 0; i < states.Length; i++)
         {
             SamplerRow r = table.Rows[i];
@@ -28,9 +28,11 @@ internal static class ScalarSampler
             double x = r.XFromZ * z + r.XFromG * g;
             if (r.Clip) x = Math.Clamp(x, -1, 1);
             double f = (o.Nu + 1) / 2, c = r.LearnedVariance ? Math.Exp(0.5 * (f * r.LogVarMax + (1 - f) * r.LogVarMin)) : r.C;
-            double y = r.A * z + r.B * x + r.E * g + (r.P == 0 ? 0 : r.P * h1) + (r.Q == 0 ? 0 : r.Q * h2) + (r.NoNoise ? 0 : c * noise(i));
-            if (r.StoreHistory) h1 = r.HistoryFromZ * z + r.HistoryFromX * x;
-            if (r.StoreState) h2 = z;
+            double y = r.A * z + r.B * x + r.E * g + (r.P == 0 ? 0 : r.P * h1) + (r.P2 == 0 ? 0 : r.P2 * h2)
+                + (r.P3 == 0 ? 0 : r.P3 * h3) + (r.Q == 0 ? 0 : r.Q * state) + r.F * o.Null + (r.NoNoise ? 0 : c * noise(i));
+            (h2, h3) = (r.ShiftHistories > 0 ? h1 : h2, r.ShiftHistories > 1 ? h2 : h3);
+            if (r.StoreHistory) h1 = r.HistoryFromZ * z + r.HistoryFromX * x + r.HistoryFromP1 * o.Null;
+            if (r.StoreState) state = z;
             states[i] = z = y;
         }
 
