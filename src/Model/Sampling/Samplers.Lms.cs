@@ -10,7 +10,7 @@ public static partial class Samplers
     /// <summary>
     /// Linear multistep (Adams-Bashforth on uneven levels, as k-diffusion has it): with <c>d = (z - x) / s</c> of this step and those before it,
     /// <c>z' = z + sum_j c_j d_{i-j}</c>, <c>c_j</c> the integral from s to s' of the Lagrange polynomial that is 1 at <c>s_{i-j}</c>. The first steps have
-    /// lower orders; the last returns x.
+    /// lower orders; the last, to s' = 0, has the full one and may leave [-1, 1], clipped or not.
     /// </summary>
     /// <param name="levels">Noise levels, noisiest first.</param>
     /// <param name="network">What the network predicts.</param>
@@ -24,10 +24,9 @@ public static partial class Samplers
         return Build(Text($"lms, order {order}"), levels, inEdmScale: true, (i, level, next) =>
         {
             SamplerRow row = EdmRow(level, network, i, clip);
-            if (next is not { } to) return row with { B = 1 };
             double[] c = new double[MostLmsOrder];
             int steps = Math.Min(i + 1, order);
-            for (int j = 0; j < steps; j++) c[j] = LagrangeIntegral(levels, i, j, steps, to.SigmaEdm);
+            for (int j = 0; j < steps; j++) c[j] = LagrangeIntegral(levels, i, j, steps, next?.SigmaEdm ?? 0);
             double s = level.SigmaEdm;
             return row with
             {

@@ -22,7 +22,8 @@ public sealed class GuidedSamplerTests
     public void Pixels_do_not_depend_on_batch_company_or_threads(SamplerSettings settings)
     {
         float[][] expected = Sample(settings, Mixed, threads: 1, batch: 16);
-        Assert.That(expected.SelectMany(i => i), Has.All.InRange(-1.0001f, 1.0001f));
+        // The last step of all but LMS returns the clean sample, which is clipped.
+        if (settings.Kind != SamplerKind.Lms) Assert.That(expected.SelectMany(i => i), Has.All.InRange(-1.0001f, 1.0001f));
         foreach (var (threads, batch) in new[] { (2, 16), (7, 3), (2, 1), (1, 5) })
             Assert.That(Sample(settings, Mixed, threads, batch), Is.EqualTo(expected), $"{threads} threads, batch {batch}");
         float[][] backwards = Sample(settings, [.. Mixed.Reverse()], threads: 2, batch: 4);
