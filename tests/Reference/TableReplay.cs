@@ -57,7 +57,8 @@ internal sealed class TableReplay
     /// <summary>The same by the fused step.</summary>
     public List<double[]> OnKernel()
     {
-        using var kernels = new CpuKernels(1);
+        using var cpu = new CpuKernels(1);
+        IKernels kernels = cpu;
         int count = Start.Length, branches = Null is null ? 0 : 1;
         var shape = new Shape(1, count);
         using Guarded z = new(shape, e => (float)Start[e]), h1 = new(shape), h2 = new(shape), h3 = new(shape), stored = new(shape), noise = new(shape),
