@@ -96,6 +96,14 @@ internal sealed class SampleTests : CliFixture
     [TestCase("euler", "log-snr")]
     [TestCase("euler-a", "sigmoid")]
     [TestCase("heun", "karras")]
+    [TestCase("unipc", "linspace")]
+    [TestCase("dpm++2m-sde", "trailing")]
+    [TestCase("dpm++3m-sde", "leading")]
+    [TestCase("dpm++sde", "karras")]
+    [TestCase("dpm++2s-a", "log-snr")]
+    [TestCase("dpm2", "karras")]
+    [TestCase("dpm2-a", "karras")]
+    [TestCase("lms", "karras")]
     public void EverySamplerAndSpacingRuns(string sampler, string spacing)
     {
         ToolRun run = ToolRun.Of("sample", "--model", TinyModel(), "--classes", "0", "--sampler", sampler, "--spacing", spacing, "--steps", "4", "--out", PathTo("x.npz"));
@@ -126,6 +134,22 @@ internal sealed class SampleTests : CliFixture
         ToolRun.Of("sample", "--model", model, "--steps", "1001", "--out", PathTo("x.png")).AssertError(1, "1000");
         ToolRun.Of("sample", "--model", model, "--sampler", "ddpm", "--spacing", "karras", "--out", PathTo("x.png")).AssertError(1, "section");
         ToolRun.Of("sample", "--model", model, "--sampler", "ddpm", "--variance", "learned", "--out", PathTo("x.png")).AssertError(1, "learns its variance");
+        ToolRun.Of("sample", "--model", model, "--zero-terminal-snr", "--spacing", "trailing", "--out", PathTo("x.png")).AssertError(1, "pure noise", "predicts v or x0");
+        ToolRun.Of("sample", "--model", model, "--sampler", "ddim", "--steps-offset", "1", "--out", PathTo("x.png")).AssertError(1, "leading");
+        ToolRun.Of("sample", "--model", model, "--sampler", "dpm2", "--spacing", "uniform", "--steps", "3", "--out", PathTo("x.png")).AssertError(1, "karras");
+    }
+
+    [Test]
+    public void AnOffsetOfStepsChangesTheImages()
+    {
+        float[] Sample(string offset)
+        {
+            ToolRun run = ToolRun.Of("sample", "--model", TinyModel(), "--classes", "0", "--sampler", "ddim", "--spacing", "leading", "--steps-offset", offset, "--steps", "12", "--out", PathTo("x.png"));
+            Assert.That(run.ExitCode, Is.Zero, run.Error);
+            return [.. File.ReadAllBytes(PathTo("x.png")).Select(b => (float)b)];
+        }
+
+        Assert.That(Sample("0"), Is.Not.EqualTo(Sample("30")));
     }
 
     [Test]

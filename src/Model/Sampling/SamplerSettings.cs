@@ -231,7 +231,8 @@ public sealed record SamplerSettings
     private void RequireNoTimestepOptions(SpacingKind spacing)
     {
         if (ZeroTerminalSnr || StepsOffset != 0)
-            throw new ArgumentException($"Zero terminal SNR and an offset of steps belong to spacings of discrete timesteps, and {spacing} places levels otherwise; use trailing or leading.");
+            throw new ArgumentException(
+                $"Zero terminal SNR and an offset of steps belong to spacings of discrete timesteps, and {spacing} places levels otherwise; use trailing or leading.");
     }
 
     private void RequireHeunRatio(NoiseLevel[] levels, SpacingKind spacing)
@@ -267,7 +268,8 @@ public sealed record SamplerSettings
         int most = schedule.Timesteps;
         var spacing = SpacingFor(model);
         if (StepsOffset != 0 && spacing != SpacingKind.Leading)
-            throw new ArgumentException($"An offset of steps ({StepsOffset}) belongs to the leading spacing, and this is {spacing}; leave it out, or use leading.");
+            throw new ArgumentException(
+                $"An offset of steps ({StepsOffset}) belongs to the leading spacing, and this is {spacing}; leave it out, or use leading.");
         // One step more, of which the cleanest is left out, where there are so many timesteps.
         int beyond = IsMultistep && Steps < most ? 1 : 0;
         int[] kept = spacing switch

@@ -58,7 +58,9 @@ public static partial class Samplers
     /// <param name="network">What the network predicts.</param>
     /// <param name="options">Order and form.</param>
     /// <param name="clip">Clamp the clean sample to [-1, 1].</param>
-    /// <exception cref="ArgumentException">There are no levels, they do not become less noisy, or one cannot be used with this network; or noise is to be integrated at random.</exception>
+    /// <exception cref="ArgumentException">
+    /// There are no levels, they do not become less noisy, or one cannot be used with this network; or the predicted noise is to be integrated with fresh noise.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">An order outside 1 to 3, a negative eta.</exception>
     public static SamplerTable DpmSolver(IReadOnlyList<NoiseLevel> levels, Parameterization network, DpmSolverOptions options, bool clip = true)
     {
@@ -68,7 +70,8 @@ public static partial class Samplers
         if (options is { IntegratesNoise: true, Eta: > 0 })
             throw new ArgumentException($"DPM-Solver in the predicted noise is deterministic; got eta {options.Eta}. Use DPM-Solver++ for fresh noise.", nameof(options));
         RequireFinite(levels, options.IntegratesNoise);
-        string name = Text($"dpm-solver{(options.IntegratesNoise ? "" : "++")}({options.Order}m{(options.Eta > 0 ? " sde" : "")}){(options.Eta > 0 ? Text($", eta={options.Eta}") : "")}");
+        string form = options.IntegratesNoise ? "dpm-solver" : "dpm-solver++";
+        string name = options.Eta > 0 ? Text($"{form}({options.Order}m) sde, eta={options.Eta}") : Text($"{form}({options.Order}m)");
         return Build(name, levels, inEdmScale: false, (i, level, next) =>
         {
             SamplerRow row = VpRow(level, network, i, clip);

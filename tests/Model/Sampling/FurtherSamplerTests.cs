@@ -92,7 +92,8 @@ internal sealed class FurtherSamplerTests
         using var model = TinyModel.Create(kernels);
         foreach (var kind in Enum.GetValues<SamplerKind>())
         {
-            SamplerTable table = new SamplerSettings { Kind = kind, Steps = 9, Eta = kind is SamplerKind.Ddim ? 1 : null, Churn = new HeunChurn(2) }.Build(model);
+            var settings = new SamplerSettings { Kind = kind, Steps = 9, Eta = kind is SamplerKind.Ddim ? 1 : null, Churn = new HeunChurn(2) };
+            SamplerTable table = settings.Build(model);
             Assert.That(table.Rows.Where(r => r.C > 0).Select(r => r.ToKernelRow().StepIndex), Is.Unique, $"{kind}");
         }
     }
@@ -104,7 +105,8 @@ internal sealed class FurtherSamplerTests
         SamplerTable table = Samplers.DpmSolver2SAncestral(Edm, [s, next], PredictionType.X0, clip: false).With(new CfgPlusPlusRule().Apply);
         Output Network(SamplerRow row, double input) => new(0.3 + 0.1 * input, -0.2 + 0.05 * input * input);
         double[] states = ScalarSampler.Run(table, Network, z, _ => 0.7, lambda);
-        double up = Math.Min(next, next * Math.Sqrt((s * s - next * next) / (s * s))), down = Math.Sqrt(next * next - up * up), h = Math.Log(s / down), middle = Math.Sqrt(s * down);
+        double up = next * Math.Sqrt((s * s - next * next) / (s * s)), down = Math.Sqrt(next * next - up * up), h = Math.Log(s / down);
+        double middle = Math.Sqrt(s * down);
         Output At(double state, double sigma) => Network(table.Rows[0], state / Math.Sqrt(1 + sigma * sigma));
         double half = middle / s * z + (1 - Math.Exp(-h / 2)) * At(z, s).Null;
         Output there = At(half, middle);
@@ -118,7 +120,11 @@ internal sealed class FurtherSamplerTests
     {
         using var kernels = new CpuKernels(1);
         using var model = TinyModel.Create(kernels);
-        SamplerKind[] fits = [SamplerKind.Ddim, SamplerKind.Ancestral, SamplerKind.Algorithm2, SamplerKind.Euler, SamplerKind.EulerAncestral, SamplerKind.DpmSolver2M, SamplerKind.DpmSolver2SAncestral];
+        SamplerKind[] fits =
+        [
+            SamplerKind.Ddim, SamplerKind.Ancestral, SamplerKind.Algorithm2, SamplerKind.Euler, SamplerKind.EulerAncestral, SamplerKind.DpmSolver2M,
+            SamplerKind.DpmSolver2SAncestral,
+        ];
         var guidance = new Guidance { Rules = [new CfgPlusPlusRule()] };
         foreach (var kind in Enum.GetValues<SamplerKind>())
         {
