@@ -6,6 +6,8 @@ namespace NativeDiffusion.Kernels;
 /// </summary>
 public sealed class ResampleTable
 {
+    private static readonly double[] Blur = [1 / 16.0, 4 / 16.0, 6 / 16.0, 4 / 16.0, 1 / 16.0];
+
     private readonly int[] _first;
     private readonly double[][] _rows;
 
@@ -81,18 +83,51 @@ public sealed class ResampleTable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         if (!(sigma > 0)) throw new ArgumentOutOfRangeException(nameof(sigma), sigma, "The standard deviation of a blur is above 0.");
-        if (sigma > 9999) return Of(count, _ => [.. Enumerable.Repeat(1.0 / count, count)]);
+        if (sigma > 9999) return Dense(count, count, _ => [.. Enumerable.Repeat(1.0 / count, count)]);
         int width = (int)Math.Ceiling(6 * sigma);
         int half = Math.Min(width + 1 - width % 2, count + 1 - count % 2) / 2;
         double[] taps = [.. Enumerable.Range(-half, 2 * half + 1).Select(x => Math.Exp(-x * x / (2 * sigma * sigma)))];
         double sum = taps.Sum();
-        return Of(count, i =>
+        return Dense(count, count, i =>
         {
             double[] row = new double[count];
-            for (int t = 0; t < taps.Length; t++)
+            for (int t = 0; t < taps.Length; t++) row[Reflect(i + t - half, count)] += taps[t] / sum;
+            return row;
+        });
+    }
+
+    /// <summary>
+    /// Half as many samples, as the levels of a Gaussian pyramid have them (Burt and Adelson 1983): the mean of each pair after a blur by [1 4 6 4 1] / 16,
+    /// reflected at the ends without repeating the last.
+    /// </summary>
+    /// <param name="inputs">Samples that are read, an even number from 4 on.</param>
+    /// <exception cref="ArgumentException">The number does not fit.</exception>
+    public static ResampleTable BlurredHalf(int inputs)
+    {
+        if (inputs < 4 || inputs % 2 != 0) throw new ArgumentException($"An even number of samples, at least 4, is blurred and halved; got {inputs}.");
+        return Dense(inputs, inputs / 2, i =>
+        {
+            double[] row = new double[inputs];
+            for (int t = 0; t < 2 * Blur.Length; t++) row[Reflect(2 * i + t % 2 + t / 2 - 2, inputs)] += Blur[t / 2] / 2;
+            return row;
+        });
+    }
+
+    /// <summary>Twice as many samples: linear interpolation between sample centres, then the blur of <see cref="BlurredHalf"/>.</summary>
+    /// <param name="inputs">Samples that are read, at least 2.</param>
+    /// <exception cref="ArgumentException">There are fewer.</exception>
+    public static ResampleTable BlurredDouble(int inputs)
+    {
+        if (inputs < 2) throw new ArgumentException($"At least 2 samples are doubled and blurred; got {inputs}.");
+        return Dense(inputs, 2 * inputs, i =>
+        {
+            double[] row = new double[inputs];
+            for (int t = 0; t < Blur.Length; t++)
             {
-                int j = Math.Abs(i + t - half);
-                row[j < count ? j : 2 * (count - 1) - j] += taps[t] / sum;
+                // Centres lie a quarter beside the sample that is doubled.
+                int j = Reflect(i + t - 2, 2 * inputs), beside = j / 2 + (j % 2 == 0 ? -1 : 1);
+                row[j / 2] += 0.75 * Blur[t];
+                row[Math.Clamp(beside, 0, inputs - 1)] += 0.25 * Blur[t];
             }
             return row;
         });
@@ -100,6 +135,12 @@ public sealed class ResampleTable
 
     /// <summary>First input and weights of an output, before rounding to float.</summary>
     public (int First, IReadOnlyList<double> Weights) Exact(int output) => (_first[output], _rows[output]);
+
+    private static int Reflect(int i, int count)
+    {
+        i = Math.Abs(i);
+        return i < count ? i : 2 * (count - 1) - i;
+    }
 
     private static ResampleTable Of(int inputs, int outputs, int radius, Func<double, double> filter)
     {
@@ -119,12 +160,12 @@ public sealed class ResampleTable
         return new ResampleTable(inputs, first, rows, null);
     }
 
-    /// <summary>As many outputs as inputs, each from the inputs between its first and last weight that is not 0.</summary>
-    private static ResampleTable Of(int count, Func<int, double[]> weights)
+    /// <summary>Each output from the inputs between its first and last weight that is not 0.</summary>
+    private static ResampleTable Dense(int inputs, int outputs, Func<int, double[]> weights)
     {
-        double[][] rows = [.. Enumerable.Range(0, count).Select(weights)];
+        double[][] rows = [.. Enumerable.Range(0, outputs).Select(weights)];
         int[] first = [.. rows.Select(row => Array.FindIndex(row, w => w != 0))];
-        return new ResampleTable(count, first, [.. rows.Select((row, i) => row[first[i]..(Array.FindLastIndex(row, w => w != 0) + 1)])], null);
+        return new ResampleTable(inputs, first, [.. rows.Select((row, i) => row[first[i]..(Array.FindLastIndex(row, w => w != 0) + 1)])], null);
     }
 
     private ResampleTable Transpose(int inputs, int[] first, double[][] rows)
