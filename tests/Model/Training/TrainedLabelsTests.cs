@@ -90,9 +90,9 @@ internal sealed class TrainedLabelsTests
         Assert.That(Sample(loaded, 2, 2), Has.All.Matches<float>(float.IsFinite));
         Assert.That(() => Sample(loaded, 1, 1), Throws.ArgumentException.With.Message.Contains("'left'").And.Message.Contains("never trained"));
         using var drawing = new DiffusionModel(Edm, TinyModel.Settings with { Schedule = NoiseScheduleKind.Edm, UntrainedLabels = [1] }, kernels);
-        using var sampler = new EdmSampler(drawing, new EdmSamplerSettings { Steps = 2 });
-        Assert.That(() => sampler.Sample([.. Enumerable.Range(0, 12).Select(i => new EdmRequest((ulong)i))]), Throws.Nothing, "classes are drawn among those that were trained");
-        Assert.That(() => sampler.Sample([new EdmRequest(0, 1)]), Throws.ArgumentException.With.Message.Contains("never trained"));
+        using var sampler = new GuidedSampler(drawing, new SamplerSettings { Kind = SamplerKind.Heun, Steps = 2 });
+        Assert.That(() => sampler.Sample([new SampleRequest(0, new GuidanceScale(1), 0)]), Throws.Nothing);
+        Assert.That(() => sampler.Sample([new SampleRequest(1, new GuidanceScale(1), 0)]), Throws.ArgumentException.With.Message.Contains("never trained"));
     }
 
     [Test]

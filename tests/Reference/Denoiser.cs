@@ -2,7 +2,7 @@ using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Schedules;
 using NativeDiffusion.Runtime;
 
-namespace NativeDiffusion.Model.Sampling;
+namespace NativeDiffusion.Tests.Reference;
 
 /// <summary>
 /// The inputs by which a plan turns a raw network F into the denoiser of Karras et al. 2022 (arXiv 2206.00364, eq. 7),
