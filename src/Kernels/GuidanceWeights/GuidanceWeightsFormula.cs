@@ -67,6 +67,7 @@ internal struct GuidanceWeightsFormula
     {
         // By rounding they can fall below 0.
         double ratio = conditional < 0 ? 0.0 : conditional / combined;
-        return combined <= 0 ? 1.0 : Rescale * Math.Sqrt(ratio) + (1.0 - Rescale);
+        double factor = Rescale * Math.Sqrt(ratio) + (1.0 - Rescale);
+        return combined <= 0 ? 1.0 : factor;
     }
 }

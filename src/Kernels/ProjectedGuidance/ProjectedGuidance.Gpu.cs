@@ -15,7 +15,7 @@ internal sealed partial class GpuKernels
             Formula = new ProjectedGuidanceFormula(options), Prediction = View(prediction), BranchRow = Indices(branchRow), Weight = View(weight),
             Running = View(running), HasRunning = running.IsEmpty ? 0 : 1, Rows = prediction.Shape.Batch, Samples = weight.Shape.Batch,
             Branches = branchRow.Shape.Channels, Pixels = checked((int)(prediction.Shape.RowCount / stride)), Stride = stride, Channels = channels,
-            Used = used, Width = options.PerChannel ? 1 : used,
+            Used = used, Width = options.PerChannel ? 1 : used, Rescales = options.Rescale > 0 ? 1 : 0,
         }, weight.Shape.Batch);
     }
 }
@@ -26,7 +26,7 @@ internal struct ProjectedGuidanceKernel : IGpuKernel
     public ProjectedGuidanceFormula Formula;
     public ArrayView<float> Prediction, Weight, Running;
     public ArrayView<int> BranchRow;
-    public int HasRunning, Rows, Samples, Branches, Pixels, Stride, Channels, Used, Width;
+    public int HasRunning, Rows, Samples, Branches, Pixels, Stride, Channels, Used, Width, Rescales;
 
     public readonly void Run()
     {
@@ -40,11 +40,10 @@ internal struct ProjectedGuidanceKernel : IGpuKernel
         }
         if (inside)
         {
-            bool rescales = Formula.Rescale > 0f;
             double conditional = 0;
-            if (rescales) conditional = Spread(shared, n);
+            if (Rescales != 0) conditional = Spread(shared, n);
             for (int first = 0; first < Used; first += Width) Combine(shared, n, first);
-            if (rescales)
+            if (Rescales != 0)
             {
                 // Written by other threads, and joined by the sums' barriers only after that.
                 Group.Barrier();

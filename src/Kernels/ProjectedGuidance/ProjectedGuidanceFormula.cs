@@ -29,8 +29,11 @@ internal struct ProjectedGuidanceFormula
     }
 
     /// <summary>The factor of the whole; the spreads are sums of squared deviations from the mean, of p0 and of p.</summary>
-    public readonly double RescaleFactor(double conditional, double combined) =>
-        combined <= 0 ? 1.0 : Rescale * Math.Sqrt(conditional / combined) + (1.0 - Rescale);
+    public readonly double RescaleFactor(double conditional, double combined)
+    {
+        double factor = Rescale * Math.Sqrt(conditional / combined) + (1.0 - Rescale);
+        return combined <= 0 ? 1.0 : factor;
+    }
 }
 
 /// <summary>Factors of D, of p0 and of p0 - p1.</summary>

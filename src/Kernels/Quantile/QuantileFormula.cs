@@ -23,7 +23,7 @@ internal struct QuantileFormula
     public readonly float Limit(float below, float above)
     {
         // Not of infinite ones, whose difference is NaN.
-        double between = Share > 0.0 ? below + (above - (double)below) * Share : below, value = above > below ? between : below;
+        double between = below + (above - (double)below) * Share, inside = Share > 0.0 ? between : below, value = above > below ? inside : below;
         double atLeast = value < 1.0 ? 1.0 : value;
         return (float)(atLeast > Most ? Most : atLeast);
     }
