@@ -67,6 +67,14 @@ internal sealed class SampleOutput(string path, SampleFormat format, SampleSelec
         }
     }
 
+    /// <summary>Writes, beside the images, what made them: <c>FILE.json</c>, or <c>guidance.json</c> in a folder.</summary>
+    public void WriteSideFile(object facts)
+    {
+        using var writer = new StringWriter();
+        JsonReport.Write(writer, facts);
+        File.WriteAllText(format == SampleFormat.Files ? Path.Combine(path, "guidance.json") : path + ".json", writer.ToString());
+    }
+
     /// <summary>One row per class; the columns are the strengths, and within a strength its images.</summary>
     public static Image Grid(IReadOnlyList<Image> images, SampleSelection selection)
     {
@@ -91,7 +99,7 @@ internal sealed class SampleOutput(string path, SampleFormat format, SampleSelec
         byte[] pixels = new byte[checked(row * Images.Count)];
         for (int i = 0; i < Images.Count; i++) Images[i].Pixels.CopyTo(pixels.AsMemory(i * row));
         var images = ("arr_0", NpyArray.From(pixels, Images.Count, first.Height, first.Width, first.Channels));
-        long[] labels = [.. selection.Requests.Select(r => (long)r.Label)];
+        long[] labels = [.. selection.Requests.Select(r => (long)(r.Label >= 0 ? r.Label : r.GradientTarget))];
         // Images drawn without condition have no labels to write.
         NpzWriter.Write(path, labels.All(label => label >= 0) ? [images, ("arr_1", NpyArray.From(labels, Images.Count))] : [images]);
     }

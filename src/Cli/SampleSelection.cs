@@ -10,14 +10,14 @@ internal sealed class SampleSelection
     // Of a thousand classes, all are too many for a first look.
     private const int MostClasses = 40, SpreadClasses = 8;
 
-    private SampleSelection(IReadOnlyList<(string Name, int Label)> classes, IReadOnlyList<GuidanceStrength> strengths, IReadOnlyList<string> heads, int count)
+    private SampleSelection(IReadOnlyList<(string Name, int Label)> classes, IReadOnlyList<GuidanceStrength> strengths, IReadOnlyList<string> heads, int count, int[]? targets = null)
     {
         (Classes, Strengths, StrengthNames, Count) = (classes, strengths, heads, count);
         var requests = new List<SampleRequest>();
-        foreach (var (_, label) in classes)
+        for (int c = 0; c < classes.Count; c++)
             foreach (var strength in strengths)
                 for (int i = 0; i < count; i++)
-                    requests.Add(new SampleRequest(label, (GuidanceScale)strength, NoiseIndex(label, i)));
+                    requests.Add(new SampleRequest(classes[c].Label, (GuidanceScale)strength, NoiseIndex(classes[c].Label, i)) { Target = targets is null ? null : targets[Math.Min(c, targets.Length - 1)] });
         Requests = requests;
     }
 
@@ -38,23 +38,24 @@ internal sealed class SampleSelection
 
     /// <summary>Interprets the options for a model.</summary>
     /// <exception cref="UsageException">A class that the model has not or was not trained for, or guidance that it was not trained for.</exception>
-    public static SampleSelection Create(DiffusionModel model, string? classes, int count, double[]? strengths, double[]? scales, bool grid)
+    public static SampleSelection Create(DiffusionModel model, string? classes, int count, double[]? strengths, double[]? scales, bool grid, bool readsStrength = true, bool readsNull = true, int[]? targets = null)
     {
-        string? unguided = model.Settings.WhyUnguided;
+        string? unguided = readsNull ? model.Settings.WhyUnguided : null;
         bool conditional = model.Settings.TrainedClasses.Any();
         if (unguided is not null && (strengths?.Any(w => w != 0) == true || scales?.Any(s => s != 1) == true))
             throw new UsageException($"{unguided} --w and --scale cannot guide it: leave them out, or give --w 0 (which is --scale 1).");
-        if (!conditional && classes is not null) throw new UsageException($"{unguided} Leave out --classes.");
-        double[] defaultStrengths = unguided is not null ? [0] : model.Settings.GuidanceScale is { } s ? [s - 1] : grid ? [0, 0.5, 1, 2, 4] : [2];
+        if (!readsStrength && (strengths ?? scales) is not null) throw new UsageException("--w and --scale are for cfg, icg and autoguidance, and there is none; add one with --guider, or leave them out.");
+        if (!conditional && classes is not null) throw new UsageException($"{model.Settings.WhyUnguided} Leave out --classes.");
+        double[] defaultStrengths = unguided is not null || !readsStrength ? [0] : model.Settings.GuidanceScale is { } s ? [s - 1] : grid ? [0, 0.5, 1, 2, 4] : [2];
         RequireDifferent("--w", strengths);
         RequireDifferent("--scale", scales);
-        var chosen = conditional ? ChooseClasses(classes, model.Settings) : [("sample", -1)];
+        var chosen = conditional ? ChooseClasses(classes, model.Settings) : targets is null ? [("sample", -1)] : [.. targets.Select(t => ($"{t}", -1))];
         long images = (long)chosen.Count * count * (scales ?? strengths ?? defaultStrengths).Length;
         if (images > Array.MaxLength / 64) throw new UsageException($"{images} images are too many for one run; use a smaller --count.");
         if (scales is not null)
-            return new SampleSelection(chosen, [.. scales.Select(x => (GuidanceStrength)new GuidanceScale(x))], [.. scales.Select(x => Name("s", x))], count);
+            return new SampleSelection(chosen, [.. scales.Select(x => (GuidanceStrength)new GuidanceScale(x))], [.. scales.Select(x => Name("s", x))], count, targets);
         double[] w = strengths ?? defaultStrengths;
-        return new SampleSelection(chosen, [.. w.Select(x => new GuidanceStrength(x))], [.. w.Select(x => Name("w", x))], count);
+        return new SampleSelection(chosen, [.. w.Select(x => new GuidanceStrength(x))], [.. w.Select(x => Name("w", x))], count, targets);
     }
 
     /// <summary>One image of each of the first classes at strengths w, as far as the model was trained for them.</summary>

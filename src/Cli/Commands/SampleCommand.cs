@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using NativeDiffusion.Cli.Guiding;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Autoencoders;
 using NativeDiffusion.Model.Data;
@@ -112,6 +113,7 @@ internal sealed class SampleCommand
     private readonly Option<string?> _autoencoder = CliOptions.Text(
         "--autoencoder", "FILE", "For a model of latents (DiT), the autoencoder that makes them pictures: a published checkpoint.");
 
+    private readonly GuidingOptions _guiding = new();
     private readonly NetworkOptions _network = new();
     private readonly DeviceOption _device = new();
 
@@ -130,12 +132,13 @@ internal sealed class SampleCommand
     public static Command Create(CliContext context)
     {
         var sample = new SampleCommand();
-        var command = new CliCommand("sample", Description, Details)
+        var command = new CliCommand("sample", Description, Details + Environment.NewLine + Environment.NewLine + GuiderNames.Help)
         {
             sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing, sample._stepsOffset, sample._zeroTerminalSnr,
             sample._eta, sample._v, sample._variance, sample._churn, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
             sample._batch, sample._autoencoder, sample._device.Device, sample._device.Threads, sample._device.Math, sample._out, sample._format, sample._json,
         };
+        sample._guiding.AddTo(command);
         sample._network.AddTo(command);
         command.SetAction(parsed => sample.Run(parsed, context));
         return command;
@@ -146,6 +149,7 @@ internal sealed class SampleCommand
         if (parsed.IsGiven(_strengths) && parsed.IsGiven(_scales)) throw new UsageException("--w and --scale are two names for one thing; give one of them.");
         if (parsed.IsGiven(_intervalSteps) && parsed.IsGiven(_intervalSigma))
             throw new UsageException("--interval-steps and --interval-sigma exclude each other; give one of them.");
+        var guiders = _guiding.NamesFrom(parsed);
         string path = parsed.GetValue(_out)!;
         var format = parsed.GetValue(_format) ?? SampleOutput.FormatOf(path);
         string modelPath = parsed.GetValue(_model) ?? ShippedFiles.Find("models/digits.safetensors");
@@ -154,15 +158,16 @@ internal sealed class SampleCommand
         if (_network.Note(modelPath, model.Assumptions) is { } note) context.Error.WriteLine(note);
         var selection = SampleSelection.Create(
             model, parsed.GetValue(_classes), parsed.GetValue(_count), ListFrom(parsed, _strengths), ListFrom(parsed, _scales),
-            format == SampleFormat.Grid);
+            format == SampleFormat.Grid, GuidingOptions.ReadsStrength(guiders, model), guiders.Contains("cfg"), _guiding.TargetsFrom(parsed, guiders, model));
         var settings = SettingsFrom(parsed, model);
         using var arena = new Arena(kernels);
         using var decoder = DecoderFrom(parsed, model, arena);
+        using var guiding = _guiding.Build(parsed, guiders, model, decoder, IntervalFrom(parsed), settings.Kind == SamplerKind.Ancestral);
         using var sampler = new GuidedSampler(model, settings, new GuidedSamplerOptions
         {
             Batch = parsed.GetValue(_batch) is { } most ? Math.Min(most, selection.Requests.Count) : null,
             Seed = parsed.GetValue(_seed),
-            Guidance = Guidance.ClassifierFree(IntervalFrom(parsed)),
+            Guidance = guiding.Guidance,
         }, arena);
         var output = new SampleOutput(path, format, selection);
         output.RequireWritable(Blank(model, decoder));
@@ -176,13 +181,19 @@ internal sealed class SampleCommand
         });
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         output.Write();
+        if (_guiding.IsGiven(parsed))
+            output.WriteSideFile(new
+            {
+                Guidance = guiding.Guidance.ToString(), Options = _guiding.Given(parsed), Model = modelPath, Strengths = selection.Strengths.Select(s => s.W),
+                Sampler = NameOf(settings.Kind, SamplerNames), sampler.Table.Steps, Seed = parsed.GetValue(_seed),
+            });
 
         int images = selection.Requests.Count;
         if (parsed.GetValue(_json))
             JsonReport.Write(context.Out, new
             {
                 Out = path, Format = format, Model = modelPath, Images = images, Classes = selection.Classes.Select(c => c.Name),
-                Strengths = selection.Strengths.Select(s => s.W), Sampler = NameOf(settings.Kind, SamplerNames), Spacing = NameOf(settings.SpacingFor(model), SpacingNames), sampler.Table.Steps,
+                Strengths = selection.Strengths.Select(s => s.W), Guidance = guiding.Guidance.ToString(), Sampler = NameOf(settings.Kind, SamplerNames), Spacing = NameOf(settings.SpacingFor(model), SpacingNames), sampler.Table.Steps,
                 Passes = evaluations, Seed = parsed.GetValue(_seed), Seconds = Math.Round(seconds, 3), ImagesPerS = Math.Round(images / seconds, 3),
             });
         else

@@ -9,7 +9,7 @@ namespace NativeDiffusion.Model.Classifiers;
 /// <summary>A small GroupNorm classifier of clean images with its weights on one device: the judge of generated images. It serves one caller at a time.</summary>
 public sealed class ImageClassifier : IClassifierNetwork, IDisposable
 {
-    private const string Architecture = "groupnorm_classifier";
+    internal const string Architecture = "groupnorm_classifier";
     private const int Batch = 64;
 
     private readonly UseGuard _guard = new(nameof(ImageClassifier), "A classifier serves one caller at a time; load one for each thread.");

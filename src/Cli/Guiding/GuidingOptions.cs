@@ -1,0 +1,207 @@
+using System.CommandLine;
+using NativeDiffusion.Model;
+using NativeDiffusion.Model.Autoencoders;
+using NativeDiffusion.Model.Classifiers;
+using NativeDiffusion.Model.Guiders;
+
+namespace NativeDiffusion.Cli.Guiding;
+
+/// <summary><c>--guider</c> and the options of each guider.</summary>
+internal sealed class GuidingOptions
+{
+    private const double Most = 1e6;
+
+    private static readonly string[] Combinations = ["rescale", "zero*", "tcfg", "mambo-g", "apg"], Perturbed = ["pag", "slg", "seg"], EluCd = ["elucd", "elucd-edm"],
+        Classifiers = ["classifier", .. EluCd], ByStrength = ["cfg", "icg", "autoguidance"];
+
+    private readonly Option<string[]> _guider = new("--guider")
+    {
+        Description = "What steers the sampler; repeat it for several that combine. The list is below. [default: cfg]", HelpName = "NAME",
+    };
+
+    private readonly Option<Curve?> _when = CliOptions.OptionalChoice<Curve>(
+        "--guide-when", "How strength or scale goes over the steps: full, or falling to 0 evenly or by half a cosine. Not of elucd-edm and elucd of latents, which have their own.",
+        [("constant", Curve.Constant), ("linear", Curve.Linear), ("cosine", Curve.Cosine)], "constant");
+
+    private readonly Option<string?> _weak = CliOptions.Text("--guide", "FILE", "autoguidance: the weak model.");
+    private readonly Option<double?> _perturb = CliOptions.OptionalNumber("--perturb", "X", "pag, slg, seg: strength [default: 3].", 0, Most);
+    private readonly Option<double?> _rescale = CliOptions.OptionalNumber("--rescale", "X", "rescale [default: 0.7], zero*, tcfg, mambo-g, apg [default: 0]: share of the conditional prediction's deviation.", 0, 1);
+    private readonly Option<int?> _zeroSteps = CliOptions.OptionalInteger("--zero-steps", "N", "zero*: steps at the start without prediction [default: 1].", 0, 100_000);
+    private readonly Option<double?> _alpha = CliOptions.OptionalNumber("--mambo-alpha", "X", "mambo-g: decay [default: 8].", 0, Most);
+    private readonly Option<double?> _threshold = CliOptions.OptionalNumber("--apg-threshold", "X", "apg: greatest norm of the difference, 0 for no limit [default: 15].", 0, Most);
+    private readonly Option<double?> _eta = CliOptions.OptionalNumber("--apg-eta", "X", "apg: kept share of the parallel part [default: 0].", -Most, Most);
+    private readonly Option<double?> _temperature = CliOptions.OptionalNumber("--temperature", "X", "noise-temperature: factor of the noise [default: 0.95].", 1e-6, Most);
+    private readonly Option<double?> _scoreScale = CliOptions.OptionalNumber("--score-scale", "X", "score-scale: factor of the predicted noise [default: 1.05].", 1e-6, Most);
+    private readonly Option<string?> _classifier = CliOptions.Text("--classifier", "FILE", "classifier: a classifier of noisy images; elucd, elucd-edm: of clean ones.");
+    private readonly Option<double?> _scale = CliOptions.OptionalNumber("--classifier-scale", "X", "classifier, elucd [default: 1; of latents 0.1], elucd-edm [default: 0.004].", -Most, Most);
+    private readonly Option<double[]?> _target = CliOptions.Numbers("--target", "LIST", "classifier, elucd: the classifier's classes to lead to, by number, for models without classes; one of them for other models.", 0, 1e6);
+    private readonly Option<double?> _tau1 = CliOptions.OptionalNumber("--tau1", "X", "elucd, elucd-edm: factor of the class's logit [default: 1].", -Most, Most);
+    private readonly Option<double?> _tau2 = CliOptions.OptionalNumber("--tau2", "X", "elucd [default: 0.5], elucd-edm [default: 0]: factor of the logits in the normaliser.", -Most, Most);
+    private readonly Option<double?> _sine = CliOptions.OptionalNumber("--sine", "X", "elucd, elucd-edm: what the sine adds in the middle of the path [default: 0.3].", 0, Most);
+    private readonly Option<double?> _softplus = CliOptions.OptionalNumber("--softplus", "X", "elucd [default: 3], elucd-edm [default: 5]: beta of the softplus in place of a ResNet's ReLUs.", 1e-6, 1e9);
+    private readonly Option<int?> _recurrences = CliOptions.OptionalInteger("--recurrences", "N", "How often each step is taken; multiplies the time [default: 1].", 1, 1000);
+
+    private enum Curve
+    {
+        Constant,
+        Linear,
+        Cosine,
+    }
+
+    private (Option Option, string[] Guiders)[] Owners =>
+    [
+        (_weak, ["autoguidance"]), (_perturb, Perturbed), (_rescale, Combinations), (_zeroSteps, ["zero*"]), (_alpha, ["mambo-g"]), (_threshold, ["apg"]), (_eta, ["apg"]),
+        (_temperature, ["noise-temperature"]), (_scoreScale, ["score-scale"]), (_classifier, Classifiers), (_scale, Classifiers), (_target, Classifiers), (_tau1, EluCd),
+        (_tau2, EluCd), (_sine, EluCd), (_softplus, EluCd),
+    ];
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        _guider.CompletionSources.Add([.. GuiderNames.All.Select(g => g.Name)]);
+        command.Add(_guider);
+        foreach (var (option, _) in Owners) command.Add(option);
+        command.Add(_when);
+        command.Add(_recurrences);
+    }
+
+    /// <summary>Whether anything of guidance was said beside strengths and interval.</summary>
+    public bool IsGiven(ParseResult parsed) => parsed.IsGiven(_guider) || parsed.IsGiven(_when) || parsed.IsGiven(_recurrences);
+
+    /// <summary>The options as they were written, by name.</summary>
+    public IReadOnlyDictionary<string, string> Given(ParseResult parsed) => Owners.Select(o => o.Option).Append(_guider).Append(_when).Append(_recurrences)
+        .Where(o => parsed.IsGiven(o)).ToDictionary(o => o.Name, o => string.Join(",", parsed.GetResult(o)!.Tokens.Select(t => t.Value)));
+
+    /// <summary>What was asked for, checked as far as the command line alone tells.</summary>
+    /// <exception cref="UsageException">An unknown guider, one named twice, an option without its guider, a guider without its model.</exception>
+    public IReadOnlyList<string> NamesFrom(ParseResult parsed)
+    {
+        string[] names = parsed.IsGiven(_guider) ? parsed.GetValue(_guider)! : ["cfg"];
+        foreach (string name in names)
+            if (GuiderNames.All.All(g => g.Name != name))
+                throw new UsageException($"--guider takes one of {string.Join(", ", GuiderNames.All.Select(g => g.Name))}; got '{name}'.");
+        if (names.GroupBy(n => n).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new UsageException($"--guider names {twice.Key} twice; once is enough.");
+        foreach (var (option, guiders) in Owners)
+            if (parsed.IsGiven(option) && !guiders.Any(names.Contains))
+                throw new UsageException($"{option.Name} belongs to {string.Join(", ", guiders)}; choose with --guider.");
+        if (names.Count(Combinations.Contains) > 1)
+            throw new UsageException($"{string.Join(" and ", names.Where(Combinations.Contains))} are two ways to combine predictions; choose one (--rescale goes with each of them).");
+        if (names.Contains("autoguidance") && !parsed.IsGiven(_weak)) throw new UsageException("autoguidance needs a weak model: give it by --guide FILE.");
+        string[] withClassifier = [.. names.Where(Classifiers.Contains)];
+        if (withClassifier.Length > 1) throw new UsageException($"{string.Join(" and ", withClassifier)} read one --classifier in different ways; choose one.");
+        if (withClassifier.Length == 1 && !parsed.IsGiven(_classifier)) throw new UsageException($"{withClassifier[0]} needs a classifier: give it by --classifier FILE.");
+        return names;
+    }
+
+    /// <summary>Whether --w and --scale say something to one of the guiders.</summary>
+    public static bool ReadsStrength(IReadOnlyList<string> names, DiffusionModel model) =>
+        names.Any(ByStrength.Contains) || names.Contains("elucd") && model.Settings.LatentScale is not null;
+
+    /// <summary>The classes of <c>--target</c>; null when left out.</summary>
+    /// <exception cref="UsageException">Targets that the model cannot have, or none where it needs one.</exception>
+    public int[]? TargetsFrom(ParseResult parsed, IReadOnlyList<string> names, DiffusionModel model)
+    {
+        bool conditional = model.Settings.TrainedClasses.Any();
+        if (!parsed.IsGiven(_target))
+            return conditional || !names.Any(Classifiers.Contains) ? null : throw new UsageException("The model has no classes: say with --target which of the classifier's classes to lead to.");
+        int[] targets = [.. parsed.GetValue(_target)!.Select(t => t == Math.Floor(t) ? (int)t : throw new UsageException(FormattableString.Invariant($"--target takes class numbers; got {t}.")))];
+        if (targets.Distinct().Count() < targets.Length) throw new UsageException("--target names a class twice; for more images of it use --count.");
+        return conditional && targets.Length > 1 ? throw new UsageException("The model has classes of its own: give one --target for all of them, or none.") : targets;
+    }
+
+    /// <summary>The guidance; with the weak model or classifier that it reads.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="names">What <see cref="NamesFrom"/> found.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="decoder">The decoder of a model of latents.</param>
+    /// <param name="interval">Where guidance acts.</param>
+    /// <param name="isAncestral">Whether the sampler has a mean, which a noisy classifier then moves (algorithm 1) in place of the score.</param>
+    public GuidingSet Build(ParseResult parsed, IReadOnlyList<string> names, DiffusionModel model, LatentDecoder? decoder, GuidanceInterval interval, bool isAncestral)
+    {
+        var when = (parsed.GetValue(_when) switch
+        {
+            Curve.Linear => GuidanceSchedule.Linear(1, 0),
+            Curve.Cosine => GuidanceSchedule.Cosine(1, 0),
+            _ => GuidanceSchedule.Always,
+        }).Inside(interval);
+        var models = new List<IDisposable>();
+        try
+        {
+            return new GuidingSet(new Guidance
+            {
+                Branches = [.. names.Select(name => BranchFrom(parsed, name, when, model, models)).OfType<Branch>()],
+                Gradients = [.. names.Where(Classifiers.Contains).Select(name => GradientFrom(parsed, name, when, model, decoder, isAncestral, models))],
+                Combination = names.Where(Combinations.Contains).Select(name => CombinationFrom(parsed, name)).FirstOrDefault(),
+                Rules = [.. names.Select(name => RuleFrom(parsed, name)).OfType<IRowRule>()],
+                Recurrences = parsed.GetValue(_recurrences) ?? 1,
+            }, models);
+        }
+        catch
+        {
+            foreach (var loaded in models) loaded.Dispose();
+            throw;
+        }
+    }
+
+    private Branch? BranchFrom(ParseResult parsed, string name, GuidanceSchedule when, DiffusionModel model, List<IDisposable> models)
+    {
+        double strength = parsed.GetValue(_perturb) ?? 3;
+        switch (name)
+        {
+            case "cfg": return new NullBranch { When = when };
+            case "icg": return new IndependentConditionBranch { When = when };
+            case "pag": return new PerturbedBranch(PerturbationKind.IdentityAttention, strength) { When = when };
+            case "slg": return new PerturbedBranch(PerturbationKind.SkippedBlock, strength) { When = when };
+            case "seg": return new PerturbedBranch(PerturbationKind.BlurredQueries, strength) { When = when };
+            case "autoguidance":
+                var weak = DiffusionModel.Load(parsed.GetValue(_weak)!, model.Kernels);
+                models.Add(weak);
+                return new WeakBranch(weak) { When = when };
+            default: return null;
+        }
+    }
+
+    private ReweightedCombination CombinationFrom(ParseResult parsed, string name)
+    {
+        double? phi = parsed.GetValue(_rescale);
+        return name switch
+        {
+            "rescale" => ReweightedCombination.Rescale(phi ?? 0.7),
+            "zero*" => ReweightedCombination.ZeroStar(parsed.GetValue(_zeroSteps) ?? 1, phi ?? 0),
+            "tcfg" => ReweightedCombination.Tangential(phi ?? 0),
+            "mambo-g" => ReweightedCombination.Magnitude(parsed.GetValue(_alpha) ?? 8, phi ?? 0),
+            _ => ReweightedCombination.Projected(parsed.GetValue(_threshold) ?? 15, parsed.GetValue(_eta) ?? 0, phi ?? 0),
+        };
+    }
+
+    private IRowRule? RuleFrom(ParseResult parsed, string name) => name switch
+    {
+        "cfg++" => new CfgPlusPlusRule(),
+        "noise-temperature" => new NoiseTemperatureRule(parsed.GetValue(_temperature) ?? 0.95),
+        "score-scale" => new ScoreScaleRule(parsed.GetValue(_scoreScale) ?? 1.05),
+        _ => null,
+    };
+
+    private GradientGuider GradientFrom(ParseResult parsed, string name, GuidanceSchedule when, DiffusionModel model, LatentDecoder? decoder, bool isAncestral, List<IDisposable> models)
+    {
+        string path = parsed.GetValue(_classifier)!;
+        if (name == "classifier")
+        {
+            var noisy = NoisyClassifier.Load(path, model.Kernels);
+            models.Add(noisy);
+            return new ClassifierGuider(noisy, parsed.GetValue(_scale) ?? 1, isAncestral ? GradientTarget.Mean : GradientTarget.Score) { When = when };
+        }
+        bool edm = name == "elucd-edm";
+        var clean = ClassifierFile.LoadClean(path, model.Kernels, parsed.GetValue(_softplus) ?? (edm ? 5 : 3), parsed.IsGiven(_softplus));
+        models.Add((IDisposable)clean);
+        var preset = edm ? EluCdSettings.Edm : decoder is null ? EluCdSettings.Ddpm : EluCdSettings.Dit;
+        var settings = preset with
+        {
+            Scale = parsed.GetValue(_scale) ?? preset.Scale,
+            JointTemperature = parsed.GetValue(_tau1) ?? preset.JointTemperature,
+            MarginalTemperature = parsed.GetValue(_tau2) ?? preset.MarginalTemperature,
+            Sine = parsed.GetValue(_sine) ?? preset.Sine,
+        };
+        return edm ? new EluCdEdmGuider(clean, settings) : decoder is null ? new EluCdGuider(clean, settings) { When = when } : new EluCdLatentGuider(clean, decoder, settings);
+    }
+}
