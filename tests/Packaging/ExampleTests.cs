@@ -18,6 +18,8 @@ public sealed class ExampleTests
             string model = Path.Combine(folder, "model.safetensors"), picture = Path.Combine(folder, "digits.png");
             Assert.That(Run("TrainDigits", model, "3"), Does.Contain("Wrote"));
             Assert.That(Run("SampleDigits", model, picture), Does.Contain("50 digits"));
+            Assert.That(Run("EluCd", Path.Combine(folder, "elucd.png"), "2"), Does.Contain("30 digits"));
+            Assert.That(PngReader.Read(Path.Combine(folder, "elucd.png")).Width, Is.GreaterThan(10 * 28));
             var image = PngReader.Read(picture);
             Assert.That(image.Width, Is.GreaterThan(5 * 28));
             Assert.That(image.Height, Is.GreaterThan(10 * 28));
@@ -31,7 +33,7 @@ public sealed class ExampleTests
     [Test]
     public void Examples_are_about_forty_lines()
     {
-        foreach (string name in new[] { "TrainDigits", "SampleDigits" })
+        foreach (string name in new[] { "TrainDigits", "SampleDigits", "EluCd" })
             Assert.That(File.ReadLines(Path.Combine(ProcessRun.Repository(), "examples", name, "Program.cs")).Count(), Is.LessThanOrEqualTo(60), name);
     }
 
