@@ -11,6 +11,17 @@ namespace NativeDiffusion.Bench.Reports;
 /// <summary>Writes results to <c>bench/results/PROCESSOR/</c>, or that of another device's name, with what they depend on at their head.</summary>
 internal static class ResultFiles
 {
+    /// <summary>The folder of the checkout that this program was built in; null where it was moved out of it.</summary>
+    public static string? Repository
+    {
+        get
+        {
+            for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+                if (File.Exists(Path.Combine(folder.FullName, "NativeDiffusion.sln"))) return folder.FullName;
+            return null;
+        }
+    }
+
     /// <summary>Writes a summary of BenchmarkDotNet as Markdown and CSV.</summary>
     public static void Write(Summary summary)
     {
@@ -68,10 +79,7 @@ internal static class ResultFiles
     private static string Folder()
     {
         string folderName = string.Join('-', DeviceName().Split([' ', '(', ')', '@', '/', ','], StringSplitOptions.RemoveEmptyEntries));
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (File.Exists(Path.Combine(folder.FullName, "NativeDiffusion.sln")))
-                return Path.Combine(folder.FullName, "bench", "results", folderName);
-        return Path.Combine(Environment.CurrentDirectory, "results", folderName);
+        return Repository is { } root ? Path.Combine(root, "bench", "results", folderName) : Path.Combine(Environment.CurrentDirectory, "results", folderName);
     }
 
     private static string Cell(string text) => text.Contains(',', StringComparison.Ordinal) ? $"\"{text}\"" : text;

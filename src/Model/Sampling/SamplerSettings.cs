@@ -94,7 +94,7 @@ public sealed record SamplerSettings
     private const double SmallestSigma = 0.002, LargestSigma = 80;
 
     // Heun's second evaluation multiplies the network's error by half of what the step divides sigma by; above this noise stays in the picture.
-    // With fewer than five steps nothing after such a step mends it; there 8 is the bound (100 leaves 20 of 50 digits recognised, 20 nearly all, 8 all).
+    // With fewer than five steps nothing after such a step mends it; there 8 is the bound (docs/sampler-quality.md).
     private const double GreatestHeunRatio = 100, FewStepsHeunRatio = 8;
 
     // Share of the picture's variance that may be missing from pure noise at the first level.
@@ -211,22 +211,31 @@ public sealed record SamplerSettings
             throw new ArgumentException($"Spacing {spacing} places timesteps or u, which a model in EDM's sigma has not; use karras or log-snr.");
         var schedule = settings.NoiseSchedule();
         bool even = spacing == SpacingKind.LogSnrUniform;
-        double greatest = Math.Min(LargestSigma, schedule.SigmaRange.Greatest), least = Math.Max(SmallestSigma, schedule.SigmaRange.Least);
-        if (AmplifiesErrors) least = Math.Max(least, LeastHeunSigma(greatest, even));
+        var (least, greatest) = KarrasRange(schedule);
+        if (AmplifiesErrors) least = Math.Max(least, LeastHeunSigma(Steps, greatest, Steps < 5 ? FewStepsHeunRatio : GreatestHeunRatio, even));
         double[] sigmas = even ? Schedules.Spacing.Exponential(Steps, least, greatest) : Schedules.Spacing.Karras(Steps, least, greatest);
         // With churn, levels repeat where EDM's do.
         return NoiseLevel.FromSigmas(schedule, schedule is IddpmSchedule levels && Kind is not (SamplerKind.Heun or SamplerKind.Dpm2) ? levels.Distinct(sigmas) : [.. sigmas.Select(schedule.RoundSigma)]);
     }
 
-    // With few steps the range ends early, so that no step divides sigma by more than the bound; by how much the last one does is greatest in Karras' rule.
-    private double LeastHeunSigma(double greatest, bool even)
+    /// <summary>
+    /// Where a range of Heun's levels has to end so that no step divides sigma by more than a ratio; by how much the last one does is greatest in Karras' rule.
+    /// </summary>
+    /// <param name="steps">Steps.</param>
+    /// <param name="greatest">First level.</param>
+    /// <param name="ratio">The ratio.</param>
+    /// <param name="even">Evenly in log sigma; else by Karras' rule.</param>
+    internal static double LeastHeunSigma(int steps, double greatest, double ratio, bool even)
     {
-        if (Steps == 1) return 0;
-        double ratio = Steps < 5 ? FewStepsHeunRatio : GreatestHeunRatio;
-        if (even) return greatest / Math.Pow(ratio, Steps - 1);
-        double root = (Steps - 1) * Math.Pow(ratio, 1.0 / 7) - (Steps - 2);
+        if (steps == 1) return 0;
+        if (even) return greatest / Math.Pow(ratio, steps - 1);
+        double root = (steps - 1) * Math.Pow(ratio, 1.0 / 7) - (steps - 2);
         return greatest / Math.Pow(root, 7);
     }
+
+    /// <summary>The levels between which a schedule's are spaced in sigma.</summary>
+    internal static (double Least, double Greatest) KarrasRange(INoiseSchedule schedule) =>
+        (Math.Max(SmallestSigma, schedule.SigmaRange.Least), Math.Min(LargestSigma, schedule.SigmaRange.Greatest));
 
     private void RequireNoTimestepOptions(SpacingKind spacing)
     {
