@@ -74,6 +74,7 @@ internal sealed class GuidingTests : CliFixture
         Refuse(1, ["--guider", "classifier", "--classifier", clean], "noisy classifier");
         Refuse(1, ["--guider", "cfg", "--guider", "cfg++", "--sampler", "heun"], "CFG++");
         Refuse(1, ["--guider", "pag", "--guider", "seg"], "one way");
+        Refuse(2, ["--guider", "elucd-edm", "--classifier", clean, "--guide-when", "linear"], "schedule of its own");
     }
 
     [Test]

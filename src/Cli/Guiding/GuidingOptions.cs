@@ -192,6 +192,8 @@ internal sealed class GuidingOptions
             return new ClassifierGuider(noisy, parsed.GetValue(_scale) ?? 1, isAncestral ? GradientTarget.Mean : GradientTarget.Score) { When = when };
         }
         bool edm = name == "elucd-edm";
+        if ((edm || decoder is not null) && parsed.IsGiven(_when))
+            throw new UsageException($"--guide-when does not go with {name}{(edm ? "" : " of latents")}, which has a schedule of its own (--sine); leave it out.");
         var clean = ClassifierFile.LoadClean(path, model.Kernels, parsed.GetValue(_softplus) ?? (edm ? 5 : 3), parsed.IsGiven(_softplus));
         models.Add((IDisposable)clean);
         var preset = edm ? EluCdSettings.Edm : decoder is null ? EluCdSettings.Ddpm : EluCdSettings.Dit;
@@ -202,6 +204,9 @@ internal sealed class GuidingOptions
             MarginalTemperature = parsed.GetValue(_tau2) ?? preset.MarginalTemperature,
             Sine = parsed.GetValue(_sine) ?? preset.Sine,
         };
-        return edm ? new EluCdEdmGuider(clean, settings) : decoder is null ? new EluCdGuider(clean, settings) { When = when } : new EluCdLatentGuider(clean, decoder, settings);
+        if (edm) return new EluCdEdmGuider(clean, settings) { When = new EluCdEdmGuider(clean, settings).When.Inside(when.Interval) };
+        return decoder is null
+            ? new EluCdGuider(clean, settings) { When = when }
+            : new EluCdLatentGuider(clean, decoder, settings) { When = new EluCdLatentGuider(clean, decoder, settings).When.Inside(when.Interval) };
     }
 }
