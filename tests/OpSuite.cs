@@ -84,9 +84,15 @@ public sealed class OpSuite
             AssertSameBits(testCase, first.Output, other.Output, $"output with {backend.Threads} threads");
             for (int i = 0; i < data.Length; i++)
                 AssertSameBits(testCase, first.Gradient(i), other.Gradient(i), $"gradient of {testCase.Inputs[i].Name} with {backend.Threads} threads");
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            other.Plan.Run();
-            Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero, $"{testCase.Name}: bytes allocated by the second run");
+            // Which thread meets a method first is chance, and what the runtime then allocates for it counts once: what a run allocates shows in each of three.
+            long allocated = long.MaxValue;
+            for (int run = 0; run < 3 && allocated > 0; run++)
+            {
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                other.Plan.Run();
+                allocated = Math.Min(allocated, GC.GetAllocatedBytesForCurrentThread() - before);
+            }
+            Assert.That(allocated, Is.Zero, $"{testCase.Name}: bytes allocated by a run after the first");
         }
         if (!testCase.RowsAreIndependent) return;
         int rows = testCase.Inputs.First(i => i.Batched).Shape.Batch;
