@@ -32,4 +32,7 @@ public enum RandomStream : uint
 
     /// <summary>Latents that an autoencoder draws for an image.</summary>
     Posterior,
+
+    /// <summary>Groups and subsets of samples that an evaluation leaves out, or compares.</summary>
+    Evaluation,
 }

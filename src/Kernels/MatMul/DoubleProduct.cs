@@ -1,0 +1,205 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace NativeDiffusion.Kernels;
+
+/// <summary>
+/// C (+/-)= A^T B of row-major float64 matrices, for what is no network: covariances and their square roots. Every element sums its steps in
+/// blocks in ascending order, so its bits depend neither on threads nor on how the steps are shared out among calls that begin at a
+/// multiple of <see cref="StepBlock"/>.
+/// </summary>
+internal static unsafe class DoubleProduct
+{
+    /// <summary>Steps that are summed in registers before they are added to C.</summary>
+    public const int StepBlock = 256;
+
+    // A tile of C: its packed columns of A and B (512 KiB each) lie in the second-level cache.
+    private const int Block = 256, TileRows = 8, TileColumns = 16;
+
+    /// <summary>
+    /// C[i, j] += sign * sum over s of A[s, i] B[s, j] for i below <paramref name="rows"/> and j below <paramref name="columns"/>.
+    /// </summary>
+    /// <param name="a">[steps, at least rows], row s at a + s * aRow.</param>
+    /// <param name="aRow">Distance of A's rows.</param>
+    /// <param name="b">[steps, at least columns].</param>
+    /// <param name="bRow">Distance of B's rows.</param>
+    /// <param name="steps">Terms of each sum.</param>
+    /// <param name="c">[rows, at least columns].</param>
+    /// <param name="cRow">Distance of C's rows.</param>
+    /// <param name="rows">Rows of C.</param>
+    /// <param name="columns">Columns of C.</param>
+    /// <param name="sign">1 or -1.</param>
+    /// <param name="lower">Leaves out tiles of C that lie wholly above the diagonal.</param>
+    /// <param name="threads">Threads, at least 1.</param>
+    public static void AddTransposed(
+        double* a, nint aRow, double* b, nint bRow, int steps, double* c, nint cRow, int rows, int columns, double sign, bool lower, int threads)
+    {
+        if (rows == 0 || columns == 0 || steps == 0) return;
+        int blocks = MatrixProduct.Blocks(columns, Block), items = MatrixProduct.Blocks(rows, Block) * blocks;
+        Parallel.For(0, items, new ParallelOptions { MaxDegreeOfParallelism = threads }, Allocate, (item, _, packed) =>
+        {
+            int i = item / blocks * Block, j = item % blocks * Block;
+            if (lower && j >= i + Block) return packed;
+            var tile = new Part(a + i, aRow, Math.Min(Block, rows - i), b + j, bRow, Math.Min(Block, columns - j), steps, c + i * cRow + j, cRow, sign);
+            if (Avx512F.IsSupported) tile.Run<Doubles512>((double*)packed);
+            else tile.Run<Doubles256>((double*)packed);
+            return packed;
+        }, packed => NativeMemory.AlignedFree((void*)packed));
+
+        static nint Allocate() => (nint)NativeMemory.AlignedAlloc(2 * Block * StepBlock * sizeof(double), 64);
+    }
+
+    /// <summary>Sum of a[i] b[i].</summary>
+    public static double Dot(double* a, double* b, int length) => Avx512F.IsSupported ? Dot<Doubles512>(a, b, length) : Dot<Doubles256>(a, b, length);
+
+    /// <summary>Sum of (a[i] - b[i])^2, differences and sums in double.</summary>
+    public static double SquaredDistance(float* a, float* b, int length) =>
+        Avx512F.IsSupported ? SquaredDistance<Doubles512>(a, b, length) : SquaredDistance<Doubles256>(a, b, length);
+
+    /// <summary>y[i] += factor * x[i].</summary>
+    public static void AddScaled(double factor, double* x, double* y, int length)
+    {
+        if (Avx512F.IsSupported) AddScaled<Doubles512>(factor, x, y, length);
+        else AddScaled<Doubles256>(factor, x, y, length);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double Dot<V>(double* a, double* b, int length)
+        where V : unmanaged, IDoubleLanes<V>
+    {
+        V s0 = V.Zero, s1 = V.Zero, s2 = V.Zero, s3 = V.Zero;
+        int i = 0;
+        for (; i <= length - 4 * V.Count; i += 4 * V.Count)
+        {
+            s0 = V.MultiplyAdd(V.Load(a + i), V.Load(b + i), s0);
+            s1 = V.MultiplyAdd(V.Load(a + i + V.Count), V.Load(b + i + V.Count), s1);
+            s2 = V.MultiplyAdd(V.Load(a + i + 2 * V.Count), V.Load(b + i + 2 * V.Count), s2);
+            s3 = V.MultiplyAdd(V.Load(a + i + 3 * V.Count), V.Load(b + i + 3 * V.Count), s3);
+        }
+        double sum = V.Sum(s0 + s1 + (s2 + s3));
+        for (; i < length; i++) sum += a[i] * b[i];
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double SquaredDistance<V>(float* a, float* b, int length)
+        where V : unmanaged, IDoubleLanes<V>
+    {
+        V s0 = V.Zero, s1 = V.Zero;
+        int i = 0;
+        for (; i <= length - 2 * V.Count; i += 2 * V.Count)
+        {
+            V d0 = V.Widen(a + i) - V.Widen(b + i), d1 = V.Widen(a + i + V.Count) - V.Widen(b + i + V.Count);
+            s0 = V.MultiplyAdd(d0, d0, s0);
+            s1 = V.MultiplyAdd(d1, d1, s1);
+        }
+        double sum = V.Sum(s0 + s1);
+        for (; i < length; i++) sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddScaled<V>(double factor, double* x, double* y, int length)
+        where V : unmanaged, IDoubleLanes<V>
+    {
+        V lanes = V.Broadcast(factor);
+        int i = 0;
+        for (; i <= length - V.Count; i += V.Count) V.Store(y + i, V.MultiplyAdd(lanes, V.Load(x + i), V.Load(y + i)));
+        for (; i < length; i++) y[i] += factor * x[i];
+    }
+
+    /// <summary>One tile of C.</summary>
+    private readonly struct Part(double* a, nint aRow, int rows, double* b, nint bRow, int columns, int steps, double* c, nint cRow, double sign)
+    {
+        public void Run<V>(double* packed)
+            where V : unmanaged, IDoubleLanes<V>
+        {
+            double* left = packed, right = packed + Block * StepBlock, sums = stackalloc double[TileRows * TileColumns];
+            for (int s = 0; s < steps; s += StepBlock)
+            {
+                int count = Math.Min(StepBlock, steps - s);
+                Pack(a + s * aRow, aRow, rows, count, left, TileRows);
+                Pack(b + s * bRow, bRow, columns, count, right, TileColumns);
+                for (int j = 0; j < columns; j += TileColumns)
+                    for (int i = 0; i < rows; i += TileRows)
+                    {
+                        Tile<V>(left + i * (nint)count, right + j * (nint)count, count, sums);
+                        Add(sums, c + i * cRow + j, Math.Min(TileRows, rows - i), Math.Min(TileColumns, columns - j));
+                    }
+            }
+        }
+
+        /// <summary>Panels of <paramref name="width"/> columns, step by step, zero beyond the last one.</summary>
+        private static void Pack(double* source, nint stride, int columns, int steps, double* packed, int width)
+        {
+            for (int j = 0; j < columns; j += width)
+            {
+                int there = Math.Min(width, columns - j);
+                for (nint s = 0; s < steps; s++, packed += width)
+                {
+                    new ReadOnlySpan<double>(source + s * stride + j, there).CopyTo(new Span<double>(packed, there));
+                    if (there < width) new Span<double>(packed + there, width - there).Clear();
+                }
+            }
+        }
+
+        private void Add(double* sums, double* target, int tileRows, int tileColumns)
+        {
+            for (int i = 0; i < tileRows; i++, target += cRow, sums += TileColumns) AddScaled(sign, sums, target, tileColumns);
+        }
+    }
+
+    // Sixteen accumulators where there are as many registers to spare, else eight.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Tile<V>(double* a, double* b, int steps, double* sums)
+        where V : unmanaged, IDoubleLanes<V>
+    {
+        bool two = V.Count == 8;
+        for (int j = 0; j < TileColumns; j += two ? 2 * V.Count : V.Count)
+        {
+            double* left = a, right = b + j;
+            V c00 = V.Zero, c10 = V.Zero, c20 = V.Zero, c30 = V.Zero, c40 = V.Zero, c50 = V.Zero, c60 = V.Zero, c70 = V.Zero;
+            V c01 = V.Zero, c11 = V.Zero, c21 = V.Zero, c31 = V.Zero, c41 = V.Zero, c51 = V.Zero, c61 = V.Zero, c71 = V.Zero;
+            for (int s = 0; s < steps; s++, left += TileRows, right += TileColumns)
+            {
+                V b0 = V.Load(right), b1 = V.Count == 8 ? V.Load(right + V.Count) : b0;
+                Step(left[0], b0, b1, ref c00, ref c01);
+                Step(left[1], b0, b1, ref c10, ref c11);
+                Step(left[2], b0, b1, ref c20, ref c21);
+                Step(left[3], b0, b1, ref c30, ref c31);
+                Step(left[4], b0, b1, ref c40, ref c41);
+                Step(left[5], b0, b1, ref c50, ref c51);
+                Step(left[6], b0, b1, ref c60, ref c61);
+                Step(left[7], b0, b1, ref c70, ref c71);
+            }
+            double* to = sums + j;
+            Write(ref to, c00, c01);
+            Write(ref to, c10, c11);
+            Write(ref to, c20, c21);
+            Write(ref to, c30, c31);
+            Write(ref to, c40, c41);
+            Write(ref to, c50, c51);
+            Write(ref to, c60, c61);
+            Write(ref to, c70, c71);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step<V>(double a, V b0, V b1, ref V c0, ref V c1)
+        where V : unmanaged, IDoubleLanes<V>
+    {
+        V lanes = V.Broadcast(a);
+        c0 = V.MultiplyAdd(lanes, b0, c0);
+        if (V.Count == 8) c1 = V.MultiplyAdd(lanes, b1, c1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Write<V>(ref double* to, V c0, V c1)
+        where V : unmanaged, IDoubleLanes<V>
+    {
+        V.Store(to, c0);
+        if (V.Count == 8) V.Store(to + V.Count, c1);
+        to += TileColumns;
+    }
+}
