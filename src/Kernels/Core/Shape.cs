@@ -35,18 +35,18 @@ public readonly record struct Shape
     public int Rank { get; }
 
     /// <summary>Number of elements (1 for a scalar).</summary>
-    public long Count
+    /// <exception cref="OverflowException">More elements than a long counts.</exception>
+    public long Count => Rank switch
     {
-        get
-        {
-            long count = 1;
-            for (int i = 0; i < Rank; i++) count = checked(count * this[i]);
-            return count;
-        }
-    }
+        0 => 1,
+        1 => _d0,
+        2 => (long)_d0 * _d1,
+        3 => checked((long)_d0 * _d1 * _d2),
+        _ => checked((long)_d0 * _d1 * _d2 * _d3),
+    };
 
     /// <summary>The innermost extent (channels); 1 for a scalar.</summary>
-    public int Channels => Rank == 0 ? 1 : this[Rank - 1];
+    public int Channels => Rank switch { 0 => 1, 1 => _d0, 2 => _d1, 3 => _d2, _ => _d3 };
 
     /// <summary>The outermost extent (batch); 1 for a scalar.</summary>
     public int Batch => Rank == 0 ? 1 : _d0;

@@ -27,17 +27,15 @@ public sealed unsafe partial class CpuKernels
             var job = new GuidedStepJob
             {
                 Row = coefficients, Seed = seed, Noisy = noisy, Draws = draws, Doubled = doubled, Partly = partly,
-                Secondary = row.E != 0 || row.Q != 0 || row.StoreState || row.UsesOlderHistories || !tensors.Denoised.IsEmpty || tensors.Prediction.IsEmpty || row.ReadsBranch
-                    || row.ReadsShift || !tensors.Limit.IsEmpty,
                 Channels = channels, Tile = NoiseTile / unit * unit,
                 Prediction = tensors.Prediction.Pointer, Weight = tensors.Weight.Pointer, BranchRow = (int*)tensors.BranchRow.Pointer,
                 Branches = tensors.BranchRow.IsEmpty ? 0 : tensors.BranchRow.Shape.Channels, Weights = tensors.Weight.IsEmpty ? 0 : tensors.Weight.Shape.Channels,
-                Limit = tensors.Limit.Pointer, Shift = row.ReadsShift ? tensors.Shift.Pointer : null,
                 SampleIndex = (uint*)tensors.SampleIndex.Pointer, Noise = tensors.Noise.Pointer, Z = tensors.Z.Pointer,
-                History = tensors.History.Pointer, History2 = tensors.History2.Pointer, History3 = tensors.History3.Pointer, State = tensors.State.Pointer, Denoised = tensors.Denoised.Pointer,
+                History = tensors.History.Pointer,
                 Y = tensors.Y.IsEmpty ? tensors.Z.Pointer : tensors.Y.Pointer,
                 Rows = rows, RowLength = count / rows, RowsPerItem = rows, ChunksPerRow = 1, Chunk = count,
             };
+            if (IsSecondary(row, tensors)) job.AddSecondary(tensors);
             // The partition follows from the shape and the row alone, and no element depends on it.
             long chunk = draws ? StepChunk / DrawingWeight : StepChunk;
             if (count <= 2 * chunk)
@@ -51,6 +49,11 @@ public sealed unsafe partial class CpuKernels
             Pool.Run(ref job, checked((rows + job.RowsPerItem - 1) / job.RowsPerItem * job.ChunksPerRow));
         }
     }
+
+    /// <summary>Whether a step has a term that few samplers and guiders have.</summary>
+    private static bool IsSecondary(in GuidedStepRow row, in GuidedStepTensors tensors) =>
+        row.E != 0 || row.Q != 0 || row.StoreState || row.UsesOlderHistories || row.ReadsBranch || row.ReadsShift
+        || !tensors.Denoised.IsEmpty || tensors.Prediction.IsEmpty || !tensors.Limit.IsEmpty;
 
     private static void CheckStep(in GuidedStepRow row, in GuidedStepTensors tensors, int rows, int unit)
     {
@@ -95,38 +98,32 @@ public sealed unsafe partial class CpuKernels
 
             /// <summary>Whether only the loop with every term will do.</summary>
             public readonly bool Combines => Branches > 1 || ConditionalWeight != 1;
-
-            public void Add(float* branch, float weight)
-            {
-                Branch[Branches] = branch;
-                Weight[Branches++] = weight;
-            }
         }
 
+        // Addresses as numbers: an inline array holds no pointers.
+        [InlineArray(GuidedStepTensors.MostBranches)]
         private struct BranchPointers
         {
-            public float* First, Second, Third, Fourth;
-
-            public float* this[int index]
-            {
-                readonly get => index switch { 0 => First, 1 => Second, 2 => Third, _ => Fourth };
-                set
-                {
-                    switch (index)
-                    {
-                        case 0: First = value; break;
-                        case 1: Second = value; break;
-                        case 2: Third = value; break;
-                        default: Fourth = value; break;
-                    }
-                }
-            }
+            private nint _first;
         }
 
         [InlineArray(GuidedStepTensors.MostBranches)]
         private struct BranchWeights
         {
             private float _first;
+        }
+
+        // Apart from the others: a plain step of a small image takes no longer than to look up so many tensors.
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        public void AddSecondary(in GuidedStepTensors tensors)
+        {
+            Secondary = true;
+            Limit = tensors.Limit.Pointer;
+            Shift = Row->ReadsShift ? tensors.Shift.Pointer : null;
+            History2 = tensors.History2.Pointer;
+            History3 = tensors.History3.Pointer;
+            State = tensors.State.Pointer;
+            Denoised = tensors.Denoised.Pointer;
         }
 
         public readonly void Execute(int item, int worker)
@@ -144,22 +141,33 @@ public sealed unsafe partial class CpuKernels
         private readonly void Run<V>(int first, int end, long start, long length)
             where V : unmanaged, ILanes<V>
         {
+            bool readsBranch = Row->ReadsBranch;
+            long spread = Doubled ? 2 : 1;
+            Unsafe.SkipInit(out Sources sources);
+            sources.Variance = sources.Weighted = null;
             for (int row = first; row < end; row++)
             {
-                long at = row * RowLength + start, spread = Doubled ? 2 : 1;
-                var sources = new Sources { ConditionalWeight = Weight == null ? 1 : Weight[row * Weights], Limit = Limit == null ? 0 : Limit[row], Branch = default };
-                if (Prediction != null) sources.Conditional = Prediction + spread * at;
-                if (Row->ReadsBranch) sources.First = sources.Conditional;
+                long at = row * RowLength + start;
+                float* weights = Weight + (nint)row * Weights;
+                int* branchRows = BranchRow + (nint)row * Branches;
+                sources.Conditional = Prediction == null ? null : Prediction + spread * at;
+                sources.First = readsBranch ? sources.Conditional : null;
+                sources.Noise = Noisy && !Draws ? Noise + at : null;
+                sources.ConditionalWeight = Weight == null ? 1 : weights[0];
+                sources.Limit = Limit == null ? 0 : Limit[row];
+                sources.Branch[0] = 0;
+                sources.Weight[0] = 0;
+                int used = 0;
                 for (int k = 0; k < Branches; k++)
                 {
-                    int branchRow = BranchRow[row * Branches + k];
-                    if (branchRow < 0) continue;
-                    float* branch = Prediction + spread * (branchRow * RowLength + start);
-                    float weight = Weight[row * Weights + 1 + k];
-                    if (weight != 0) sources.Add(branch, weight);
-                    if (k == 0 && Row->ReadsBranch) sources.First = branch;
+                    if (branchRows[k] < 0) continue;
+                    float* branch = Prediction + spread * (branchRows[k] * RowLength + start);
+                    if (k == 0 && readsBranch) sources.First = branch;
+                    if (weights[1 + k] == 0) continue;
+                    sources.Branch[used] = (nint)branch;
+                    sources.Weight[used++] = weights[1 + k];
                 }
-                if (Noisy && !Draws) sources.Noise = Noise + at;
+                sources.Branches = used;
                 if (Doubled || Draws || Partly) StepTiles<V>(sources, row, start, length);
                 else Step<V>(sources, at, (nint)length);
             }
@@ -177,27 +185,27 @@ public sealed unsafe partial class CpuKernels
             tiles = AlignTile(tiles);
             float* branches = tiles + 4 * Stride;
             var key = new RandomKey(Seed, (uint)Row->StepIndex, RandomStream.StepNoise);
+            var sources = whole;
             for (long done = 0; done < length; done += Tile)
             {
                 int count = (int)Math.Min(Tile, length - done);
                 long at = row * RowLength + start + done, offset = Doubled ? 2 * done : done;
-                var sources = whole;
                 if (Draws)
                 {
                     // Drawing needs no memory for a while: what the step needs then is on its way meanwhile.
                     int predicted = Doubled ? 2 * count : count;
                     if (whole.Conditional != null) Prefetch(whole.Conditional + offset, predicted);
-                    for (int k = 0; k < whole.Branches; k++) Prefetch(whole.Branch[k] + offset, predicted);
+                    for (int k = 0; k < whole.Branches; k++) Prefetch((float*)whole.Branch[k] + offset, predicted);
                     Prefetch(Z + at, count);
                     if (Row->P != 0 || Row->StoreHistory) Prefetch(History + at, count);
                     if (Row->Q != 0 || Row->StoreState) Prefetch(State + at, count);
                     PhiloxLanes.FillNormal(sources.Noise = tiles + 2 * Stride, key, SampleIndex[row], start + done, count);
                 }
-                else if (Noisy) sources.Noise += done;
+                else if (Noisy) sources.Noise = whole.Noise + done;
                 if (whole.Conditional != null)
                 {
                     sources.Conditional = Predicted(whole.Conditional + offset, count, tiles);
-                    for (int k = 0; k < whole.Branches; k++) sources.Branch[k] = Predicted(whole.Branch[k] + offset, count, branches + k * Stride);
+                    for (int k = 0; k < whole.Branches; k++) sources.Branch[k] = (nint)Predicted((float*)whole.Branch[k] + offset, count, branches + k * Stride);
                     if (whole.First != null) sources.First = Predicted(whole.First + offset, count, tiles + 3 * Stride);
                     if (Row->LearnedVariance && (Noisy || Row->YFromVariance != 0))
                         ChannelHalf.Copy(whole.Conditional + offset, count, Channels, second: true, sources.Variance = tiles + Stride);
@@ -223,10 +231,10 @@ public sealed unsafe partial class CpuKernels
             float* conditional = sources.Conditional;
             for (int k = 0; k < sources.Branches; k++)
             {
-                float* tile = tiles + k * stride, branch = sources.Branch[k];
+                float* tile = tiles + k * stride, branch = (float*)sources.Branch[k];
                 for (nint i = 0; i < count; i += Channels)
                     for (nint c = 0; c < Channels; c++) tile[i + c] = (c < guided ? branch : conditional)[i + c];
-                sources.Branch[k] = tile;
+                sources.Branch[k] = (nint)tile;
             }
             if (sources.ConditionalWeight == 1) return;
             sources.Weighted = tiles + GuidedStepTensors.MostBranches * stride;

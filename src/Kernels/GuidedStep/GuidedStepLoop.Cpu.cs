@@ -32,7 +32,7 @@ public sealed unsafe partial class CpuKernels
             where TNoise : unmanaged, ISwitch
             where TSecondary : unmanaged, ISwitch
         {
-            float* conditional = sources.Conditional, branch = sources.Branch.First, variance = sources.Variance, noise = sources.Noise, first = sources.First, weighted = sources.Weighted;
+            float* conditional = sources.Conditional, branch = (float*)sources.Branch[0], variance = sources.Variance, noise = sources.Noise, first = sources.First, weighted = sources.Weighted;
             float* state = Z + at, next = Y + at, history = History + at, history2 = History2 + at, history3 = History3 + at, storedState = State + at;
             float* denoised = Denoised == null ? null : Denoised + at, shift = Shift == null ? null : Shift + at;
             bool limits = Limit != null;
@@ -63,7 +63,7 @@ public sealed unsafe partial class CpuKernels
                     if (weighted != null) g = TAccess.Load<V>(weighted + i, lanes);
                     else if (weighs) g = conditionalWeight * g;
                     for (int k = 0; k < sources.Branches; k++)
-                        g = V.MultiplyAdd(V.Broadcast(sources.Weight[k]), p0 - TAccess.Load<V>(sources.Branch[k] + i, lanes), g);
+                        g = V.MultiplyAdd(V.Broadcast(sources.Weight[k]), p0 - TAccess.Load<V>((float*)sources.Branch[k] + i, lanes), g);
                 }
                 // In this order of arguments a NaN stays one.
                 V x = V.Min(high, V.Max(low, V.MultiplyAdd(xFromG, g, xFromZ * z)));
