@@ -1,5 +1,6 @@
 using System.Text.Json;
 using NativeDiffusion.Model;
+using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime.Checkpoints;
 
@@ -44,7 +45,9 @@ internal sealed record CheckpointFacts
         {
             null => published is null ? "tensors of no known architecture" : published.IsUpsampler ? $"upsampler of {published.Title}: conditioned on a small picture, not to be sampled alone" : published.Preset is { } preset ? $"{published.Title}, {preset}" : published.Title,
             _ when ModelMetadata.IsNetwork(architecture) => training ? "training checkpoint of a diffusion model" : "diffusion model",
-            _ => architecture.Contains("classifier", StringComparison.Ordinal) ? "classifier" : $"model of the architecture '{architecture}'",
+            NoisyClassifier.Architecture => "classifier of noisy images",
+            ImageClassifier.Architecture => "classifier",
+            _ => $"model of the architecture '{architecture}'",
         };
         var weights = training ? file.Tensors.Where(t => !PrefixesOfTraining.Any(p => t.Name.StartsWith(p, StringComparison.Ordinal))) : file.Tensors;
         return new CheckpointFacts

@@ -117,7 +117,7 @@ public sealed class DiffusionModel : IDisposable
     public void LoadWeights(CheckpointFile file, WeightChoice weights = WeightChoice.Average)
     {
         bool hasAverage = file.Tensors.Any(t => t.Name.StartsWith(WeightFile.AveragePrefix, StringComparison.Ordinal));
-        bool hasRaw = file.Metadata.GetValueOrDefault(ModelMetadata.WeightsKey) != ModelMetadata.AveragedWeights;
+        bool hasRaw = !ModelMetadata.IsIn(file) || file.Metadata.GetValueOrDefault(ModelMetadata.WeightsKey) != ModelMetadata.AveragedWeights;
         if (weights == WeightChoice.Raw && !hasRaw)
             throw new CheckpointException($"{file.Name}: holds averaged weights only; the raw ones are in the training checkpoint.");
         ImmutableArray<int> untrained = ModelMetadata.IsIn(file) ? ModelMetadata.Parse<DiffusionSettings>(file, ModelMetadata.SettingsKey).UntrainedLabels : [];

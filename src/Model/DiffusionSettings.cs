@@ -126,6 +126,18 @@ public sealed record DiffusionSettings
     /// <summary>Whether the levels are EDM's sigmas rather than timesteps or u.</summary>
     internal bool HasSigmas => Schedule is NoiseScheduleKind.Edm or NoiseScheduleKind.VpSde or NoiseScheduleKind.VeSde or NoiseScheduleKind.Iddpm;
 
+    /// <summary>Whether a network of other settings is told the same at the same noise: a classifier trained so can guide it.</summary>
+    internal bool TellsNoiseAs(DiffusionSettings other)
+    {
+        INoiseSchedule mine = NoiseSchedule(), theirs = other.NoiseSchedule();
+        return Enumerable.Range(-6, 13).Select(logSnr => (Mine: mine.TimestepAt(logSnr), Theirs: theirs.TimestepAt(logSnr)))
+            .All(t => Math.Abs(t.Mine - t.Theirs) <= 1e-6 * Math.Max(1, Math.Abs(t.Mine)));
+    }
+
+    /// <summary>The noise levels in words.</summary>
+    internal string NoiseInWords => Schedule is NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine
+        ? $"the {Schedule.ToString().ToLowerInvariant()} schedule of {Timesteps} timesteps{(RescaleTimesteps ? ", rescaled" : "")}" : $"the {Schedule} schedule";
+
     /// <summary>Whether a label of the network was trained, as far as is known.</summary>
     internal bool IsTrained(int label) => !UntrainedLabels.Contains(label);
 

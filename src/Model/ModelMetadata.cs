@@ -56,7 +56,7 @@ internal static class ModelMetadata
     /// <exception cref="CheckpointException">The file does not say what is needed, or speaks of another network than the one given.</exception>
     public static (INetworkConfig Network, DiffusionSettings Settings) Read(CheckpointFile file, INetworkConfig? given = null)
     {
-        string architecture = Require(file, ArchitectureKey);
+        string architecture = ArchitectureOf(file);
         if (!IsNetwork(architecture))
             throw new CheckpointException($"{file.Name}: holds a {CheckpointException.Quote(architecture)}, not a diffusion model ({string.Join(", ", Architectures.Keys)}).");
         if (given is null && architecture == OwnArchitecture)
@@ -106,6 +106,12 @@ internal static class ModelMetadata
 
     /// <summary>Whether a file's metadata are this library's; others use the same keys for their own ends.</summary>
     public static bool IsIn(CheckpointFile file) => file.Metadata.GetValueOrDefault(FormatKey) == Format && file.Metadata.ContainsKey(ArchitectureKey);
+
+    /// <summary>The architecture of a file of this library's.</summary>
+    /// <exception cref="CheckpointException">It is none: others use the same keys for their own ends.</exception>
+    public static string ArchitectureOf(CheckpointFile file) => IsIn(file)
+        ? file.Metadata[ArchitectureKey]
+        : throw new CheckpointException($"{file.Name}: was not written by this tool, for its metadata have no '{FormatKey}' of '{Format}' and '{ArchitectureKey}'; its architecture is unknown.");
 
     private static string ArchitectureOf(INetworkConfig network) => Architectures.FirstOrDefault(a => a.Value == network.GetType()).Key ?? OwnArchitecture;
 

@@ -118,6 +118,8 @@ public sealed class ImageClassifierTests
     {
         SaveWith(_ => { }, architecture: "adm_unet");
         Assert.That(() => ImageClassifier.Load(_path), Throws.TypeOf<CheckpointException>().With.Message.Contains("adm_unet"));
+        SaveWith(_ => { }, format: null);
+        Assert.That(() => ImageClassifier.Load(_path), Throws.TypeOf<CheckpointException>().With.Message.Contains("not written by this tool"), "keys of others");
         SaveWith(_ => { }, architecture: null, tensor: "other");
         Assert.That(() => ImageClassifier.Load(_path), Throws.TypeOf<CheckpointException>());
         File.WriteAllText(_path, "not a checkpoint");
@@ -170,7 +172,7 @@ public sealed class ImageClassifierTests
     private static int Draw(ulong seed, int image, uint element, int range) =>
         (int)(Philox.Uniform(seed, (uint)image, 0, RandomStream.Order, element) * range);
 
-    private void SaveWith(Action<JsonNode> change, string? architecture = "groupnorm_classifier", string? tensor = null)
+    private void SaveWith(Action<JsonNode> change, string? architecture = "groupnorm_classifier", string? tensor = null, string? format = "nativediffusion")
     {
         using (var classifier = new ImageClassifier(Small)) classifier.Save(_path);
         List<TensorEntry> tensors = [];
@@ -186,6 +188,8 @@ public sealed class ImageClassifierTests
         metadata["config"] = config.ToJsonString();
         metadata.Remove("architecture");
         if (architecture is not null) metadata["architecture"] = architecture;
+        metadata.Remove("format");
+        if (format is not null) metadata["format"] = format;
         SafetensorsWriter.Write(_path, tensors, metadata);
     }
 

@@ -1,15 +1,19 @@
 using System.CommandLine;
-using System.Diagnostics;
+using NativeDiffusion.Cli.Training;
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
-using NativeDiffusion.Model.Training;
+using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Model.Published;
+using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Cli.Commands;
 
-/// <summary><c>nativediffusion train-classifier</c>: trains the classifier that judges generated images.</summary>
+/// <summary><c>nativediffusion train-classifier</c>: trains the classifier that judges generated images, or one that guides them.</summary>
 internal sealed class TrainClassifierCommand
 {
-    private const string Description = "Train a small classifier on clean images, to judge generated ones with the command classify.";
+    private const string Description = "Train a small classifier on clean images, to judge generated ones with the command classify; or, with --noisy, on noisy images, to guide a model by.";
 
     private const string Details =
         """
@@ -20,7 +24,15 @@ internal sealed class TrainClassifierCommand
               any pair of IDX files, Fashion-MNIST for example
           nativediffusion train-classifier --folder pictures/ --epochs 20
               PNG files of one size, one sub-folder per class
+          nativediffusion train-classifier --noisy --out noisy.safetensors
+              for sample --guider classifier --classifier noisy.safetensors: on the noise levels of the digits model
+          nativediffusion train-classifier --noisy --model runs/quick/model.safetensors --folder pictures/ --width 32 --levels 4
+              for a model of your own
+
+        Beside --out, its name ending in .svg, goes the curve of the loss.
         """;
+
+    private const int NoisyLevels = 3;
 
     private readonly Option<string?> _images = CliOptions.Text("--images", "FILE", "Training images in the IDX format, packed with gzip or not.");
     private readonly Option<string?> _labels = CliOptions.Text("--labels", "FILE", "Their labels in the IDX format.");
@@ -33,6 +45,18 @@ internal sealed class TrainClassifierCommand
         Description = "The file to write.", HelpName = "FILE", DefaultValueFactory = _ => "classifier.safetensors",
     };
 
+    private readonly Option<bool> _noisy = new("--noisy")
+    {
+        Description = "Train on images with the noise of a model, told how much (ADM's classifier, arXiv 2105.05233), for classifier guidance of that model. Written in float16.",
+    };
+
+    private readonly Option<string?> _model = CliOptions.Text(
+        "--model", "FILE", "With --noisy: the model that it is to guide, whose noise levels and image size it takes. Left out, with the digits that come with the tool: their model.");
+
+    private readonly Option<ClassifierPool?> _pool = CliOptions.OptionalChoice<ClassifierPool>(
+        "--pool", "With --noisy: what makes logits of the last level: attention as in the published classifiers, or the mean over all pixels.",
+        [("attention", ClassifierPool.Attention), ("mean", ClassifierPool.Adaptive)], "attention");
+
     private readonly Option<int> _epochs = CliOptions.Integer("--epochs", "N", "Passes over the images.", Presets.Epochs, 1, 100_000);
     private readonly Option<int> _batch = CliOptions.Integer("--batch", "N", "Images per step.", Presets.BatchSize, 1, 65536);
 
@@ -42,9 +66,12 @@ internal sealed class TrainClassifierCommand
     private readonly Option<int> _width = CliOptions.Integer(
         "--width", "N", "Channels at full resolution, a multiple of 8; doubled at each level.", Shape.Width, 8, 4096);
 
-    private readonly Option<int> _levels = CliOptions.Integer("--levels", "N", "Resolutions, each half the one before.", Shape.Levels, 1, 8);
+    private readonly Option<int?> _levels = CliOptions.OptionalInteger(
+        "--levels", "N", $"Resolutions, each half the one before. [default: {Shape.Levels}, with --noisy {NoisyLevels}]", 1, 7);
+
     private readonly Option<int> _blocks = CliOptions.Integer("--blocks", "N", "Residual blocks per level.", Shape.Blocks, 1, 64);
     private readonly Option<ulong> _seed = CliOptions.Seed("weights, order and shifts of the images");
+    private readonly NetworkOptions _network = new();
     private readonly DeviceOption _device = new();
     private readonly Option<bool> _json = CliOptions.Json();
 
@@ -57,9 +84,10 @@ internal sealed class TrainClassifierCommand
         var train = new TrainClassifierCommand();
         var command = new CliCommand("train-classifier", Description, Details)
         {
-            train._images, train._labels, train._folder, train._testImages, train._testLabels, train._out, train._epochs, train._batch,
+            train._images, train._labels, train._folder, train._testImages, train._testLabels, train._noisy, train._model, train._pool, train._out, train._epochs, train._batch,
             train._rate, train._width, train._levels, train._blocks, train._seed, train._device.Device, train._device.Threads, train._device.Math, train._json,
         };
+        train._network.AddTo(command);
         command.SetAction(parsed => train.Run(parsed, context));
         return command;
     }
@@ -78,30 +106,43 @@ internal sealed class TrainClassifierCommand
         };
         var (data, test) = Load(parsed);
         using var kernels = _device.Open(parsed);
-        using var classifier = new ImageClassifier(ConfigFor(data, parsed), kernels, settings.Seed);
-
-        long start = Stopwatch.GetTimestamp();
-        double loss = Train(classifier, data, settings, context);
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        classifier.Save(path);
-        double? accuracy = test is null
-            ? null
-            : (double)classifier.Classify(test, cancellation: context.Cancellation).CountCorrect(test.Labels.Span) / test.Count;
-
-        if (parsed.GetValue(_json))
-            JsonReport.Write(context.Out, new
-            {
-                Out = path, classifier.Config.Classes, Parameters = classifier.Parameters.Count, Images = data.Count, settings.Epochs, Batch = settings.BatchSize,
-                Lr = settings.LearningRate, settings.Seed, Seconds = Math.Round(seconds, 1), LastEpochLoss = loss, TestImages = test?.Count ?? 0,
-                TestAccuracy = accuracy,
-            });
+        if (parsed.GetValue(_noisy))
+        {
+            using var noisy = NoisyFrom(parsed, context, data, kernels, settings.Seed);
+            using var run = new ClassifierRun(new ClassifierTrainer(noisy, data, settings), data.Count, path);
+            run.Train(context);
+            noisy.Save(path, DType.F16);
+            Report(parsed, context, run, noisy, test is null ? null : NoisyAccuracy.Measure(path, test, kernels, context), test?.Count);
+        }
         else
         {
-            context.Out.WriteLine(FormattableString.Invariant(
-                $"{classifier.Parameters.Count:N0} parameters, {data.Count} images, {settings.Epochs} epochs in {ConsoleProgress.Duration(seconds)}: {path}"));
-            if (accuracy is { } share) context.Out.WriteLine(FormattableString.Invariant($"{100 * share:0.00}% of {test!.Count} test images recognised"));
+            using var clean = new ImageClassifier(ConfigFor(data, parsed), kernels, settings.Seed);
+            using var run = new ClassifierRun(new ClassifierTrainer(clean, data, settings), data.Count, path);
+            run.Train(context);
+            clean.Save(path);
+            Report(parsed, context, run, clean, test is null ? null : [NoisyAccuracy.OfClean(clean, test, context)], test?.Count);
         }
         return ExitCode.Success;
+    }
+
+    private void Report(ParseResult parsed, CliContext context, ClassifierRun run, IClassifierNetwork classifier, IReadOnlyList<NoisyAccuracy>? accuracies, int? testImages)
+    {
+        var settings = run.Settings;
+        if (parsed.GetValue(_json))
+        {
+            JsonReport.Write(context.Out, new
+            {
+                Out = run.Path, classifier.Classes, Parameters = classifier.Parameters.Count, Images = run.Images, settings.Epochs, Batch = settings.BatchSize,
+                Lr = settings.LearningRate, settings.Seed, Seconds = Math.Round(run.Seconds, 1), LastEpochLoss = run.LastEpochLoss, TestImages = testImages ?? 0,
+                TestAccuracy = accuracies?[0].Accuracy, AccuracyByNoise = classifier.TakesNoise ? accuracies : null,
+            });
+            return;
+        }
+        context.Out.WriteLine(FormattableString.Invariant(
+            $"{classifier.Parameters.Count:N0} parameters, {run.Images} images, {settings.Epochs} epochs in {ConsoleProgress.Duration(run.Seconds)}: {run.Path}"));
+        foreach (var level in accuracies ?? [])
+            context.Out.WriteLine(FormattableString.Invariant($"{100 * level.Accuracy:0.00}% of {testImages} test images recognised")
+                + (classifier.TakesNoise ? FormattableString.Invariant($" at sigma {level.Sigma} (timestep {level.Timestep:0.0})") : ""));
     }
 
     private void CheckOptions(ParseResult parsed)
@@ -109,6 +150,10 @@ internal sealed class TrainClassifierCommand
         RequireBoth(parsed, _images, _labels);
         RequireBoth(parsed, _testImages, _testLabels);
         if (parsed.IsGiven(_folder) && parsed.IsGiven(_images)) throw new UsageException("--folder and --images are two sources of images; give one of them.");
+        if (!parsed.GetValue(_noisy) && new Option[] { _model, _pool }.FirstOrDefault(parsed.IsGiven) is { } other)
+            throw new UsageException($"{other.Name} belongs to classifiers of noisy images; give --noisy as well.");
+        if (parsed.GetValue(_noisy) && !parsed.IsGiven(_model) && (parsed.IsGiven(_folder) || parsed.IsGiven(_images)))
+            throw new UsageException("--noisy takes the noise levels of the model that the classifier is to guide: say which by --model FILE.");
     }
 
     private static void RequireBoth(ParseResult parsed, Option images, Option labels)
@@ -132,38 +177,54 @@ internal sealed class TrainClassifierCommand
         return (data, test);
     }
 
+    private int WidthFrom(ParseResult parsed)
+    {
+        int width = parsed.GetValue(_width);
+        return width % 8 == 0 ? width : throw new UsageException($"--width takes a multiple of 8; got '{width}'.");
+    }
+
     private ClassifierConfig ConfigFor(ImageDataset data, ParseResult parsed)
     {
-        int width = parsed.GetValue(_width), levels = parsed.GetValue(_levels);
-        if (width % 8 != 0) throw new UsageException($"--width takes a multiple of 8; got '{width}'.");
+        int levels = parsed.GetValue(_levels) ?? Shape.Levels;
         return new ClassifierConfig
         {
             ImageSize = ClassifierConfig.ImageSizeFor(Math.Max(data.Height, data.Width), levels),
             InChannels = data.Channels,
-            Width = width,
+            Width = WidthFrom(parsed),
             Levels = levels,
             Blocks = parsed.GetValue(_blocks),
             ClassNames = [.. data.ClassNames],
         };
     }
 
-    /// <summary>Trains with a progress bar and a line per epoch; returns the mean loss of the last one.</summary>
-    private static double Train(ImageClassifier classifier, ImageDataset data, ClassifierTrainingSettings settings, CliContext context)
+    private NoisyClassifier NoisyFrom(ParseResult parsed, CliContext context, ImageDataset data, IKernels kernels, ulong seed)
     {
-        using var trainer = new ClassifierTrainer(classifier, data, settings);
-        double sum = 0, mean = 0;
-        long steps = 0, epoch = 1;
-        var watch = Stopwatch.StartNew();
-        ConsoleProgress.Run(context, "step", 0, trainer.Steps, progress => trainer.Run(new ImmediateProgress<TrainingStep>(step =>
+        string path = parsed.GetValue(_model) ?? ShippedFiles.Find("models/digits.safetensors");
+        var (network, model, assumptions) = ReadModel(path, _network.From(parsed));
+        if (_network.Note(path, assumptions) is { } note) context.Error.WriteLine(note);
+        if (model.LatentScale is not null)
+            throw new UsageException($"'{path}' makes latents, and classifiers guide pictures; guide it through its decoder, by sample --guider elucd.");
+        if (data.Channels != network.InChannels || Math.Max(data.Height, data.Width) > network.ImageSize)
+            throw new UsageException(
+                $"The images are {data.Height}x{data.Width} of {data.Channels} channels, and '{path}' makes {network.ImageSize}x{network.ImageSize} of {network.InChannels}: a classifier to guide it takes such images.");
+        var config = EncoderUNetConfig.OfSize(
+            network.ImageSize, network.InChannels, data.ClassCount, WidthFrom(parsed), parsed.GetValue(_levels) ?? NoisyLevels, parsed.GetValue(_blocks),
+            parsed.GetValue(_pool) ?? ClassifierPool.Attention);
+        return new NoisyClassifier(config, model, data.ClassNames, kernels, seed);
+    }
+
+    // The weights of the model are not needed.
+    private static (INetworkConfig Network, DiffusionSettings Settings, IReadOnlyList<Assumption> Assumptions) ReadModel(string path, PublishedSettings? given)
+    {
+        using var file = CheckpointFile.Open(path);
+        if (ModelMetadata.IsIn(file))
         {
-            (sum, steps) = (sum + step.Loss, steps + 1);
-            double rate = step.Step * settings.BatchSize / watch.Elapsed.TotalSeconds;
-            progress.Report(step.Step, FormattableString.Invariant($"loss {sum / steps:0.0000}  {rate:0} images/s"));
-            if (step.Step != trainer.Steps && step.Step * settings.BatchSize < epoch * data.Count) return;
-            mean = sum / steps;
-            progress.WriteLine(FormattableString.Invariant($"epoch {epoch} of {settings.Epochs}: loss {mean:0.0000}, {ConsoleProgress.Duration(watch.Elapsed.TotalSeconds)}"));
-            (sum, steps, epoch) = (0, 0, epoch + 1);
-        }), context.Cancellation));
-        return mean;
+            if (given is not null) throw new UsageException($"'{path}' was written by this tool and says all of its network; nothing can be added to it.");
+            var (network, settings) = ModelMetadata.Read(file);
+            return (network, settings, []);
+        }
+        var published = PublishedCheckpoint.Require(file, given);
+        var (config, diffusion) = published.DiffusionModel(path);
+        return (config, diffusion, published.Assumptions);
     }
 }

@@ -1,22 +1,51 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
+using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Cli.Guiding;
 
-/// <summary>Reads the classifier that a guider needs.</summary>
+/// <summary>Reads the classifier that a command needs.</summary>
 internal static class ClassifierFile
 {
-    /// <summary>A classifier of clean images: one of train-classifier, or a published ResNet.</summary>
+    /// <summary>A classifier of noisy images: one of train-classifier --noisy, or a published one.</summary>
     /// <exception cref="CheckpointException">The file holds none.</exception>
-    public static IClassifierNetwork LoadClean(string path, IKernels kernels, double softplus, bool isGiven)
+    public static NoisyClassifier LoadNoisy(string path, IKernels kernels) => ArchitectureOf(path) == ImageClassifier.Architecture
+        ? throw new CheckpointException($"{path}: is a classifier of clean images, where a noisy classifier is needed: train one with train-classifier --noisy, or guide by this one with --guider elucd.")
+        : NoisyClassifier.Load(path, kernels);
+
+    /// <summary>A classifier of clean images: one of train-classifier, or a published ResNet.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="kernels">The model's device.</param>
+    /// <param name="options">How a ResNet sees the images.</param>
+    /// <param name="given">Options of a ResNet alone that were given, by name.</param>
+    /// <exception cref="CheckpointException">The file holds none.</exception>
+    public static IClassifierNetwork LoadClean(string path, IKernels kernels, ResNetGuideOptions options, IReadOnlyList<string> given)
     {
-        bool own;
-        using (var file = CheckpointFile.Open(path)) own = file.Metadata.GetValueOrDefault(ModelMetadata.ArchitectureKey) == ImageClassifier.Architecture;
-        if (!own) return ResNetClassifier.Load(path, kernels, new ResNetGuideOptions { SoftplusBeta = softplus });
-        return isGiven
-            ? throw new UsageException("--softplus smooths the ReLUs of a ResNet, and this classifier is smooth as it is; leave it out.")
+        string? architecture = ArchitectureOf(path);
+        if (architecture == NoisyClassifier.Architecture)
+            throw new CheckpointException($"{path}: is a classifier of noisy images, where one of clean images is needed: guide by it with --guider classifier, or train one with train-classifier.");
+        if (architecture != ImageClassifier.Architecture) return ResNetClassifier.Load(path, kernels, options);
+        return given.Count > 0
+            ? throw new UsageException($"{string.Join(", ", given)} {(given.Count > 1 ? "are" : "is")} for ResNets, and this classifier takes images as they are, without ReLUs; leave it out.")
             : ImageClassifier.Load(path, kernels);
+    }
+
+    /// <summary>Whether a file holds a classifier of noisy images.</summary>
+    /// <exception cref="CheckpointException">It is damaged.</exception>
+    public static bool IsNoisy(string path) => ArchitectureOf(path) is { } own ? own == NoisyClassifier.Architecture : IsPublishedNoisy(path);
+
+    private static bool IsPublishedNoisy(string path)
+    {
+        using var file = CheckpointFile.Open(path);
+        return PublishedCheckpoint.Recognise(file)?.Architecture == NoisyClassifier.Architecture;
+    }
+
+    // Of files of others, the key means whatever they please.
+    private static string? ArchitectureOf(string path)
+    {
+        using var file = CheckpointFile.Open(path);
+        return ModelMetadata.IsIn(file) ? ModelMetadata.ArchitectureOf(file) : null;
     }
 }

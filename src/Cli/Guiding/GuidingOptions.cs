@@ -187,14 +187,15 @@ internal sealed class GuidingOptions
         string path = parsed.GetValue(_classifier)!;
         if (name == "classifier")
         {
-            var noisy = NoisyClassifier.Load(path, model.Kernels);
+            var noisy = ClassifierFile.LoadNoisy(path, model.Kernels);
             models.Add(noisy);
             return new ClassifierGuider(noisy, parsed.GetValue(_scale) ?? 1, isAncestral ? GradientTarget.Mean : GradientTarget.Score) { When = when };
         }
         bool edm = name == "elucd-edm";
         if ((edm || decoder is not null) && parsed.IsGiven(_when))
             throw new UsageException($"--guide-when does not go with {name}{(edm ? "" : " of latents")}, which has a schedule of its own (--sine); leave it out.");
-        var clean = ClassifierFile.LoadClean(path, model.Kernels, parsed.GetValue(_softplus) ?? (edm ? 5 : 3), parsed.IsGiven(_softplus));
+        var clean = ClassifierFile.LoadClean(
+            path, model.Kernels, new ResNetGuideOptions { SoftplusBeta = parsed.GetValue(_softplus) ?? (edm ? 5 : 3) }, parsed.IsGiven(_softplus) ? [_softplus.Name] : []);
         models.Add((IDisposable)clean);
         var preset = edm ? EluCdSettings.Edm : decoder is null ? EluCdSettings.Ddpm : EluCdSettings.Dit;
         var settings = preset with

@@ -1,44 +1,70 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Data;
+using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Model.Schedules;
 using NativeDiffusion.Model.Training;
 using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Classifiers;
 
 /// <summary>
-/// Trains an <see cref="ImageClassifier"/> by cross-entropy on randomly moved images, with AdamW and a moving average of the weights. The
-/// result depends on data, settings and initial weights only, to the bit.
+/// Trains an <see cref="ImageClassifier"/>, or a <see cref="NoisyClassifier"/> on images with noise of a random level, by cross-entropy on randomly moved images, with
+/// AdamW and a moving average of the weights. The result depends on data, settings and initial weights only, to the bit.
 /// </summary>
 public sealed class ClassifierTrainer : IDisposable
 {
+    private const int HistoryInterval = 25;
+
     private readonly UseGuard _guard = new(nameof(ClassifierTrainer), "A trainer serves one caller at a time.");
-    private readonly ImageClassifier _classifier;
+    private readonly Parameters _parameters, _average;
+    private readonly int _size, _channels;
     private readonly TrainingSettings _optimisation;
     private readonly BatchSource _source;
-    private readonly Parameters _average;
     private readonly Plan _plan;
     private readonly Slot<AdamWStep> _optimiser = new();
-    private readonly float[] _pixels, _moved, _scalar = new float[1];
+    private readonly Slot<ulong> _seed = new();
+    private readonly Slot<uint> _step = new();
+    private readonly Func<uint, uint, NoiseLevel>? _levelAt;
+    private readonly float[] _pixels, _moved, _alpha, _sigma, _timesteps, _scalar = new float[1];
     private readonly int[] _labels;
+    private readonly List<(long Step, double Loss)> _history = [];
+    private double _lossSum;
 
-    /// <summary>Prepares the training.</summary>
+    /// <summary>Prepares the training of a classifier of clean images.</summary>
     /// <param name="classifier">Trained in place; it outlives the trainer.</param>
     /// <param name="data">Labelled images, at most as large as the network's.</param>
     /// <param name="settings">Epochs, batch, learning rate, ...</param>
     /// <exception cref="ArgumentException">Data and classifier do not fit, or a setting is out of range.</exception>
     public ClassifierTrainer(ImageClassifier classifier, ImageDataset data, ClassifierTrainingSettings settings)
+        : this(classifier, RequireFit(data, classifier, classifier.Fit), settings, null, (b, images, _, _) => classifier.Network.Record(b, images).Logits) { }
+
+    /// <summary>Prepares the training of a classifier of noisy images: noise of the levels that its model's training shows, uniform over timesteps where there are any.</summary>
+    /// <param name="classifier">Trained in place; it outlives the trainer.</param>
+    /// <param name="data">Labelled images, at most as large as the network's.</param>
+    /// <param name="settings">Epochs, batch, learning rate, ...</param>
+    /// <exception cref="ArgumentException">Data and classifier do not fit, a setting is out of range, or the classifier does not know its noise levels.</exception>
+    public ClassifierTrainer(NoisyClassifier classifier, ImageDataset data, ClassifierTrainingSettings settings)
+        : this(
+            classifier, RequireFit(data, classifier, classifier.Fit), settings,
+            classifier.Settings ?? throw new ArgumentException("A noisy classifier is trained on the noise levels of its model, and this one was made without them."),
+            (b, images, timesteps, dropout) => classifier.Network.Record(b, images, timesteps!, dropout)) { }
+
+    private ClassifierTrainer(
+        IClassifierNetwork classifier, ImageDataset data, ClassifierTrainingSettings settings, DiffusionSettings? noise,
+        Func<PlanBuilder, Tensor, Tensor?, DropoutSource?, Tensor> record)
     {
-        (_classifier, Settings) = (classifier, settings);
-        if (data.ClassCount > classifier.Config.Classes)
-            throw new ArgumentException($"The data have {data.ClassCount} classes, the classifier {classifier.Config.Classes}.");
-        data = classifier.Fit(data);
-        _source = new BatchSource(data, settings.Seed);
+        (_parameters, _size, _channels, Settings) = (classifier.Parameters, data.Height, data.Channels, settings);
         _optimisation = settings.ForImages(data.Count);
-        _labels = new int[settings.BatchSize];
-        _pixels = new float[checked(settings.BatchSize * data.RowLength)];
+        _source = new BatchSource(data, settings.Seed);
+        int batch = settings.BatchSize;
+        _labels = new int[batch];
+        (_alpha, _sigma, _timesteps) = (new float[batch], new float[batch], new float[batch]);
+        _pixels = new float[checked(batch * data.RowLength)];
         _moved = new float[_pixels.Length];
-        _average = classifier.Parameters.Clone();
-        _plan = Record();
+        _seed.Value = settings.Seed;
+        if (noise is not null) _levelAt = TrainingLevels.Of(noise, settings.Seed);
+        _average = _parameters.Clone();
+        _plan = Record(record);
     }
 
     /// <summary>Epochs, batch, learning rate, ...</summary>
@@ -49,6 +75,9 @@ public sealed class ClassifierTrainer : IDisposable
 
     /// <summary>Steps done.</summary>
     public long Step { get; private set; }
+
+    /// <summary>Mean loss of every 25 steps so far, with the last step of the 25.</summary>
+    public IReadOnlyList<(long Step, double Loss)> History => _history;
 
     /// <summary>Trains to the end and gives the averaged weights to the classifier.</summary>
     /// <param name="progress">Told after each step.</param>
@@ -63,7 +92,7 @@ public sealed class ClassifierTrainer : IDisposable
             var step = RunStep();
             progress?.Report(step);
         }
-        _classifier.Parameters.CopyValuesFrom(_average);
+        _parameters.CopyValuesFrom(_average);
     }
 
     /// <summary>Frees the plan and the averaged weights.</summary>
@@ -75,6 +104,9 @@ public sealed class ClassifierTrainer : IDisposable
         _average.Dispose();
     }
 
+    private static ImageDataset RequireFit(ImageDataset data, IClassifierNetwork classifier, Func<ImageDataset, ImageDataset> fit) => data.ClassCount > classifier.Classes
+        ? throw new ArgumentException($"The data have {data.ClassCount} classes, the classifier {classifier.Classes}.") : fit(data);
+
     private TrainingStep RunStep()
     {
         using var use = _guard.Write();
@@ -83,16 +115,29 @@ public sealed class ClassifierTrainer : IDisposable
         double loss = Read(_plan.Output("loss")), norm = Read(_plan.Output("gradient_norm"));
         if (!double.IsFinite(loss) || !double.IsFinite(norm)) throw new TrainingDivergedException(Step + 1, loss, norm);
         Step++;
+        _lossSum += loss;
+        if (Step % HistoryInterval == 0 || Step == Steps)
+        {
+            _history.Add((Step, _lossSum / ((Step - 1) % HistoryInterval + 1)));
+            _lossSum = 0;
+        }
         return new TrainingStep(Step, loss, norm, _optimiser.Value.LearningRate);
     }
 
-    private Plan Record()
+    private Plan Record(Func<PlanBuilder, Tensor, Tensor?, DropoutSource?, Tensor> record)
     {
-        var config = _classifier.Config;
-        var b = new PlanBuilder(_classifier.Kernels, _classifier.Parameters) { Training = true, Images = Settings.BatchSize };
-        var images = b.Input("images", new Shape(Settings.BatchSize, config.ImageSize, config.ImageSize, config.InChannels));
-        var (_, logits) = _classifier.Network.Record(b, images);
-        var loss = b.Output("loss", b.CrossEntropyLoss(logits, b.Input("labels", new Shape(Settings.BatchSize))));
+        var b = new PlanBuilder(_parameters.Kernels, _parameters) { Training = true, Images = Settings.BatchSize };
+        Tensor Row(string name) => b.Input(name, new Shape(Settings.BatchSize));
+        var images = b.Input("images", new Shape(Settings.BatchSize, _size, _size, _channels));
+        Tensor? timesteps = null;
+        DropoutSource? dropout = null;
+        if (_levelAt is not null)
+        {
+            var sampleIndex = Row("sample_index");
+            images = b.AddNoise(images, Row("alpha"), Row("sigma"), sampleIndex, _seed, _step, PredictionTarget.X0).Z;
+            (timesteps, dropout) = (Row("timesteps"), new DropoutSource(_seed, _step, sampleIndex));
+        }
+        var loss = b.Output("loss", b.CrossEntropyLoss(record(b, images, timesteps, dropout), Row("labels")));
         b.Backward(loss, b.Input("d_loss", loss.Shape), parameters: true);
         b.Output("gradient_norm", b.AdamW(_optimiser, _average));
         return b.Build();
@@ -104,10 +149,25 @@ public sealed class ClassifierTrainer : IDisposable
         _source.Fill(Step, Settings.BatchSize, _pixels, _labels);
         int row = _pixels.Length / Settings.BatchSize;
         for (int i = 0; i < Settings.BatchSize; i++) Move(_pixels.AsSpan(i * row, row), _moved.AsSpan(i * row, row), Shift(i, 0), Shift(i, 1));
-        var kernels = _classifier.Kernels;
+        var kernels = _parameters.Kernels;
         kernels.Upload(_moved, _plan.Input("images"));
         kernels.Upload(_labels, _plan.Input("labels"));
         kernels.Upload([1f], _plan.Input("d_loss"));
+        if (_levelAt is not null) PrepareNoise(_levelAt, kernels);
+    }
+
+    private void PrepareNoise(Func<uint, uint, NoiseLevel> levelAt, IKernels kernels)
+    {
+        _step.Value = (uint)Step;
+        for (int i = 0; i < _alpha.Length; i++)
+        {
+            var level = levelAt((uint)i, (uint)Step);
+            (_alpha[i], _sigma[i], _timesteps[i]) = ((float)level.Alpha, (float)level.Sigma, (float)level.Timestep);
+        }
+        kernels.Upload(_alpha, _plan.Input("alpha"));
+        kernels.Upload(_sigma, _plan.Input("sigma"));
+        kernels.Upload(_timesteps, _plan.Input("timesteps"));
+        kernels.Upload([.. Enumerable.Range(0, _alpha.Length)], _plan.Input("sample_index"));
     }
 
     private int Shift(int row, uint axis) =>
@@ -116,18 +176,17 @@ public sealed class ClassifierTrainer : IDisposable
     // Pixels that come from outside repeat the border, which is background wherever images were padded.
     private void Move(ReadOnlySpan<float> source, Span<float> destination, int down, int right)
     {
-        int size = _classifier.Config.ImageSize, channels = _classifier.Config.InChannels;
-        for (int y = 0; y < size; y++)
+        for (int y = 0; y < _size; y++)
         {
-            int line = Math.Clamp(y - down, 0, size - 1) * size;
-            for (int x = 0; x < size; x++)
-                source.Slice((line + Math.Clamp(x - right, 0, size - 1)) * channels, channels).CopyTo(destination[((y * size + x) * channels)..]);
+            int line = Math.Clamp(y - down, 0, _size - 1) * _size;
+            for (int x = 0; x < _size; x++)
+                source.Slice((line + Math.Clamp(x - right, 0, _size - 1)) * _channels, _channels).CopyTo(destination[((y * _size + x) * _channels)..]);
         }
     }
 
     private double Read(TensorView view)
     {
-        _classifier.Kernels.Download(view, _scalar);
+        _parameters.Kernels.Download(view, _scalar);
         return _scalar[0];
     }
 }

@@ -10,12 +10,9 @@ namespace NativeDiffusion.Model.Classifiers;
 public sealed class ImageClassifier : IClassifierNetwork, IDisposable
 {
     internal const string Architecture = "groupnorm_classifier";
-    private const int Batch = 64;
 
-    private readonly UseGuard _guard = new(nameof(ImageClassifier), "A classifier serves one caller at a time; load one for each thread.");
     private readonly bool _ownsKernels;
-    private readonly Arena _arena;
-    private readonly Dictionary<int, Plan> _plans = [];
+    private readonly ClassifierBatches _batches;
 
     /// <summary>A new classifier with randomly initialised weights.</summary>
     /// <param name="config">Architecture and classes.</param>
@@ -30,9 +27,9 @@ public sealed class ImageClassifier : IClassifierNetwork, IDisposable
         (Config, Network) = (config, new ClassifierNetwork(config));
         _ownsKernels = kernels is null;
         Kernels = kernels ?? new CpuKernels();
-        _arena = new Arena(Kernels);
         Parameters = new Parameters(Kernels, nameof(ImageClassifier));
         Network.Declare(Parameters);
+        _batches = new ClassifierBatches(nameof(ImageClassifier), (config.ImageSize, config.InChannels, config.Classes, config.FeatureCount), Parameters, Network.Record);
     }
 
     /// <summary>Architecture and classes.</summary>
@@ -68,8 +65,8 @@ public sealed class ImageClassifier : IClassifierNetwork, IDisposable
     public static ImageClassifier Load(string path, IKernels? kernels = null)
     {
         using var file = SafetensorsFile.Open(path);
-        if (file.Metadata.TryGetValue(ModelMetadata.ArchitectureKey, out string? found) && found != Architecture)
-            throw new CheckpointException($"{path}: holds a '{found}', not a classifier ('{Architecture}').");
+        string found = ModelMetadata.ArchitectureOf(file);
+        if (found != Architecture) throw new CheckpointException($"{path}: holds a {CheckpointException.Quote(found)}, not a classifier of clean images ('{Architecture}').");
         var config = ModelMetadata.Parse<ClassifierConfig>(file, ModelMetadata.NetworkKey);
         ImageClassifier classifier;
         try
@@ -111,7 +108,7 @@ public sealed class ImageClassifier : IClassifierNetwork, IDisposable
         using var use = Parameters.Guard.Read();
         SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Kernels, "", type), new Dictionary<string, string>
         {
-            ["format"] = "nativediffusion",
+            [ModelMetadata.FormatKey] = ModelMetadata.Format,
             [ModelMetadata.ArchitectureKey] = Architecture,
             [ModelMetadata.NetworkKey] = JsonSerializer.Serialize(Config, ModelMetadata.Json),
         });
@@ -126,74 +123,24 @@ public sealed class ImageClassifier : IClassifierNetwork, IDisposable
     public Classification Classify(ImageDataset images, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         images = Fit(images);
-        return Classify(images.Count, images.CopyRow, progress, cancellation);
+        return _batches.Classify(images.Count, images.CopyRow, null, progress, cancellation);
     }
 
     /// <summary>Classifies images given as floats.</summary>
     /// <param name="pixels">[N, S, S, C] in [-1, 1], S and C those of the network.</param>
     /// <exception cref="ArgumentException">The length is not that of a whole number of images.</exception>
-    public Classification Classify(ReadOnlyMemory<float> pixels)
-    {
-        int row = Config.ImageSize * Config.ImageSize * Config.InChannels;
-        if (pixels.Length % row != 0)
-            throw new ArgumentException($"{pixels.Length} values are not a whole number of images of {Config.ImageSize}x{Config.ImageSize}x{Config.InChannels}.");
-        return Classify(pixels.Length / row, (i, destination) => pixels.Span.Slice(i * row, row).CopyTo(destination), null, default);
-    }
+    public Classification Classify(ReadOnlyMemory<float> pixels) => _batches.Classify(pixels);
 
     /// <summary>The images in the network's size.</summary>
     /// <exception cref="ArgumentException">They do not fit.</exception>
-    internal ImageDataset Fit(ImageDataset images)
-    {
-        if (images.Channels != Config.InChannels || Math.Max(images.Height, images.Width) > Config.ImageSize)
-            throw new ArgumentException(
-                $"The classifier takes images of {Config.InChannels} channels and at most {Config.ImageSize}x{Config.ImageSize} pixels; these are {images.Height}x{images.Width} of {images.Channels} channels.");
-        return images.PadTo(Config.ImageSize);
-    }
+    internal ImageDataset Fit(ImageDataset images) => _batches.Fit(images);
 
     /// <summary>Frees the weights, and the device if the classifier made it.</summary>
     /// <exception cref="InvalidOperationException">The classifier is in use.</exception>
     public void Dispose()
     {
         Parameters.Dispose();
-        if (!_guard.End()) return;
-        foreach (var plan in _plans.Values) plan.Dispose();
-        _arena.Dispose();
+        _batches.Dispose();
         if (_ownsKernels) Kernels.Dispose();
     }
-
-    private Classification Classify(int count, RowReader read, IProgress<int>? progress, CancellationToken cancellation)
-    {
-        using var use = _guard.Write();
-        using var weights = Parameters.Guard.Read();
-        var result = new Classification(count, Config.Classes, Config.FeatureCount);
-        int row = Config.ImageSize * Config.ImageSize * Config.InChannels, rows = Math.Min(Batch, count);
-        float[] pixels = new float[rows * row], logits = new float[rows * Config.Classes], features = new float[rows * Config.FeatureCount];
-        for (int start = 0; start < count; start += Batch)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            rows = Math.Min(Batch, count - start);
-            for (int i = 0; i < rows; i++) read(start + i, pixels.AsSpan(i * row, row));
-            var plan = PlanFor(rows);
-            Kernels.Upload(pixels.AsSpan(0, rows * row), plan.Input("images"));
-            plan.Run();
-            Kernels.Download(plan.Output("logits"), logits);
-            Kernels.Download(plan.Output("features"), features);
-            for (int i = 0; i < rows; i++)
-                result.Set(start + i, logits.AsSpan(i * Config.Classes, Config.Classes), features.AsSpan(i * Config.FeatureCount, Config.FeatureCount));
-            progress?.Report(start + rows);
-        }
-        return result;
-    }
-
-    private Plan PlanFor(int rows)
-    {
-        if (_plans.TryGetValue(rows, out var plan)) return plan;
-        var b = new PlanBuilder(Kernels, Parameters) { Images = rows };
-        var (features, logits) = Network.Record(b, b.Input("images", new Shape(rows, Config.ImageSize, Config.ImageSize, Config.InChannels)));
-        b.Output("features", features);
-        b.Output("logits", logits);
-        return _plans[rows] = b.Build(_arena);
-    }
-
-    private delegate void RowReader(int index, Span<float> destination);
 }

@@ -49,7 +49,13 @@ public sealed class ClassifierGuider : GradientGuider
     public override double Weight(SampleRequest request) => _scale;
 
     /// <inheritdoc/>
-    public override void Require(DiffusionModel model) => ClassifierObjective.Require(Name, _classifier, model);
+    public override void Require(DiffusionModel model)
+    {
+        ClassifierObjective.Require(Name, _classifier, model);
+        if (_classifier is NoisyClassifier { Settings: { } trained } && !trained.TellsNoiseAs(model.Settings))
+            throw new ArgumentException(
+                $"Guider '{Name}': the classifier was trained on the noise of {trained.NoiseInWords}, and the model has {model.Settings.NoiseInWords}; train one for this model with train-classifier --noisy.");
+    }
 
     /// <inheritdoc/>
     public override GradientObjective Record(PlanBuilder b, GradientInputs inputs) => ClassifierObjective.Record(b, _classifier, inputs, inputs.Image, 1, 1);

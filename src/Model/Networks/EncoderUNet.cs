@@ -51,6 +51,9 @@ public sealed class EncoderUNet
     /// <summary>What it was made from.</summary>
     public EncoderUNetConfig Config { get; }
 
+    /// <summary>Length of the vector before the last layer.</summary>
+    internal int FeatureCount => Config.Pool is ClassifierPool.Adaptive or ClassifierPool.Attention ? _encoder.Width : HiddenWidth;
+
     private int Tokens => Config.LastSize * Config.LastSize + 1;
 
     /// <summary>Declares every parameter under its published name, in the published order.</summary>
@@ -78,7 +81,10 @@ public sealed class EncoderUNet
     /// <param name="dropout">Where dropout takes its random numbers from; may be null when the configuration has none or the plan does not train.</param>
     /// <returns>Logits [N, OutChannels].</returns>
     /// <exception cref="ArgumentException">A shape does not fit the configuration.</exception>
-    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, DropoutSource? dropout = null)
+    public Tensor Record(PlanBuilder b, Tensor x, Tensor timesteps, DropoutSource? dropout = null) => RecordFeatures(b, x, timesteps, dropout).Logits;
+
+    /// <summary>As <see cref="Record"/>, with the vector before the last layer, [N, FeatureCount].</summary>
+    internal (Tensor Features, Tensor Logits) RecordFeatures(PlanBuilder b, Tensor x, Tensor timesteps, DropoutSource? dropout = null)
     {
         if (x.Shape.Rank != 4 || x.Shape[1] != Config.ImageSize || x.Shape[2] != Config.ImageSize || x.Shape[3] != Config.InChannels)
             throw new ArgumentException($"The classifier takes images [N,{Config.ImageSize},{Config.ImageSize},{Config.InChannels}]; got {x}.");
@@ -94,7 +100,7 @@ public sealed class EncoderUNet
         };
         var logits = _last.Record(b, features);
         b.Scope = "";
-        return logits;
+        return (features, logits);
     }
 
     /// <summary>The first token after attention over the mean of all pixels and the pixels themselves, each with its learned position.</summary>

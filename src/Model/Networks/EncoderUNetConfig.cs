@@ -51,6 +51,41 @@ public sealed record EncoderUNetConfig : AdmConfig
     /// <summary>Height and width of the last level.</summary>
     internal int LastSize => ImageSize >> (ChannelMult.Length - 1);
 
+    /// <summary>A network of any size: widths doubled from level to level, attention at the last level, groups and heads as wide as they fit.</summary>
+    /// <param name="imageSize">Height and width of the images, those of the denoiser.</param>
+    /// <param name="inChannels">Channels of the images.</param>
+    /// <param name="classes">Number of classes.</param>
+    /// <param name="width">Channels of the first level, a multiple of 8.</param>
+    /// <param name="levels">Resolutions, each half the one before.</param>
+    /// <param name="blocks">Residual blocks per level.</param>
+    /// <param name="pool">How features become logits; the published classifiers have <see cref="ClassifierPool.Attention"/>, <see cref="ClassifierPool.Adaptive"/> is the smallest.</param>
+    /// <exception cref="ArgumentException">Such a network is not possible; the message says why.</exception>
+    public static EncoderUNetConfig OfSize(
+        int imageSize, int inChannels, int classes, int width = 16, int levels = 3, int blocks = 1, ClassifierPool pool = ClassifierPool.Attention)
+    {
+        Require(width is >= 8 and <= 8192 && width % 8 == 0, $"The width of a noisy classifier is a multiple of 8 up to 8192; got {width}.");
+        Require(levels is >= 1 and <= 7, $"A noisy classifier has 1 to 7 levels; got {levels}.");
+        int last = width << (levels - 1);
+        var config = new EncoderUNetConfig
+        {
+            ImageSize = imageSize,
+            InChannels = inChannels,
+            OutChannels = classes,
+            ModelChannels = width,
+            NumResBlocks = blocks,
+            ChannelMult = [.. Enumerable.Range(0, levels).Select(level => (double)(1 << level))],
+            AttentionResolutions = [1 << (levels - 1)],
+            NumHeadChannels = last % 64 == 0 ? 64 : last,
+            UseScaleShiftNorm = true,
+            ResblockUpdown = true,
+            // 32 as published, but no group of fewer than two channels.
+            NormGroups = width % 64 == 0 ? 32 : 8,
+            Pool = pool,
+        };
+        config.Validate();
+        return config;
+    }
+
     /// <inheritdoc/>
     public override void Validate()
     {

@@ -79,7 +79,7 @@ public sealed partial class Trainer : IDisposable
         (_timesteps, _rowWeight) = (new float[batch], new float[batch]);
         if (model.LearnsVariance) _bound = new VarianceRows(model.Settings, batch);
         _labels = new int[batch];
-        _levelAt = LevelSource(model.Settings, settings.Seed);
+        _levelAt = TrainingLevels.Of(model.Settings, settings.Seed);
         Average = model.Parameters.Clone();
         Arena = new Arena(model.Kernels);
         _rows = [.. Enumerable.Range(0, batch)];
@@ -173,35 +173,6 @@ public sealed partial class Trainer : IDisposable
         HashSet<int> shown = nullProbability < 1 ? [.. data.Labels.Span] : [];
         if (nullProbability > 0) shown.Add(model.Settings.ClassNames.Length);
         return shown;
-    }
-
-    /// <summary>The noise level of a row and a step.</summary>
-    private static Func<uint, uint, NoiseLevel> LevelSource(DiffusionSettings settings, ulong seed)
-    {
-        double Uniform(uint row, uint step) => Philox.Uniform(seed, row, step, RandomStream.Timestep, 0);
-        Func<uint, uint, NoiseLevel> OfSigma(Func<uint, uint, double> sigma)
-        {
-            var schedule = settings.NoiseSchedule();
-            return (row, step) => NoiseLevel.FromSigmaEdm(schedule, sigma(row, step));
-        }
-
-        switch (settings.NoiseSchedule())
-        {
-            case ContinuousSchedule continuous:
-                return (row, step) => continuous.Level(Uniform(row, step));
-            case EdmPreconditioning:
-                return OfSigma((row, step) => EdmPreconditioning.TrainingSigma(Philox.Normal(seed, row, step, RandomStream.Timestep, 0)));
-            case VpSdeSchedule vp:
-                return OfSigma((row, step) => vp.SigmaEdm(1 + Uniform(row, step) * (vp.LeastU - 1)));
-            case VeSdeSchedule ve:
-                return OfSigma((row, step) => ve.SigmaRange.Least * Math.Pow(ve.SigmaRange.Greatest / ve.SigmaRange.Least, Uniform(row, step)));
-            case IddpmSchedule iddpm:
-                return OfSigma((row, step) => iddpm.Sigmas[(int)(Uniform(row, step) * (iddpm.Sigmas.Count - 1))]);
-            default:
-                var levels = settings.Discrete().Respace([.. Enumerable.Range(0, settings.Timesteps)]).Levels();
-                // Levels come noisiest first; which way round a uniform draw picks them does not matter.
-                return (row, step) => levels[Math.Min((int)(Uniform(row, step) * levels.Length), levels.Length - 1)];
-        }
     }
 
     private Plan Record(int batch)
