@@ -10,7 +10,7 @@ using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Runtime;
 
 string output = args.Length > 0 ? args[0] : "classifier-guidance.png";
-var settings = new SamplerSettings { Kind = SamplerKind.Ddim, Steps = args.Length > 1 ? int.Parse(args[1]) : 50 };
+var settings = new SamplerSettings { Kind = SamplerKind.Ancestral, Steps = args.Length > 1 ? int.Parse(args[1]) : 50 };
 
 using var model = DiffusionModel.Load(ShippedFiles.Find("models/digits.safetensors"));
 using var classifier = new Templates(ShippedDigits.LoadTrain().PadTo(32), model.Kernels);
@@ -20,7 +20,7 @@ var rows = new List<Image>();
 foreach (double scale in scales)
 {
     // No branch: the model draws without condition (label -1), and the classifier's gradient alone leads to a class.
-    var guidance = new Guidance { Branches = [], Gradients = [new ClassifierGuider(classifier, scale)] };
+    var guidance = new Guidance { Branches = [], Gradients = [new ClassifierGuider(classifier, scale, GradientTarget.Mean)] };
     using var sampler = new GuidedSampler(model, settings, new GuidedSamplerOptions { Seed = 1, Guidance = guidance });
     rows.AddRange(sampler.Sample(requests));
 }
@@ -30,7 +30,7 @@ Console.WriteLine($"Wrote {output}: {rows.Count} digits, by scale.");
 // A linear answer to a noisy image is that to the clean one on average, so it needs not be told the noise.
 internal sealed class Templates : IClassifierNetwork, IDisposable
 {
-    private const float Sharpness = 0.05f;
+    private const float Sharpness = 0.01f;
 
     public Templates(ImageDataset images, IKernels kernels)
     {
