@@ -31,6 +31,7 @@ public static class CliApplication
         BenchCommand.Create,
         TrainClassifierCommand.Create,
         ClassifyCommand.Create,
+        EvaluateCommand.Create,
         DevicesCommand.Create,
         PtxCommand.Create,
     ];

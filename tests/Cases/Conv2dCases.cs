@@ -10,7 +10,7 @@ public sealed class Conv2dCases : ICaseList
     {
         get
         {
-            foreach (var normalised in Normalised.Concat(EndPadded).Concat(Rectified)) yield return normalised;
+            foreach (var normalised in Normalised.Concat(EndPadded).Concat(Rectified).Concat(OneSided)) yield return normalised;
             (Shape X, int Cout, int Kernel, int Stride, int Padding)[] configurations =
             [
                 (new(2, 5, 7, 3), 4, 3, 1, 1), (new(2, 8, 8, 16), 32, 3, 1, 1), (new(3, 6, 6, 5), 7, 1, 1, 0), (new(2, 9, 8, 4), 6, 3, 2, 1),
@@ -66,6 +66,19 @@ public sealed class Conv2dCases : ICaseList
             t => Convolve(t, configuration.Stride, configuration.Padding, configuration.EndPadding))
         { Tolerance = 2e-5 };
 
+    /// <summary>Kernels of one row or one column, padded along their length alone.</summary>
+    private static IEnumerable<OpCase> OneSided =>
+        from configuration in new (Shape X, int Cout, int Rows, int Columns, int Stride)[]
+        {
+            (new(2, 5, 7, 16), 17, 1, 7, 1), (new(2, 9, 4, 5), 33, 7, 1, 1), (new(1, 6, 5, 3), 4, 1, 3, 2), (new(2, 5, 8, 20), 8, 3, 1, 2), (new(1, 3, 2, 7), 6, 1, 7, 1),
+        }
+        let x = configuration.X
+        select new OpCase($"Conv2d {x} to {configuration.Cout}, kernel {configuration.Rows}x{configuration.Columns}, stride {configuration.Stride}",
+            [new("x", x), new("weight", new(configuration.Cout, configuration.Rows, configuration.Columns, x[3]), Scale: 0.3, Batched: false)],
+            (b, t) => b.Conv2d(t[0], t[1], null, new Conv2dOptions { Stride = configuration.Stride }),
+            t => Convolve(t, configuration.Stride, configuration.Rows / 2))
+        { Tolerance = 2e-5 };
+
     /// <summary>ReLU last; the residual is used again, so that its gradient has two writers.</summary>
     private static IEnumerable<OpCase> Rectified =>
         from configuration in new (Shape X, int Cout, int Kernel)[] { (new(2, 8, 8, 16), 16, 3), (new(2, 5, 6, 7), 9, 1), (new(2, 4, 5, 3), 3, 3) }
@@ -88,8 +101,10 @@ public sealed class Conv2dCases : ICaseList
     private static DoubleTensor Convolve(DoubleTensor[] t, int stride, int padding, int? endPadding = null)
     {
         var (x, w) = (t[0], t[1]);
-        int kernel = w.Shape[1], both = padding + (endPadding ?? padding);
-        int outH = (x.Shape[1] + both - kernel) / stride + 1, outW = (x.Shape[2] + both - kernel) / stride + 1;
+        int kernel = w.Shape[1], kernelWidth = w.Shape[2], both = padding + (endPadding ?? padding);
+        // A kernel that is not square is padded by its half.
+        int left = kernel == kernelWidth ? padding : kernelWidth / 2;
+        int outH = (x.Shape[1] + both - kernel) / stride + 1, outW = (x.Shape[2] + (kernel == kernelWidth ? both : 2 * left) - kernelWidth) / stride + 1;
         var y = new DoubleTensor(new Shape(x.Shape[0], outH, outW, w.Shape[0]));
         for (int n = 0; n < x.Shape[0]; n++)
             for (int i = 0; i < outH; i++)
@@ -98,9 +113,9 @@ public sealed class Conv2dCases : ICaseList
                     {
                         double sum = t.Length > 2 ? t[2].Data[o] + t[3][n, o] + t[4][n, i, j, o] : 0;
                         for (int a = 0; a < kernel; a++)
-                            for (int b = 0; b < kernel; b++)
+                            for (int b = 0; b < kernelWidth; b++)
                             {
-                                int row = i * stride + a - padding, column = j * stride + b - padding;
+                                int row = i * stride + a - padding, column = j * stride + b - left;
                                 if (row < 0 || row >= x.Shape[1] || column < 0 || column >= x.Shape[2]) continue;
                                 for (int c = 0; c < x.Shape[3]; c++) sum += x[n, row, column, c] * w[o, a, b, c];
                             }

@@ -69,8 +69,8 @@ public sealed class ElementGpuTests(string device)
         _backends.AssertAgree("maximum", [coarse, _backends.Values(pooled), _backends.Values(pooled), _backends.Values(pooled), _backends.Values(image)], offset, 0,
             (k, t) =>
             {
-                k.MaxPool3x3Forward(t[0], t[1], t[2]);
-                k.MaxPool3x3Backward(t[3], t[2], t[4], accumulate);
+                k.MaxPool3x3Forward(t[0], 2, 1, t[1], t[2]);
+                k.MaxPool3x3Backward(t[3], t[2], 2, 1, t[4], accumulate);
             });
     }
 }

@@ -121,7 +121,7 @@ internal sealed class Conv2dRun : IDisposable
         for (int i = 0; i < dy.Length; i++) db[i % db.Length] += dy[i];
         double depth = (double)_shape.KernelHeight * _shape.KernelWidth;
         double pixels = (double)_shape.Batch * _shape.OutHeight * _shape.OutWidth;
-        bool winograd = _shape is { KernelHeight: 3, KernelWidth: 3, Stride: 1, Padding: 1, EndPadding: 1 };
+        bool winograd = _shape is { KernelHeight: 3, KernelWidth: 3, Stride: 1, Padding: 1, EndPadding: 1, WidthPadding: null };
         Compare("y", _oracle.Forward(weight), _y, Bound(depth * _shape.InChannels, winograd));
         Compare("du", _oracle.InputGrad(weight, dy), _du, Bound(depth * _shape.OutChannels, winograd));
         Compare("dw", _oracle.WeightGrad(dy), _dw, Bound(pixels, winograd));

@@ -45,7 +45,8 @@ public sealed class Conv2dTests
             var shape = new Conv2dShape(random.Next(1, 4), random.Next(1, 24), random.Next(1, 24), random.Next(1, 71), random.Next(1, 71), kernel,
                 random.Next(4) == 0 ? random.Next(1, 4) : kernel, random.Next(1, 4), random.Next(4));
             if (random.Next(4) == 0) shape = shape with { EndPadding = random.Next(4) };
-            if (shape.Height + shape.Padding + shape.EndPadding < shape.KernelHeight || shape.Width + shape.Padding + shape.EndPadding < shape.KernelWidth) continue;
+            if (random.Next(4) == 0) shape = shape with { WidthPadding = random.Next(4) };
+            if (shape.Height + shape.Padding + shape.EndPadding < shape.KernelHeight || shape.OutWidth < 1) continue;
             i++;
             yield return shape;
         }

@@ -18,8 +18,8 @@ public sealed class MaxPool3x3Tests
         x.Span.Fill(3);
         for (int i = 0; i < dy.Count; i++) dy.Span[i] = 1 + i / channels;
 
-        kernels.MaxPool3x3Forward(x, y, taps);
-        kernels.MaxPool3x3Backward(dy, taps, dx, accumulate: false);
+        kernels.MaxPool3x3Forward(x, 2, 1, y, taps);
+        kernels.MaxPool3x3Backward(dy, taps, 2, 1, dx, accumulate: false);
 
         // Windows begin at rows and columns -1, 1, 3; the first of each inside the image is at 0, 1 and 3.
         float[] expected = [1, 2, 0, 3, 0, 4, 5, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];

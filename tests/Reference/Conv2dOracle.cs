@@ -114,7 +114,7 @@ internal sealed class Conv2dOracle
                     for (int a = 0; a < s.KernelHeight; a++)
                         for (int b = 0; b < s.KernelWidth; b++)
                         {
-                            int y = i * s.Stride + a - s.Padding, x = j * s.Stride + b - s.Padding;
+                            int y = i * s.Stride + a - s.Padding, x = j * s.Stride + b - s.LeftPadding;
                             if (y < 0 || y >= s.Height || x < 0 || x >= s.Width) continue;
                             visit((n * s.OutHeight + i) * s.OutWidth + j, (n * s.Height + y) * s.Width + x, a * s.KernelWidth + b, n);
                         }

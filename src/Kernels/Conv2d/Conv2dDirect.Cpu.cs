@@ -89,7 +89,7 @@ internal struct ConvWindow
         TapsX = s.KernelWidth,
         InStride = s.Stride,
         InY0 = -s.Padding,
-        InX0 = -s.Padding,
+        InX0 = -s.LeftPadding,
         OutStride = 1,
         Rows = s.OutHeight,
         Columns = s.OutWidth,
@@ -103,7 +103,7 @@ internal struct ConvWindow
     public static ConvWindow InputGrad(in Conv2dShape s, int py, int px)
     {
         (int tapsY, int inY0) = Taps(s.KernelHeight, s.Stride, s.Padding, py);
-        (int tapsX, int inX0) = Taps(s.KernelWidth, s.Stride, s.Padding, px);
+        (int tapsX, int inX0) = Taps(s.KernelWidth, s.Stride, s.LeftPadding, px);
         if (tapsY == 0 || tapsX == 0) (tapsY, tapsX) = (0, 0);
         return new()
         {
@@ -335,7 +335,7 @@ public sealed unsafe partial class CpuKernels
             // Seen from the input, the taps come in reverse order.
             (job.OutStep, job.InStep, job.KernelStep) = (1, outStep, -s.Stride);
             job.KernelY0 = (phaseY + s.Padding) % s.Stride + (window.TapsY - 1) * s.Stride;
-            job.KernelX0 = (phaseX + s.Padding) % s.Stride + (window.TapsX - 1) * s.Stride;
+            job.KernelX0 = (phaseX + s.LeftPadding) % s.Stride + (window.TapsX - 1) * s.Stride;
         }
         Pool.Run(ref job, (window.OutChannels + panel - 1) / panel * window.TapsY);
     }

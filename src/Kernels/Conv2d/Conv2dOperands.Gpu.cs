@@ -21,7 +21,7 @@ internal interface IConvTaps
 /// <summary>Output pixels see the input; none in the padding.</summary>
 internal struct ForwardTaps : IConvTaps
 {
-    public int Height, Width, Stride, Padding;
+    public int Height, Width, Stride, Padding, LeftPadding;
     public Divisor Channels, KernelWidth, OutWidth, OutHeight;
 
     public static ForwardTaps Of(in Conv2dShape s) => new()
@@ -30,6 +30,7 @@ internal struct ForwardTaps : IConvTaps
         Width = s.Width,
         Stride = s.Stride,
         Padding = s.Padding,
+        LeftPadding = s.LeftPadding,
         Channels = new Divisor(s.InChannels),
         KernelWidth = new Divisor(s.KernelWidth),
         OutWidth = new Divisor(s.OutWidth),
@@ -39,7 +40,7 @@ internal struct ForwardTaps : IConvTaps
     public readonly GemmPlace Pixel(int pixel)
     {
         int row = OutWidth.Divide(pixel), n = OutHeight.Divide(row);
-        return new GemmPlace { Index = n * Height, Y = (row - n * OutHeight.Value) * Stride - Padding, X = (pixel - row * OutWidth.Value) * Stride - Padding };
+        return new GemmPlace { Index = n * Height, Y = (row - n * OutHeight.Value) * Stride - Padding, X = (pixel - row * OutWidth.Value) * Stride - LeftPadding };
     }
 
     public readonly GemmPlace Position(int position)
@@ -60,7 +61,7 @@ internal struct ForwardTaps : IConvTaps
 /// <summary>Input pixels see the output's gradient; none where the output ends or the stride steps over.</summary>
 internal struct GradientTaps : IConvTaps
 {
-    public int OutHeight, OutWidth, Padding;
+    public int OutHeight, OutWidth, Padding, LeftPadding;
     public Divisor Channels, KernelWidth, Width, Height, Stride;
 
     public static GradientTaps Of(in Conv2dShape s) => new()
@@ -68,6 +69,7 @@ internal struct GradientTaps : IConvTaps
         OutHeight = s.OutHeight,
         OutWidth = s.OutWidth,
         Padding = s.Padding,
+        LeftPadding = s.LeftPadding,
         Channels = new Divisor(s.OutChannels),
         KernelWidth = new Divisor(s.KernelWidth),
         Width = new Divisor(s.Width),
@@ -78,7 +80,7 @@ internal struct GradientTaps : IConvTaps
     public readonly GemmPlace Pixel(int pixel)
     {
         int row = Width.Divide(pixel), n = Height.Divide(row);
-        return new GemmPlace { Index = n * OutHeight, Y = row - n * Height.Value + Padding, X = pixel - row * Width.Value + Padding };
+        return new GemmPlace { Index = n * OutHeight, Y = row - n * Height.Value + Padding, X = pixel - row * Width.Value + LeftPadding };
     }
 
     // Backwards: the window begins at its last tap.

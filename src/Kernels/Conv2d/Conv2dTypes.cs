@@ -7,18 +7,24 @@ public readonly record struct Conv2dShape(
     /// <summary>Zero pixels below and to the right of the image, where they are not as many as above and to the left.</summary>
     public int EndPadding { get; init; } = Padding;
 
+    /// <summary>Zero pixels to the left and to the right of the image, where they are not as many as above and below; null for as many.</summary>
+    public int? WidthPadding { get; init; }
+
     /// <summary>Rows of the output.</summary>
     public int OutHeight => (Height + Padding + EndPadding - KernelHeight) / Stride + 1;
 
     /// <summary>Columns of the output.</summary>
-    public int OutWidth => (Width + Padding + EndPadding - KernelWidth) / Stride + 1;
+    public int OutWidth => (Width + (2 * WidthPadding ?? Padding + EndPadding) - KernelWidth) / Stride + 1;
+
+    /// <summary>Zero pixels to the left of the image.</summary>
+    internal int LeftPadding => WidthPadding ?? Padding;
 
     /// <summary>Floating-point operations of the direct sum, two per multiply-add, whatever algorithm runs.</summary>
     public double Flops => 2.0 * Batch * OutHeight * OutWidth * OutChannels * KernelHeight * KernelWidth * InChannels;
 
     /// <summary>Letters and extents.</summary>
     public override string ToString() =>
-        $"conv {KernelHeight}x{KernelWidth}/{Stride} pad {Padding}{(EndPadding == Padding ? "" : $"..{EndPadding}")} [N={Batch},H={Height},W={Width},C={InChannels}] -> {OutChannels}";
+        $"conv {KernelHeight}x{KernelWidth}/{Stride} pad {Padding}{(EndPadding == Padding ? "" : $"..{EndPadding}")}{(WidthPadding is null ? "" : $"x{WidthPadding}")} [N={Batch},H={Height},W={Width},C={InChannels}] -> {OutChannels}";
 }
 
 /// <summary>What a convolution applies to its output last.</summary>

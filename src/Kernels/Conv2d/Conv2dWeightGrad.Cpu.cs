@@ -122,7 +122,7 @@ public sealed unsafe partial class CpuKernels
             {
                 int n = unit / Plan.Bands, r0 = unit % Plan.Bands * Plan.BandRows, rows = Math.Min(Plan.BandRows, Shape.OutHeight - r0);
                 int stagedRows = (rows - 1) * Shape.Stride + Shape.KernelHeight;
-                Source.Stage<V>(n, r0 * Shape.Stride - Shape.Padding, stagedRows, -Shape.Padding, BandColumns, band, scratch);
+                Source.Stage<V>(n, r0 * Shape.Stride - Shape.Padding, stagedRows, -Shape.LeftPadding, BandColumns, band, scratch);
                 float* d = Dy + ((nint)n * Shape.OutHeight + r0) * Shape.OutWidth * Shape.OutChannels + k0;
                 nint dStep = Shape.OutChannels;
                 if (JoinsWindowRows(Shape))

@@ -10,7 +10,7 @@ public sealed unsafe partial class CpuKernels
     /// <summary>Winograd where a map has enough tiles, mostly whole, and enough channels to pay for the transforms. Never looks at the batch.</summary>
     private static bool UsesWinograd(in Conv2dShape s)
     {
-        if (s is not { KernelHeight: 3, KernelWidth: 3, Stride: 1, Padding: 1, EndPadding: 1 } || s.InChannels < 16 || s.OutChannels < 16) return false;
+        if (s is not { KernelHeight: 3, KernelWidth: 3, Stride: 1, Padding: 1, EndPadding: 1, WidthPadding: null } || s.InChannels < 16 || s.OutChannels < 16) return false;
         int tiles = ((s.Height + 3) / 4) * ((s.Width + 3) / 4);
         return tiles >= 4 && 36 * tiles <= 0.6 * 9 * s.Height * s.Width;
     }

@@ -44,7 +44,7 @@ public sealed unsafe partial class CpuKernels
     private const long WinogradGradGroupPassFloats = 256 * 1024;
 
     private static bool UsesWinogradWeightGrad(in Conv2dShape s) =>
-        s is { KernelHeight: 3, KernelWidth: 3, Stride: 1, Padding: 1, EndPadding: 1, InChannels: >= 16, OutChannels: >= 16 };
+        s is { KernelHeight: 3, KernelWidth: 3, Stride: 1, Padding: 1, EndPadding: 1, WidthPadding: null, InChannels: >= 16, OutChannels: >= 16 };
 
     private static WinogradWeightGradPlan PlanWinogradWeightGrad(in Conv2dShape s)
     {

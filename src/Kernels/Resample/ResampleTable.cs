@@ -55,6 +55,37 @@ public sealed class ResampleTable
         x => x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0);
 
     /// <summary>
+    /// Linear interpolation between sample centres, each output of two inputs at most also where samples become fewer; beyond the ends the last sample goes on.
+    /// </summary>
+    public static ResampleTable Interpolated(int inputs, int outputs)
+    {
+        if (inputs < 1 || outputs < 1) throw new ArgumentException($"At least one sample becomes at least one; got {inputs} and {outputs}.");
+        return Dense(inputs, outputs, i =>
+        {
+            double[] row = new double[inputs];
+            double at = Math.Max(0, (i + 0.5) * inputs / outputs - 0.5);
+            int first = (int)at;
+            row[first] += 1 - (at - first);
+            row[Math.Min(first + 1, inputs - 1)] += at - first;
+            return row;
+        });
+    }
+
+    /// <summary>The mean of each sample and its neighbours, two at the ends: one direction of 3 x 3 average pooling of stride 1 that does not count padding.</summary>
+    /// <param name="count">Samples, read and written.</param>
+    public static ResampleTable MeanOfThree(int count)
+    {
+        if (count < 1) throw new ArgumentException($"A mean is of at least one sample; got {count}.");
+        return Dense(count, count, i =>
+        {
+            double[] row = new double[count];
+            int first = Math.Max(0, i - 1), last = Math.Min(count - 1, i + 1);
+            for (int j = first; j <= last; j++) row[j] = 1.0 / (last - first + 1);
+            return row;
+        });
+    }
+
+    /// <summary>
     /// Every second sample of what a filter of an even number of taps makes of them: output i is the sum over a of taps[a] times input
     /// 2i + a - padding, zero beyond the ends. The opposite, <see cref="Transposed"/>, puts zeros between samples and filters them.
     /// </summary>

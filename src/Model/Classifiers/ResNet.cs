@@ -93,7 +93,10 @@ public sealed partial class ResNet
     /// </param>
     /// <returns>Logits [N, Classes].</returns>
     /// <exception cref="ArgumentException">The images have another number of channels, or beta is not positive.</exception>
-    public Tensor Record(PlanBuilder b, Tensor images, double softplusBeta = double.PositiveInfinity)
+    public Tensor Record(PlanBuilder b, Tensor images, double softplusBeta = double.PositiveInfinity) => RecordFeatures(b, images, softplusBeta).Logits;
+
+    /// <summary>As <see cref="Record"/>, with the averages before the last layer, [N, <see cref="ResNetConfig.FeatureCount"/>].</summary>
+    internal (Tensor Features, Tensor Logits) RecordFeatures(PlanBuilder b, Tensor images, double softplusBeta = double.PositiveInfinity)
     {
         if (images.Shape.Rank != 4 || images.Shape.Channels != Config.InChannels)
             throw new ArgumentException($"The ResNet takes images [N,H,W,{Config.InChannels}]; got {images}.");
@@ -108,7 +111,8 @@ public sealed partial class ResNet
             foreach (var c in block.Path) h = Activated(b, c, h, softplusBeta, c == block.Path[^1] ? residual : null);
         }
         b.Scope = "";
-        return b.Linear(b.GlobalAveragePool(h), b.Parameter(_head + ".weight"), b.Parameter(_head + ".bias"));
+        var features = b.GlobalAveragePool(h);
+        return (features, b.Linear(features, b.Parameter(_head + ".weight"), b.Parameter(_head + ".bias")));
     }
 
     private static Tensor Activated(PlanBuilder b, Convolution c, Tensor x, double softplusBeta, Tensor? residual = null)

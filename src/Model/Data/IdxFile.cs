@@ -35,6 +35,17 @@ public static class IdxFile
         return new ImageDataset(imageSizes[1], imageSizes[2], 1, pixels, classes, names);
     }
 
+    /// <summary>Loads a file of images without labels, as one class.</summary>
+    /// <param name="imagesPath">Bytes in three dimensions: count, rows, columns.</param>
+    /// <returns>Grey images <c>[N, H, W, 1]</c>.</returns>
+    /// <exception cref="InvalidDataException">The file is not of that kind, is truncated, or has bytes to spare; the message names it.</exception>
+    /// <exception cref="IOException">The file is missing or cannot be read.</exception>
+    public static ImageDataset LoadUnlabelled(string imagesPath)
+    {
+        (int[] sizes, byte[] pixels) = Read(imagesPath, dimensions: 3, "images");
+        return new ImageDataset(sizes[1], sizes[2], 1, pixels, new int[sizes[0]], ["image"]);
+    }
+
     private static (int[] Sizes, byte[] Data) Read(string path, int dimensions, string what)
     {
         using FileStream file = File.OpenRead(path);

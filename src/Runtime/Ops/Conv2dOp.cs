@@ -8,7 +8,7 @@ public sealed record Conv2dOptions
     /// <summary>Step between output pixels, at least 1.</summary>
     public int Stride { get; init; } = 1;
 
-    /// <summary>Zero pixels around the image (above and to the left, with an <see cref="EndPadding"/>); half the kernel when left out.</summary>
+    /// <summary>Zero pixels around the image (above and to the left, with an <see cref="EndPadding"/>); half the kernel when left out, in each direction.</summary>
     public int? Padding { get; init; }
 
     /// <summary>Zero pixels below and to the right of the image; <see cref="Padding"/> when left out.</summary>
@@ -55,6 +55,7 @@ public sealed partial class PlanBuilder
         var shape = new Conv2dShape(
             x.Shape[0], x.Shape[1], x.Shape[2], x.Shape[3], weight.Shape[0], weight.Shape[1], weight.Shape[2],
             options.Stride, options.Padding ?? weight.Shape[1] / 2);
+        if (options.Padding is null && options.EndPadding is null && shape.KernelWidth / 2 != shape.Padding) shape = shape with { WidthPadding = shape.KernelWidth / 2 };
         if (options.EndPadding is { } end) shape = shape with { EndPadding = end };
         if (shape.Stride < 1 || shape.Padding < 0 || shape.EndPadding < 0 || shape.OutHeight < 1 || shape.OutWidth < 1)
             throw new ArgumentException(
