@@ -21,6 +21,13 @@ public sealed class ResizeCases : ICaseList
                     yield return new(name + ", twice", [new("x", shape)], (b, x) => b.Add(record(b, x), record(b, x)),
                         x => new(new Shape(x[0].Shape[0], height, width, shape[3]), [.. Oracle(x[0], height, width, cubic).Data.Select(v => 2 * v)]));
                 }
+            foreach (var (shape, height, width) in new (Shape, int, int)[] { (new(1, 1, 2, 1), 3, 5), (new(2, 7, 30, 3), 5, 9), (new(1, 4, 6, 17), 9, 6) })
+                yield return new($"Interpolated {shape} to {height} x {width}", [new("x", shape)],
+                    (b, x) => b.Resize(x[0], ResampleTable.Interpolated(shape[1], height), ResampleTable.Interpolated(shape[2], width)),
+                    x => Oracle(x[0], Interpolation(shape[1], height), Interpolation(shape[2], width)));
+            foreach (var shape in new Shape[] { new(1, 1, 2, 1), new(2, 3, 5, 17), new(1, 8, 4, 33) })
+                yield return new($"Mean of three by three {shape}", [new("x", shape)],
+                    (b, x) => b.Resize(x[0], ResampleTable.MeanOfThree(shape[1]), ResampleTable.MeanOfThree(shape[2])), x => MeanPool(x[0]));
             foreach (var (shape, padding) in new (Shape, int)[] { (new(1, 2, 2, 1), 1), (new(2, 4, 6, 3), 1), (new(1, 6, 8, 17), 0) })
             {
                 yield return new($"Every second pixel of {shape}, padding {padding}", [new("x", shape)],
@@ -74,9 +81,40 @@ public sealed class ResizeCases : ICaseList
         : x < 1 ? 1.5 * Math.Pow(x, 3) - 2.5 * x * x + 1
         : x < 2 ? -0.5 * Math.Pow(x, 3) + 2.5 * x * x - 4 * x + 2 : 0;
 
-    private static DoubleTensor Oracle(DoubleTensor x, int height, int width, bool cubic)
+    /// <summary>What lies between the two nearest sample centres.</summary>
+    private static double[,] Interpolation(int from, int to)
     {
-        var (shape, rows, columns) = (x.Shape, Weights(x.Shape[1], height, cubic), Weights(x.Shape[2], width, cubic));
+        var weights = new double[to, from];
+        for (int i = 0; i < to; i++)
+        {
+            double at = Math.Clamp((i + 0.5) * from / to - 0.5, 0, from - 1);
+            for (int j = 0; j < from; j++) weights[i, j] = Math.Max(0, 1 - Math.Abs(at - j));
+        }
+        return weights;
+    }
+
+    private static DoubleTensor MeanPool(DoubleTensor x)
+    {
+        var y = new DoubleTensor(x.Shape);
+        for (int n = 0; n < x.Shape[0]; n++)
+            for (int i = 0; i < x.Shape[1]; i++)
+                for (int j = 0; j < x.Shape[2]; j++)
+                    for (int c = 0; c < x.Shape[3]; c++)
+                    {
+                        int count = 0;
+                        for (int p = Math.Max(0, i - 1); p <= Math.Min(x.Shape[1] - 1, i + 1); p++)
+                            for (int q = Math.Max(0, j - 1); q <= Math.Min(x.Shape[2] - 1, j + 1); q++, count++)
+                                y[n, i, j, c] += x[n, p, q, c];
+                        y[n, i, j, c] /= count;
+                    }
+        return y;
+    }
+
+    private static DoubleTensor Oracle(DoubleTensor x, int height, int width, bool cubic) => Oracle(x, Weights(x.Shape[1], height, cubic), Weights(x.Shape[2], width, cubic));
+
+    private static DoubleTensor Oracle(DoubleTensor x, double[,] rows, double[,] columns)
+    {
+        var (shape, height, width) = (x.Shape, rows.GetLength(0), columns.GetLength(0));
         var y = new DoubleTensor(new Shape(shape[0], height, width, shape[3]));
         for (int n = 0; n < shape[0]; n++)
             for (int i = 0; i < height; i++)
