@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using NativeDiffusion.Cli.Evaluating;
-using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Metrics;
 using NativeDiffusion.Model.Metrics.Features;
 using NativeDiffusion.Model.Sampling;

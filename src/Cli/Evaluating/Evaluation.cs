@@ -1,4 +1,3 @@
-using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Metrics;
 using NativeDiffusion.Model.Metrics.Features;
 

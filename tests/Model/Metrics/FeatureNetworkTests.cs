@@ -3,7 +3,6 @@ using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Metrics;
 using NativeDiffusion.Model.Metrics.Features;
-using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
 using NUnit.Framework;
 
