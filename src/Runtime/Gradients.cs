@@ -6,7 +6,7 @@ namespace NativeDiffusion.Runtime;
 public sealed partial class PlanBuilder
 {
     private readonly Dictionary<Tensor, Tensor> _gradients = [];
-    private readonly HashSet<Tensor> _callerOwned = [], _shared = [];
+    private readonly HashSet<Tensor> _callerOwned = [], _shared = [], _leaves = [];
 
     /// <summary>
     /// Says how the gradient of an op is recorded. <paramref name="record"/> gets the gradient of <paramref name="output"/>; it appends steps for
@@ -40,7 +40,7 @@ public sealed partial class PlanBuilder
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// Gradients were recorded already, parameter gradients are asked of a builder without parameters, or a gradient would have to pass an op that
-    /// has none.
+    /// has none, a call of one's own without <see cref="OnBackward"/> among them, or a tensor that was changed in place.
     /// </exception>
     public void Backward(Tensor output, Tensor cotangent, bool parameters, params ReadOnlySpan<Tensor> inputs)
     {
@@ -60,17 +60,22 @@ public sealed partial class PlanBuilder
             if (entry.Inputs.Any(i => i.NeedsGradient))
                 entry.Output.NeedsGradient = true;
 
-        HashSet<Tensor> leaves = [.. inputs];
+        foreach (var input in inputs) _leaves.Add(input);
+        var ways = new GradientWays(_steps, [.. inputs, .. _parameterTensors.Values.Where(t => t.NeedsGradient)]);
         _gradients[output] = cotangent;
         _callerOwned.Add(cotangent.Root);
         foreach (var entry in Enumerable.Reverse(_backward))
-            if (entry.Output.NeedsGradient && entry.Inputs.Any(i => i.NeedsGradient) && _gradients.TryGetValue(entry.Output, out var gradient))
+        {
+            if (!_gradients.TryGetValue(entry.Output, out var gradient)) continue;
+            ways.Require(entry.Inputs, entry.Output);
+            if (entry.Output.NeedsGradient && entry.Inputs.Any(i => i.NeedsGradient))
             {
                 // Whoever recorded steps for this output's gradient has done so; the buffer may be handed on, unless it was asked for.
-                if (leaves.Contains(entry.Output)) _shared.Add(gradient.Root);
+                if (_leaves.Contains(entry.Output)) _shared.Add(gradient.Root);
                 else _shared.Remove(gradient.Root);
                 entry.Record(gradient);
             }
+        }
 
         foreach (var input in inputs)
             if (!_gradients.ContainsKey(input))
@@ -81,11 +86,12 @@ public sealed partial class PlanBuilder
     /// <summary>Whether a gradient has to be recorded towards a tensor.</summary>
     public bool NeedsGradient(Tensor? tensor) => tensor is { NeedsGradient: true };
 
-    /// <summary>The recorded gradient of a tensor.</summary>
-    /// <exception cref="KeyNotFoundException">None was recorded.</exception>
-    public Tensor GradientOf(Tensor tensor) => _gradients.TryGetValue(tensor, out var gradient)
+    /// <summary>The gradient of a tensor that <see cref="Backward"/> was asked for.</summary>
+    /// <exception cref="KeyNotFoundException">It was not: no gradient was recorded, or its memory served for another one since.</exception>
+    public Tensor GradientOf(Tensor tensor) => _leaves.Contains(tensor) && _gradients.TryGetValue(tensor, out var gradient)
         ? gradient
-        : throw new KeyNotFoundException($"No gradient of {tensor} was recorded.");
+        : throw new KeyNotFoundException(
+            $"No gradient of {tensor} was recorded; name it among the inputs of Backward. Those of parameters are in {nameof(Parameters)}.{nameof(Parameters.Gradients)}.");
 
     /// <summary>
     /// The tensor to write a gradient into, and whether it has a writer already: then the kernel accumulates, else it overwrites. So nothing is
@@ -104,7 +110,7 @@ public sealed partial class PlanBuilder
         }
         gradient = tensor.Parameter is { } parameter
             ? Bind("d_" + tensor.Name, tensor.Owner!.GradientOf(parameter))
-            : new Tensor(tensor.Shape, "d_" + tensor.Name, TensorKind.Temporary);
+            : new Tensor(tensor.Shape, "d_" + tensor.Name, TensorKind.Temporary) { Builder = this };
         if (gradient.Kind == TensorKind.Temporary) _tensors.Add(gradient);
         _gradients[tensor] = gradient;
         return (gradient, false);

@@ -19,6 +19,7 @@ public sealed partial class PlanBuilder
 {
     private readonly List<Step> _steps = [];
     private readonly List<Tensor> _tensors = [];
+    private readonly HashSet<Tensor> _written = [];
     private readonly Dictionary<string, Tensor> _inputs = [], _outputs = [];
     private readonly Dictionary<Parameter, Tensor> _parameterTensors = [];
     private readonly Dictionary<(Tensor, string), Tensor> _packTensors = [];
@@ -93,14 +94,16 @@ public sealed partial class PlanBuilder
         var owner = Parameters ?? throw new InvalidOperationException($"Parameter '{name}' was asked of a builder without parameters.");
         var parameter = owner[name];
         if (_parameterTensors.TryGetValue(parameter, out var tensor)) return tensor;
-        tensor = new Tensor(parameter.Shape, name, TensorKind.Bound) { Parameter = parameter, Owner = owner, View = owner.ValueOf(parameter) };
+        tensor = new Tensor(parameter.Shape, name, TensorKind.Bound) { Builder = this, Parameter = parameter, Owner = owner, View = owner.ValueOf(parameter) };
         _tensors.Add(tensor);
         return _parameterTensors[parameter] = tensor;
     }
 
     /// <summary>Keeps a tensor's elements until the end of the plan, readable under a name.</summary>
+    /// <exception cref="ArgumentException">The name is taken, or the tensor is that of another builder.</exception>
     public Tensor Output(string name, Tensor tensor)
     {
+        RequireOwn(nameof(Output), tensor);
         Materialize(tensor);
         if (!_outputs.TryAdd(name, tensor)) throw new ArgumentException($"Output '{name}' is declared twice.", nameof(name));
         return tensor;
@@ -119,12 +122,26 @@ public sealed partial class PlanBuilder
     /// <param name="run">The call.</param>
     /// <param name="flops">Floating-point operations, as the textbook formula counts them.</param>
     /// <param name="algorithm">What the device selects for these shapes, for reports; null where there is nothing to select.</param>
+    /// <exception cref="ArgumentException">A tensor is that of another builder.</exception>
+    /// <exception cref="InvalidOperationException">The plan was built already, or a tensor is read that no step before has written.</exception>
     public void Record(
         string kernel, ReadOnlySpan<Tensor?> reads, ReadOnlySpan<Tensor?> writes, Action<IKernels> run, double flops = 0, string? algorithm = null)
     {
         if (_built) throw new InvalidOperationException($"'{kernel}' was recorded after the plan was built.");
         foreach (var tensor in reads)
-            if (tensor is not null) Materialize(tensor);
+        {
+            if (tensor is null) continue;
+            RequireOwn(kernel, tensor);
+            Materialize(tensor);
+            if (tensor.Kind == TensorKind.Temporary && !_written.Contains(tensor.Root))
+                throw new InvalidOperationException($"{kernel} reads {tensor}, which no step before it has written.");
+        }
+        foreach (var tensor in writes)
+        {
+            if (tensor is null) continue;
+            RequireOwn(kernel, tensor);
+            _written.Add(tensor.Root);
+        }
         var step = new Step(kernel, Present(reads), Present(writes), run, flops, algorithm);
         foreach (var tensor in step.Reads.Concat(step.Writes).Select(t => t.Root))
         {
@@ -150,7 +167,7 @@ public sealed partial class PlanBuilder
         if (_packTensors.TryGetValue((weight, layout), out var packed)) return packed;
         var owner = weight.Owner!;
         var kept = owner.Pack(parameter, layout, length);
-        packed = new Tensor(kept.View.Shape, weight.Name + "." + layout, TensorKind.Bound) { View = kept.View, IsPacked = true };
+        packed = new Tensor(kept.View.Shape, weight.Name + "." + layout, TensorKind.Bound) { Builder = this, View = kept.View, IsPacked = true };
         _tensors.Add(packed);
         Record(kernel, [weight], [packed], k =>
         {
@@ -195,9 +212,16 @@ public sealed partial class PlanBuilder
         return new Plan(Kernels, [.. _steps], planned, _inputs, _outputs, arena, owns, peak * sizeof(float), memory, _sharedFlops);
     }
 
+    /// <summary>Refuses a tensor of another plan, whose memory this one would neither keep nor wait for.</summary>
+    private void RequireOwn(string kernel, Tensor tensor)
+    {
+        if (tensor.Root.Builder != this)
+            throw new ArgumentException($"{kernel} was given {tensor}, which belongs to another plan; pass its values on by an input, or bind memory that both plans share.");
+    }
+
     private Tensor NewTensor(Shape shape, string name, TensorKind kind)
     {
-        var tensor = new Tensor(shape, Scope.Length == 0 || kind != TensorKind.Temporary ? name : Scope + "." + name, kind);
+        var tensor = new Tensor(shape, Scope.Length == 0 || kind != TensorKind.Temporary ? name : Scope + "." + name, kind) { Builder = this };
         _tensors.Add(tensor);
         return tensor;
     }

@@ -54,6 +54,7 @@ public sealed partial class PlanBuilder
     {
         var y = new Tensor(x.Shape.WithBatch(checked((int)sourceRow.Count)), x.Name, TensorKind.Temporary)
         {
+            Builder = this,
             GatheredFrom = x,
             GatherRow = sourceRow,
             IsPending = true,

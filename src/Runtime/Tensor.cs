@@ -28,6 +28,9 @@ public sealed class Tensor
 
     internal TensorKind Kind { get; }
 
+    /// <summary>The builder that made it; that of an alias is its root's.</summary>
+    internal PlanBuilder? Builder { get; init; }
+
     /// <summary>The tensor whose elements this one shows, in another shape or some of its rows, or null. Never itself an alias.</summary>
     internal Tensor? AliasOf { get; private init; }
 

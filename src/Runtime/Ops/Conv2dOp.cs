@@ -138,7 +138,7 @@ public sealed partial class PlanBuilder
         var (dw, accumulate) = GradientTarget(weight);
         long length = Kernels.Conv2dWeightGradWorkspace(shape);
         var workspace = length > 0 ? Temporary(new Shape(checked((int)length)), "conv_dw_partials") : null;
-        Record(nameof(IKernels.Conv2dWeightGrad), [.. source.Tensors, dy, workspace], [dw, workspace],
+        Record(nameof(IKernels.Conv2dWeightGrad), [.. source.Tensors, dy], [dw, workspace],
             k => k.Conv2dWeightGrad(shape, source.Views(), dy.View, workspace?.View ?? default, dw.View, accumulate), shape.Flops,
             Kernels.Conv2dWeightGradAlgorithm(shape));
     }

@@ -26,7 +26,7 @@ public sealed partial class PlanBuilder
     /// <exception cref="ArgumentException">The tokens are not the patches of such an image.</exception>
     public Tensor Unpatchify(Tensor tokens, int patch, int height)
     {
-        if (tokens.Shape.Rank != 3 || patch < 1 || tokens.Shape.Channels % (patch * patch) != 0 || height < 1 || height % patch != 0
+        if (tokens.Shape.Rank != 3 || patch < 1 || patch > tokens.Shape.Channels || tokens.Shape.Channels % (patch * patch) != 0 || height < 1 || height % patch != 0
             || tokens.Shape[1] % (height / patch) != 0)
             throw new ArgumentException($"Unpatchify to a height of {height} in patches of {patch} takes tokens [N, HW/p^2, p^2 C]; got {tokens}.");
         int width = tokens.Shape[1] / (height / patch) * patch;

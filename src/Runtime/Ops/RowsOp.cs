@@ -29,8 +29,11 @@ public sealed partial class PlanBuilder
             throw new ArgumentException($"ConcatRows takes two tensors that differ in their rows only; got {a} and {b}.");
         int first = a.Shape.Batch, second = b.Shape.Batch;
         var y = Temporary(a.Shape.WithBatch(checked(first + second)), "concatRows");
-        Record(nameof(IKernels.Copy), [a], [y], k => k.Copy(a.View, y.View.Rows(0, first)));
-        Record(nameof(IKernels.Copy), [b, y], [y], k => k.Copy(b.View, y.View.Rows(first, second)));
+        Record(nameof(IKernels.Copy), [a, b], [y], k =>
+        {
+            k.Copy(a.View, y.View.Rows(0, first));
+            k.Copy(b.View, y.View.Rows(first, second));
+        });
         OnBackward([a, b], y, dy =>
         {
             PassGradient(dy.AliasRows(0, first), a);
