@@ -87,7 +87,7 @@ internal static class SamplerQuality
             foreach (int steps in HeunSteps)
             {
                 var (least, greatest) = SamplerSettings.KarrasRange(schedule);
-                least = Math.Max(least, SamplerSettings.LeastHeunSigma(steps, greatest, ratio, even: false));
+                least = Math.Max(least, SamplerSettings.LeastHeunSigma(steps, greatest, ratio, even: false, rho: 7));
                 yield return new QualityPoint(
                     FormattableString.Invariant($"heun, karras, dividing sigma by {ratio} at most"), steps, false, Heun(Spacing.Karras(steps, least, greatest)));
             }

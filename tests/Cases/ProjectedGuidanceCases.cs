@@ -12,6 +12,7 @@ public sealed class ProjectedGuidanceCases : ICaseList
         new() { Momentum = 0.7f, Eta = 0.3f, Original = true, Rescale = 0.6f },
         new() { PerChannel = true, Threshold = 1, Eta = 0.2f, Rescale = 1 },
         new() { Momentum = 0.5f, Threshold = 1, Eta = 0, Plain = true, Rescale = 0.3f },
+        new() { Momentum = -0.5f, Threshold = 2, Eta = 0.1f, Scale = 2.5f },
     ];
 
     public static IEnumerable<OpCase> Cases =>
@@ -58,7 +59,7 @@ public sealed class ProjectedGuidanceCases : ICaseList
                 int[] elements = [.. Enumerable.Range(0, p.Length).Where(i => !o.PerChannel || i % used == group)];
                 double[] c = [.. elements.Select(i => P(n, i))], plain = [.. elements.Select(i => P(n, i) - P(rows[0], i))];
                 double[] d = [.. elements.Select((i, at) => Run(i) = plain[at] + o.Momentum * Run(i))];
-                double s = o.Original ? weight[n, 1] : weight[n, 1] + 1;
+                double s = !o.Plain && o.Scale is { } scale ? scale : o.Original ? weight[n, 1] : weight[n, 1] + 1;
                 if (o.Plain) d = plain;
                 else
                 {

@@ -94,6 +94,8 @@ internal sealed class SampleTests : CliFixture
     [TestCase("ddpm", "section")]
     [TestCase("alg2", "uniform-u")]
     [TestCase("euler", "log-snr")]
+    [TestCase("euler", "polyexponential")]
+    [TestCase("euler", "vp")]
     [TestCase("euler-a", "sigmoid")]
     [TestCase("heun", "karras")]
     [TestCase("unipc", "linspace")]

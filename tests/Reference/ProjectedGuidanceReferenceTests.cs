@@ -1,5 +1,7 @@
 using System.Text.Json;
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Guiders;
+using NativeDiffusion.Runtime;
 using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Reference;
@@ -39,16 +41,29 @@ public sealed class ProjectedGuidanceReferenceTests
         var prediction = new TensorView(memory, 0, new Shape(2 * Samples, Size, Size, Channels));
         var running = new TensorView(memory, prediction.Count, new Shape(Samples, Size, Size, Channels));
         TensorView branchRow = new(memory, 3 * Samples * Row, new Shape(Samples, 1)), weight = new(memory, 3 * Samples * Row + 16, new Shape(Samples, 2));
+        var (slot, moment) = (new Slot<ProjectedGuidanceOptions>(options), new Slot<GuidanceMoment>());
+        var b = new PlanBuilder(kernels);
+        var inputs = new CombinationInputs(
+            b.Bind("prediction", prediction), b.Bind("rows", branchRow), b.Bind("weight", weight), b.Bind("running", running), Channels, GuidedChannels: 0, moment);
+        // What the cases vary beside what combinations offer goes to the op itself.
+        Combination? combination = original || perChannel ? null
+            : !mixes ? new ProjectedCombination(options.Momentum, options.Threshold, options.Eta, options.Rescale)
+            : ProjectedCombination.Mixed(
+                lateScale.GetDouble(), (int)Number("adaptive_projected_guidance_start_step"), options.Momentum, options.Threshold, options.Eta, options.Rescale);
+        if (combination is null) b.ProjectedGuidance(slot, inputs.Prediction, inputs.BranchRow, Channels, inputs.Weight, momentum ? inputs.Memory : null);
+        else combination.Record(b, inputs);
+        using var plan = b.Build();
         for (int step = 0; step < Steps; step++)
         {
             bool on = (int)(Number("start") * Steps) <= step && step < (int)(Number("stop") * Steps);
             bool plain = mixes && step <= Number("adaptive_projected_guidance_start_step");
-            double scale = mixes && !plain ? lateScale.GetDouble() : Number("guidance_scale");
+            double scale = mixes && !plain && combination is null ? lateScale.GetDouble() : Number("guidance_scale");
             float w = on ? (float)(original ? scale : scale - 1) : 0;
             kernels.Upload(ReferenceCase.ToNhwc([.. At(conditional, step), .. At(unconditional, step)], 2 * Samples, Channels, Size, Size), prediction);
             kernels.Upload((int[])(on ? [2, 3] : [-1, -1]), branchRow);
             kernels.Upload((float[])[1, w, 1, w], weight);
-            kernels.ProjectedGuidance(options with { Plain = plain }, prediction, branchRow, Channels, weight, momentum ? running : default);
+            (slot.Value, moment.Value) = (options with { Plain = plain }, new GuidanceMoment(step, Steps, 0));
+            plan.Run();
             Assert.That(weight.Span.ToArray(), Is.EqualTo(new float[] { 1, 0, 1, 0 }));
             float[] want = ReferenceCase.ToNhwc(At(expected, step), Samples, Channels, Size, Size);
             ReferenceCase.AssertClose(prediction.Rows(0, Samples).Span.ToArray(), want, 1e-4, $"step {step}");

@@ -16,6 +16,25 @@ internal sealed class SamplerReferenceTests
 
     private static IEnumerable<TestCaseData> Sigma => Variants(ReferenceKinds.SigmaSampler, "sampler");
 
+    [TestCaseSource(nameof(Sigma))]
+    public void Levels_agree(ReferenceCase reference, int variant)
+    {
+        var settings = reference.Config.GetProperty("variants")[variant];
+        double[] values = [.. settings.GetProperty("level_arguments").EnumerateArray().Select(a => a.GetDouble())];
+        int steps = (int)values[0];
+        double[] levels = settings.GetProperty("levels").GetString() switch
+        {
+            "karras" => Spacing.Karras(steps, values[1], values[2], values.Length > 3 ? values[3] : 7),
+            "exponential" => Spacing.Exponential(steps, values[1], values[2]),
+            "polyexponential" => Spacing.PolyExponential(steps, values[1], values[2], values[3]),
+            "vp" => Spacing.VariancePreserving(steps, values[1], values[2], values[3]),
+            var other => throw new NotSupportedException(other),
+        };
+        float[] expected = reference.Read($"sigmas.{variant}");
+        Assert.That(expected[^1], Is.Zero);
+        for (int i = 0; i < steps; i++) Assert.That(levels[i], Is.EqualTo(expected[i]).Within(5e-6 * expected[i]), $"level {i}");
+    }
+
     private static IEnumerable<TestCaseData> Scheduler => Variants(ReferenceKinds.Scheduler, "timestep_spacing");
 
     private static IEnumerable<TestCaseData> CfgPlusPlus => Variants(ReferenceKinds.CfgPlusPlus, "solver");

@@ -44,7 +44,7 @@ internal sealed class SampleCommand
     public static readonly (string Name, SpacingKind Value)[] SpacingNames =
     [
         ("uniform", SpacingKind.Uniform), ("section", SpacingKind.Section), ("ddim-n", SpacingKind.DdimN), ("uniform-u", SpacingKind.UniformU),
-        ("sigmoid", SpacingKind.Sigmoid), ("karras", SpacingKind.Karras), ("log-snr", SpacingKind.LogSnrUniform),
+        ("sigmoid", SpacingKind.Sigmoid), ("karras", SpacingKind.Karras), ("log-snr", SpacingKind.LogSnrUniform), ("polyexponential", SpacingKind.PolyExponential), ("vp", SpacingKind.VariancePreserving),
         ("leading", SpacingKind.Leading), ("trailing", SpacingKind.Trailing), ("linspace", SpacingKind.Linspace),
     ];
 
@@ -80,6 +80,9 @@ internal sealed class SampleCommand
 
     private readonly Option<SpacingKind?> _spacing = CliOptions.OptionalChoice(
         "--spacing", "How the noise levels are spaced.", SpacingNames, "uniform for ddpm, alg2, ddim, dpm++2m and unipc, karras for the others and for models in EDM's sigma");
+
+    private readonly Option<double?> _rho = CliOptions.OptionalNumber(
+        "--rho", "X", "Exponent of --spacing karras [default: 7] and polyexponential [default: 1]: larger puts more levels at the clean end.", 1e-3, 1e3);
 
     private readonly Option<int?> _stepsOffset = CliOptions.OptionalInteger(
         "--steps-offset", "N", "Added to the timesteps of --spacing leading; settings of Stable Diffusion say 1. [default: 0]", 0, 100_000);
@@ -134,7 +137,7 @@ internal sealed class SampleCommand
         var sample = new SampleCommand();
         var command = new CliCommand("sample", Description, Details + Environment.NewLine + Environment.NewLine + GuiderNames.Help)
         {
-            sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing, sample._stepsOffset, sample._zeroTerminalSnr,
+            sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing, sample._rho, sample._stepsOffset, sample._zeroTerminalSnr,
             sample._eta, sample._v, sample._variance, sample._churn, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
             sample._batch, sample._autoencoder, sample._device.Device, sample._device.Threads, sample._device.Math, sample._out, sample._format, sample._json,
         };
@@ -248,6 +251,7 @@ internal sealed class SampleCommand
         {
             Steps = parsed.GetValue(_steps) ?? settings.Steps,
             Spacing = parsed.GetValue(_spacing) ?? settings.Spacing,
+            Rho = parsed.GetValue(_rho) ?? (parsed.IsGiven(_spacing) ? null : settings.Rho),
             StepsOffset = parsed.GetValue(_stepsOffset) ?? settings.StepsOffset,
             ZeroTerminalSnr = parsed.GetValue(_zeroTerminalSnr) || settings.ZeroTerminalSnr,
             Variance = parsed.GetValue(_variance) ?? settings.Variance,

@@ -5,7 +5,7 @@ public partial interface IKernels
     /// <summary>
     /// Adaptive projected guidance (APG; Sadat et al., arXiv 2410.02416) with momentum, or with lengths by channel: the guided prediction takes the place of the
     /// conditional one, and the weights become 1, 0, ..., 0. With p0 the conditional prediction of a sample, p_k that of branch k, weights m, w_1, ... as for
-    /// <see cref="GuidanceWeights"/> and s = w_1 + 1, or w_1 if original,
+    /// <see cref="GuidanceWeights"/> and s = w_1 + 1, or w_1 if original, or what the options say,
     /// <code>
     /// D   = p0 - p1;  running = D = D + momentum running      if there is a running difference
     /// D  *= min(1, threshold / |D|)                           if there is a threshold

@@ -3,13 +3,14 @@ namespace NativeDiffusion.Kernels;
 /// <summary>The numbers of <see cref="IKernels.ProjectedGuidance"/> that follow from sums.</summary>
 internal struct ProjectedGuidanceFormula
 {
-    public int Original, Plain;
-    public float Momentum, Threshold, Eta, Rescale;
+    public int Original, Plain, HasScale;
+    public float Momentum, Threshold, Eta, Rescale, Scale;
 
     public ProjectedGuidanceFormula(in ProjectedGuidanceOptions options)
     {
         (Original, Plain, Momentum) = (options.Original ? 1 : 0, options.Plain ? 1 : 0, options.Momentum);
         (Threshold, Eta, Rescale) = (options.Threshold, options.Eta, options.Rescale);
+        (HasScale, Scale) = (options.Scale is null ? 0 : 1, options.Scale ?? 0);
     }
 
     /// <summary>Factors of what is added to m p0.</summary>
@@ -21,7 +22,7 @@ internal struct ProjectedGuidanceFormula
     {
         if (Plain != 0) return new ProjectedFactors { Plain = w };
         double length = Math.Sqrt(difference), cut = length > Threshold ? Threshold / length : 1.0;
-        double scale = (Original != 0 ? w : w + 1) * (Threshold > 0f ? cut : 1.0), square = conditional < 1e-24 ? 1e-24 : conditional;
+        double scale = (HasScale != 0 ? Scale : Original != 0 ? w : w + 1) * (Threshold > 0f ? cut : 1.0), square = conditional < 1e-24 ? 1e-24 : conditional;
         return new ProjectedFactors
         {
             Difference = scale, Conditional = scale * (Eta - 1.0) * (product / square), Plain = Original != 0 ? 0 : -1,

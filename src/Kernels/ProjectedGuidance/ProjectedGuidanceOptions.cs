@@ -24,6 +24,9 @@ public readonly record struct ProjectedGuidanceOptions
     /// <summary>Whether the guided prediction is the plain one, and only the running difference moves: the first steps of a mixed guidance.</summary>
     public bool Plain { get; init; }
 
+    /// <summary>Guidance scale s wherever the first branch has a weight; null takes s from that weight.</summary>
+    public float? Scale { get; init; }
+
     /// <summary>Guidance rescale, 0 (none) to 1.</summary>
     public float Rescale { get; init; }
 
@@ -35,6 +38,7 @@ public readonly record struct ProjectedGuidanceOptions
     {
         if (!float.IsFinite(Momentum)) throw new ArgumentException($"The momentum of projected guidance is finite; got {Momentum}.");
         if (!(Threshold >= 0)) throw new ArgumentException($"The threshold of projected guidance is positive, or 0 for none; got {Threshold}.");
+        if (Scale is { } scale && !float.IsFinite(scale)) throw new ArgumentException($"The scale of projected guidance is finite; got {scale}.");
         if (!float.IsFinite(Eta)) throw new ArgumentException($"Eta of projected guidance is finite; got {Eta}.");
         if (!(Rescale >= 0 && Rescale <= 1)) throw new ArgumentException($"The guidance rescale is 0 to 1; got {Rescale}.");
         if (GuidedChannels < 0 || GuidedChannels > channels)

@@ -9,7 +9,9 @@ namespace NativeDiffusion.Model.Guiders;
 /// <param name="Memory">What is kept from step to step, [N, S, S, C], zero at the first; null unless <see cref="Combination.KeepsMemory"/>.</param>
 /// <param name="Channels">C.</param>
 /// <param name="GuidedChannels">How many channels, from the first, are guided; 0 for all.</param>
-public sealed record CombinationInputs(Tensor Prediction, Tensor BranchRow, Tensor Weight, Tensor? Memory, int Channels, int GuidedChannels);
+/// <param name="Moment">Where the sampler stands at the next run, for what changes from step to step: read it in a call recorded by <see cref="PlanBuilder.Record"/>.</param>
+public sealed record CombinationInputs(
+    Tensor Prediction, Tensor BranchRow, Tensor Weight, Tensor? Memory, int Channels, int GuidedChannels, Slot<GuidanceMoment> Moment);
 
 /// <summary>
 /// How predictions are combined where that is more than a weighted sum with the weights of the branches: by sums over the sample, which decide the weights, or by an

@@ -8,6 +8,7 @@ namespace NativeDiffusion.Model.Sampling;
 public sealed partial class GuidedSampler
 {
     private readonly Slot<float> _noisyScale = new(1), _xFromZ = new(), _xFromG = new();
+    private readonly Slot<GuidanceMoment> _moment = new();
 
     private enum PlanPart
     {
@@ -108,7 +109,7 @@ public sealed partial class GuidedSampler
         int channels = _model.Network.Config.InChannels;
         _guidance.Combination!.Record(b, new CombinationInputs(
             Predictions(b), b.Bind("branch_row", _buffers.BranchRow.Rows(0, images)), b.Bind("weight", _buffers.Weight.Rows(0, images)),
-            _buffers.Memory.IsEmpty ? null : b.Bind("memory", _buffers.Memory.Rows(0, images)), channels, GuidedChannels));
+            _buffers.Memory.IsEmpty ? null : b.Bind("memory", _buffers.Memory.Rows(0, images)), channels, GuidedChannels, _moment));
     }
 
     private void RecordDenoised(PlanBuilder b, int images, bool limited) => b.GuidedStep(

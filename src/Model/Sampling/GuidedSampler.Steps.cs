@@ -62,6 +62,7 @@ public sealed partial class GuidedSampler
         bool shifted = Predict(batch, row, moment, layout);
         for (int k = 0; k < _buffers.WeakRows.Length; k++)
             if (_buffers.WeakRows[k] > 0) Run(PlanFor(PlanPart.Weak, images, _buffers.WeakRows[k], k));
+        _moment.Value = moment;
         if (_guidance.Combination is not null) Run(PlanFor(PlanPart.Combination, images));
         if (_guidance.Threshold is not null)
         {

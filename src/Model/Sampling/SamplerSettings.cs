@@ -28,6 +28,11 @@ public sealed record SamplerSettings
     /// </summary>
     public SpacingKind? Spacing { get; init; }
 
+    /// <summary>
+    /// Exponent of <see cref="SpacingKind.Karras"/> (7 when left out) and <see cref="SpacingKind.PolyExponential"/> (1), above 0: larger puts more levels at the clean end.
+    /// </summary>
+    public double? Rho { get; init; }
+
     /// <summary>Added to the timesteps of <see cref="SpacingKind.Leading"/>, at least 0; Stable Diffusion's settings say 1.</summary>
     public int StepsOffset { get; init; }
 
@@ -70,6 +75,7 @@ public sealed record SamplerSettings
     /// <exception cref="ArgumentException">The combination is not possible; the message says what to choose instead.</exception>
     public SamplerTable Build(DiffusionModel model, Guidance? guidance)
     {
+        RequireRho(SpacingFor(model));
         bool? rederives = guidance is { MovesDenoised: true } ? true : null;
         var network = model.Settings.Parameterization;
         return Kind switch
@@ -108,14 +114,14 @@ public sealed record SamplerSettings
         RequireSteps(model.Settings);
         var spacing = SpacingFor(model);
         var settings = model.Settings;
-        if (settings.HasSigmas || (Steps > 1 && spacing is SpacingKind.Karras or SpacingKind.LogSnrUniform)) return SigmaLevels(settings, spacing);
+        if (settings.HasSigmas || (Steps > 1 && PlacesSigmas(spacing))) return SigmaLevels(settings, spacing);
         if (settings.Schedule == NoiseScheduleKind.Continuous) RequireNoTimestepOptions(spacing);
         var levels = settings.Schedule != NoiseScheduleKind.Continuous ? Discrete(model).Levels() : settings.Continuous().Levels(spacing switch
         {
             _ when Steps == 1 => [1],
             SpacingKind.Uniform or SpacingKind.UniformU => Schedules.Spacing.UniformU(Steps),
             SpacingKind.Sigmoid => Schedules.Spacing.Sigmoid(Steps),
-            _ => throw new ArgumentException($"Spacing {spacing} picks discrete timesteps, which a continuous schedule has not; use uniform, uniform-u, sigmoid, karras or log-snr."),
+            _ => throw new ArgumentException($"Spacing {spacing} picks discrete timesteps, which a continuous schedule has not; use uniform, uniform-u, sigmoid, karras, log-snr, polyexponential or vp."),
         });
         if (AmplifiesErrors) RequireHeunRatio(levels, spacing);
         return levels;
@@ -124,30 +130,52 @@ public sealed record SamplerSettings
     private NoiseLevel[] SigmaLevels(DiffusionSettings settings, SpacingKind spacing)
     {
         RequireNoTimestepOptions(spacing);
-        if (spacing is not (SpacingKind.Karras or SpacingKind.LogSnrUniform))
-            throw new ArgumentException($"Spacing {spacing} places timesteps or u, which a model in EDM's sigma has not; use karras or log-snr.");
+        if (!PlacesSigmas(spacing))
+            throw new ArgumentException($"Spacing {spacing} places timesteps or u, which a model in EDM's sigma has not; use karras, log-snr, polyexponential or vp.");
         var schedule = settings.NoiseSchedule();
-        bool even = spacing == SpacingKind.LogSnrUniform;
         var (least, greatest) = KarrasRange(schedule);
-        if (AmplifiesErrors) least = Math.Max(least, LeastHeunSigma(Steps, greatest, Steps < 5 ? FewStepsHeunRatio : GreatestHeunRatio, even));
-        double[] sigmas = even ? Schedules.Spacing.Exponential(Steps, least, greatest) : Schedules.Spacing.Karras(Steps, least, greatest);
+        if (spacing == SpacingKind.VariancePreserving)
+        {
+            var sde = new VpSdeSchedule();
+            double TimeOf(double sigma) => sde.U(Conversions.SigmaEdmToLogSnr(sigma));
+            double[] times = Schedules.Spacing.VariancePreserving(Steps, tMin: Math.Max(1e-3, TimeOf(least)), tMax: Math.Min(1, TimeOf(greatest)));
+            var ofSde = NoiseLevel.FromSigmas(schedule, [.. times.Select(schedule.RoundSigma)]);
+            if (AmplifiesErrors) RequireHeunRatio(ofSde, spacing);
+            return ofSde;
+        }
+        double rho = Rho ?? (spacing == SpacingKind.Karras ? 7 : 1);
+        if (AmplifiesErrors) least = Math.Max(least, LeastHeunSigma(Steps, greatest, Steps < 5 ? FewStepsHeunRatio : GreatestHeunRatio, spacing != SpacingKind.Karras, rho));
+        double[] sigmas = spacing == SpacingKind.Karras ? Schedules.Spacing.Karras(Steps, least, greatest, rho) : Schedules.Spacing.PolyExponential(Steps, least, greatest, rho);
         // With churn, levels repeat where EDM's do.
         return NoiseLevel.FromSigmas(schedule, schedule is IddpmSchedule levels && Kind is not (SamplerKind.Heun or SamplerKind.Dpm2) ? levels.Distinct(sigmas) : [.. sigmas.Select(schedule.RoundSigma)]);
     }
 
     /// <summary>
-    /// Where a range of Heun's levels has to end so that no step divides sigma by more than a ratio; by how much the last one does is greatest in Karras' rule.
+    /// Where a range of Heun's levels has to end so that no step divides sigma by more than a ratio. By how much the last one does is greatest in Karras' rule; in
+    /// the other, that is the first one from rho 1 on.
     /// </summary>
     /// <param name="steps">Steps.</param>
     /// <param name="greatest">First level.</param>
     /// <param name="ratio">The ratio.</param>
-    /// <param name="even">Evenly in log sigma; else by Karras' rule.</param>
-    internal static double LeastHeunSigma(int steps, double greatest, double ratio, bool even)
+    /// <param name="even">Log sigma by a power of the steps left, evenly for rho 1; else by Karras' rule.</param>
+    /// <param name="rho">The rule's exponent.</param>
+    internal static double LeastHeunSigma(int steps, double greatest, double ratio, bool even, double rho)
     {
         if (steps == 1) return 0;
-        if (even) return greatest / Math.Pow(ratio, steps - 1);
-        double root = (steps - 1) * Math.Pow(ratio, 1.0 / 7) - (steps - 2);
-        return greatest / Math.Pow(root, 7);
+        if (even && rho == 1) return greatest / Math.Pow(ratio, steps - 1);
+        if (even) return greatest / Math.Pow(ratio, 1 / (rho > 1 ? 1 - Math.Pow(1 - 1.0 / (steps - 1), rho) : Math.Pow(1.0 / (steps - 1), rho)));
+        double root = (steps - 1) * Math.Pow(ratio, 1 / rho) - (steps - 2);
+        return greatest / Math.Pow(root, rho);
+    }
+
+    private static bool PlacesSigmas(SpacingKind spacing) =>
+        spacing is SpacingKind.Karras or SpacingKind.LogSnrUniform or SpacingKind.PolyExponential or SpacingKind.VariancePreserving;
+
+    private void RequireRho(SpacingKind spacing)
+    {
+        if (Rho is not { } rho) return;
+        if (spacing is not (SpacingKind.Karras or SpacingKind.PolyExponential)) throw new ArgumentException($"rho ({rho}) belongs to the spacings karras and polyexponential, and this is {spacing}; leave it out.");
+        if (!(rho > 0) || double.IsInfinity(rho)) throw new ArgumentException($"rho is above 0 and finite; got {rho}.");
     }
 
     /// <summary>The levels between which a schedule's are spaced in sigma.</summary>

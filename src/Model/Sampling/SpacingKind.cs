@@ -18,7 +18,7 @@ public enum SpacingKind
     /// <summary>Logistic in u: dense at both ends.</summary>
     Sigmoid,
 
-    /// <summary>Karras et al. 2022, rho 7, over the schedule's range of sigma.</summary>
+    /// <summary>Karras et al. 2022, <see cref="SamplerSettings.Rho"/> 7 unless said, over the schedule's range of sigma.</summary>
     Karras,
 
     /// <summary>Evenly spaced log-SNR.</summary>
@@ -32,4 +32,10 @@ public enum SpacingKind
 
     /// <summary>diffusers' "linspace": evenly from 0 to T - 1, rounded.</summary>
     Linspace,
+
+    /// <summary>k-diffusion's "polyexponential": log sigma by a power, <see cref="SamplerSettings.Rho"/>, of the steps left; 1, unless said, is <see cref="LogSnrUniform"/>.</summary>
+    PolyExponential,
+
+    /// <summary>k-diffusion's "vp": evenly in the time of the variance-preserving SDE, within the schedule's range of sigma.</summary>
+    VariancePreserving,
 }

@@ -141,7 +141,7 @@ public static class Spacing
     public static double[] Karras(int steps, double sigmaMin = 0.002, double sigmaMax = 80, double rho = 7)
     {
         RequireSigmas(steps, sigmaMin, sigmaMax);
-        if (!(rho > 0)) throw new ArgumentException($"rho must be positive; got {rho}.", nameof(rho));
+        RequireRho(rho);
         double first = Math.Pow(sigmaMax, 1 / rho), last = Math.Pow(sigmaMin, 1 / rho);
         if (steps == 1) return [sigmaMax];
         return [.. Enumerable.Range(0, steps).Select(i => Math.Pow(first + (double)i / (steps - 1) * (last - first), rho))];
@@ -156,6 +156,42 @@ public static class Spacing
     {
         RequireSigmas(steps, sigmaMin, sigmaMax);
         return [.. Between(Math.Log(sigmaMax), Math.Log(sigmaMin), steps).Select(Math.Exp)];
+    }
+
+    /// <summary>
+    /// EDM noise levels whose <c>ln s</c> falls by a power of the steps left (k-diffusion): <c>ln s_j = ln sMin + (1 - j/(N-1))^rho ln(sMax/sMin)</c>; the final 0
+    /// is left out.
+    /// </summary>
+    /// <param name="steps">N, at least 1; a single one is the noisiest.</param>
+    /// <param name="sigmaMin">Smallest level, above 0.</param>
+    /// <param name="sigmaMax">Largest level.</param>
+    /// <param name="rho">Exponent, above 0; larger puts more levels at the clean end, 1 is <see cref="Exponential"/>.</param>
+    /// <exception cref="ArgumentException">The arguments are out of range or order.</exception>
+    public static double[] PolyExponential(int steps, double sigmaMin, double sigmaMax, double rho = 1)
+    {
+        RequireSigmas(steps, sigmaMin, sigmaMax);
+        RequireRho(rho);
+        if (rho == 1) return Exponential(steps, sigmaMin, sigmaMax);
+        return [.. Between(1, 0, steps).Select((left, j) => j > 0 && j == steps - 1 ? sigmaMin : sigmaMin * Math.Exp(Math.Pow(left, rho) * Math.Log(sigmaMax / sigmaMin)))];
+    }
+
+    /// <summary>
+    /// EDM noise levels at even times of the variance-preserving SDE (k-diffusion): <c>s = sqrt(exp(betaD t^2 / 2 + betaMin t) - 1)</c>, t from
+    /// <paramref name="tMax"/> to <paramref name="tMin"/>; the final 0 is left out.
+    /// </summary>
+    /// <param name="steps">N, at least 1; a single one is the noisiest.</param>
+    /// <param name="betaD">Rise of the noise rate, at least 0.</param>
+    /// <param name="betaMin">Noise rate at time 0, above 0.</param>
+    /// <param name="tMin">Least time, above 0.</param>
+    /// <param name="tMax">Greatest time.</param>
+    /// <exception cref="ArgumentException">The arguments are out of range or order.</exception>
+    public static double[] VariancePreserving(int steps, double betaD = 19.9, double betaMin = 0.1, double tMin = 1e-3, double tMax = 1)
+    {
+        RequireSteps(int.MaxValue, steps, 1);
+        if (!(betaD >= 0 && betaMin > 0 && tMin > 0 && tMin < tMax) || !double.IsFinite(betaD + betaMin + tMax))
+            throw new ArgumentException($"Needs betaD at least 0, betaMin above 0 and 0 < tMin < tMax, all finite; got {betaD}, {betaMin}, {tMin} and {tMax}.");
+        var schedule = new VpSdeSchedule(betaMin, betaMin + betaD);
+        return [.. Between(tMax, tMin, steps).Select(schedule.SigmaEdm)];
     }
 
     /// <summary>Equally spaced log-SNR, the default of DPM-Solver.</summary>
@@ -198,6 +234,11 @@ public static class Spacing
         if (steps >= least && steps <= timesteps) return;
         string most = timesteps == int.MaxValue ? " or more" : $" to {timesteps}";
         throw new ArgumentException($"This spacing takes {least}{most} steps; got {steps}.", nameof(steps));
+    }
+
+    private static void RequireRho(double rho)
+    {
+        if (!(rho > 0) || double.IsInfinity(rho)) throw new ArgumentException($"rho is above 0 and finite; got {rho}.", nameof(rho));
     }
 
     private static void RequireSigmas(int steps, double sigmaMin, double sigmaMax)

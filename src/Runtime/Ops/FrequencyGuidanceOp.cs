@@ -49,35 +49,46 @@ public sealed partial class PlanBuilder
 
         Tensor Levels(Tensor c, Tensor u, int level)
         {
-            var band = options.Bands[level];
-            if (level == options.Bands.Count - 1) return GuidedBand(options, band, c, u);
+            if (level == options.Bands.Count - 1) return GuidedBand(options, level, c, u);
             Tensor Halved(Tensor x) => Resize(x, ResampleTable.BlurredHalf(x.Shape[1]), ResampleTable.BlurredHalf(x.Shape[2]));
             Tensor Doubled(Tensor x) => Resize(x, ResampleTable.BlurredDouble(x.Shape[1]), ResampleTable.BlurredDouble(x.Shape[2]));
             Tensor smallC = Halved(c), smallU = Halved(u);
-            var fine = GuidedBand(options, band, Difference(c, Doubled(smallC)), Difference(u, Doubled(smallU)));
+            var fine = GuidedBand(options, level, Difference(c, Doubled(smallC)), Difference(u, Doubled(smallU)));
             return Add(Doubled(Levels(smallC, smallU, level + 1)), fine);
         }
     }
 
-    private Tensor GuidedBand(FrequencyGuidanceOptions options, FrequencyBand band, Tensor c, Tensor u)
+    private Tensor GuidedBand(FrequencyGuidanceOptions options, int level, Tensor c, Tensor u)
     {
+        var band = options.Bands[level];
+        var on = options.On?[level];
         double w = options.Original ? band.Scale : band.Scale - 1, rescale = options.RescaleBands ? band.Rescale : 0;
         if (w == 0) return c;
-        if (band.Parallel == 1 && rescale == 0) return Add(Scale(c, (float)(1 + w)), Scale(u, (float)-w));
+        if (band.Parallel == 1 && rescale == 0)
+        {
+            Slot<float> ofConditional = new((float)(1 + w)), ofBranch = new((float)-w);
+            if (on is not null) Record("ChooseBand", [], [], _ => (ofConditional.Value, ofBranch.Value) = on.Value ? ((float)(1 + w), (float)-w) : (1, 0));
+            return Add(Scale(c, ofConditional), Scale(u, ofBranch));
+        }
         var (m, strength) = PairWeights(c, u, w, new()
         {
             Kind = band.Parallel == 1 ? GuidanceWeightsKind.Plain : GuidanceWeightsKind.ProjectedApg,
             Original = options.Original, Eta = (float)band.Parallel, Rescale = (float)rescale, GuidedChannels = options.GuidedChannels,
-        });
+        }, on);
         return Add(ScaleRows(c, m), ScaleRows(Difference(c, u), strength));
     }
 
     /// <summary>Corrected weights m and w of pairs m c + w (c - u), w the same for all before; [N] both.</summary>
-    private (Tensor M, Tensor W) PairWeights(Tensor c, Tensor u, double w, GuidanceWeightsOptions options)
+    private (Tensor M, Tensor W) PairWeights(Tensor c, Tensor u, double w, GuidanceWeightsOptions options, Slot<bool>? on = null)
     {
         int samples = c.Shape.Batch;
         float[] rows = [.. Enumerable.Range(samples, samples).Select(BitConverter.Int32BitsToSingle)];
         float[] plain = [.. Enumerable.Range(0, 2 * samples).Select(i => i % 2 == 0 ? 1 : (float)w)];
+        if (on is not null)
+            Record("ChooseBand", [], [], _ =>
+            {
+                for (int i = 1; i < plain.Length; i += 2) plain[i] = on.Value ? (float)w : 0;
+            });
         var weight = Reshape(Constant("pairWeights", plain), new Shape(samples, 2));
         GuidanceWeights(new Slot<GuidanceWeightsOptions>(options), ConcatRows(c, u), Reshape(Constant("pairRows", rows), new Shape(samples, 1)), c.Shape.Channels, weight);
         Tensor Column(int i) => Reshape(Slice(weight, i, 1), new Shape(samples));

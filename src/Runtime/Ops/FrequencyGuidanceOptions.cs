@@ -21,6 +21,9 @@ public sealed record FrequencyGuidanceOptions
     /// <summary>Whether each band is rescaled by its own share; else the whole prediction, by that of the first.</summary>
     public bool RescaleBands { get; init; }
 
+    /// <summary>Whether each band is guided in the next run, for those that are at times only; null for all bands always. A band that is not is conditional.</summary>
+    public IReadOnlyList<Slot<bool>>? On { get; init; }
+
     /// <summary>How many channels, the first, are combined; 0 for all.</summary>
     public int GuidedChannels { get; init; }
 
@@ -29,6 +32,7 @@ public sealed record FrequencyGuidanceOptions
     public void Require(int height, int width)
     {
         if (Bands.Count is < 1 or > MostBands) throw new ArgumentException($"Frequency-decoupled guidance has 1 to {MostBands} bands; got {Bands.Count}.");
+        if (On is not null && On.Count != Bands.Count) throw new ArgumentException($"Each of {Bands.Count} bands is on or off; got {On.Count} of that.");
         foreach (var band in Bands)
         {
             if (!double.IsFinite(band.Scale) || !double.IsFinite(band.Parallel)) throw new ArgumentException($"The numbers of a band are finite; got {band}.");

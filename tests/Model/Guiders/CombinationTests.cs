@@ -35,6 +35,35 @@ public sealed class CombinationTests
     }
 
     [Test]
+    public void A_mix_is_plain_guidance_until_its_step_and_has_a_scale_of_its_own_after()
+    {
+        float[][] plain = Sample(null, 2);
+        Assert.That(Sample(ProjectedCombination.Mixed(lastPlainStep: 100), 2)[0], Is.EqualTo(plain[0]).Within(1e-4), "never projected");
+        Assert.That(Sample(ProjectedCombination.Mixed(scale: 1, lastPlainStep: 0), 2)[0], Is.EqualTo(plain[0]).Within(1e-4), "a scale that is none");
+        float[][] mixed = Sample(ProjectedCombination.Mixed(scale: 3, lastPlainStep: 3), 2), other = Sample(ProjectedCombination.Mixed(scale: 5, lastPlainStep: 3), 2);
+        Assert.That(mixed[0], Is.Not.EqualTo(plain[0]));
+        Assert.That(mixed[0], Is.Not.EqualTo(other[0]));
+        Assert.That(mixed[2], Is.EqualTo(plain[2]), "an image without guidance has none");
+        Assert.That(ProjectedCombination.Mixed(lastPlainStep: 0, momentum: 0.5).Name, Is.EqualTo("apg-mix"));
+        Assert.That(Sample(ProjectedCombination.Mixed(scale: 4, lastPlainStep: 2), 1), Is.EqualTo(Sample(ProjectedCombination.Mixed(scale: 4, lastPlainStep: 2), 3)));
+        Assert.That(() => ProjectedCombination.Mixed(double.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => ProjectedCombination.Mixed(lastPlainStep: -1), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    public void A_band_outside_its_interval_is_conditional()
+    {
+        FrequencyBand[] bands = [new(3), new(2, 0.5)];
+        GuidanceInterval never = GuidanceInterval.Steps(1, 0), always = GuidanceInterval.Everywhere, late = GuidanceInterval.Steps(4, 7);
+        Combination At(params GuidanceInterval[] when) => new FrequencyCombination(bands, when: when);
+        AssertClose(Sample(At(always, always), 2), Sample(new FrequencyCombination(bands), 2), 1e-6);
+        AssertClose(Sample(At(never, always), 2), Sample(new FrequencyCombination([new(1), bands[1]]), 2), 1e-4);
+        AssertClose(Sample(At(always, never), 2), Sample(new FrequencyCombination([bands[0], new(1)]), 2), 1e-4);
+        Assert.That(Sample(At(late, always), 1)[0], Is.Not.EqualTo(Sample(At(always, always), 1)[0]));
+        Assert.That(() => new FrequencyCombination(bands, when: [always]), Throws.ArgumentException.With.Message.Contains("got 1"));
+    }
+
+    [Test]
     public void A_dynamic_threshold_bounds_the_image()
     {
         float[] image = Sample(null, 1, new DynamicThreshold(0.9))[0], free = Sample(null, 1)[0];

@@ -33,6 +33,8 @@ public sealed class GuidedLoopTests
         yield return Case("mambo-g", _ => With(ReweightedCombination.Magnitude()));
         yield return Case("apg", _ => With(ReweightedCombination.Projected(2)));
         yield return Case("apg with momentum", _ => With(new ProjectedCombination(threshold: 2)));
+        yield return Case("apg after plain guidance", _ => With(ProjectedCombination.Mixed(3, 1, threshold: 2)));
+        yield return Case("fdg at times", _ => With(new FrequencyCombination([new FrequencyBand(3), new FrequencyBand(1.5, 0.5)], when: [GuidanceInterval.Steps(1, 2), GuidanceInterval.Steps(2, 4)])));
         yield return Case("fdg", _ => With(new FrequencyCombination([new FrequencyBand(3), new FrequencyBand(1.5)])));
         yield return Case("cfg++", _ => new Guidance { Rules = [new CfgPlusPlusRule()] });
         yield return Case("cfg++ by 2m", _ => new Guidance { Rules = [new CfgPlusPlusRule()] }, SamplerKind.DpmSolver2M);

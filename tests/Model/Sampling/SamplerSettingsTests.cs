@@ -103,6 +103,27 @@ internal sealed class SamplerSettingsTests
     }
 
     [Test]
+    public void TheExponentMovesLevelsAndBelongsToTheRulesThatHaveOne()
+    {
+        double[] Sigmas(SpacingKind spacing, double? rho, SamplerKind kind = SamplerKind.Euler) =>
+            [.. Build(new SamplerSettings { Kind = kind, Steps = 6, Spacing = spacing, Rho = rho }).Rows.Where(r => r.Evaluates).Select(r => Conversions.LogSnrToSigmaEdm(r.LogSnr)).Distinct()];
+        foreach (var spacing in new[] { SpacingKind.Karras, SpacingKind.PolyExponential })
+        {
+            double[] less = Sigmas(spacing, 0.8), more = Sigmas(spacing, 9);
+            Assert.That((less[0], less[^1]), Is.EqualTo((more[0], more[^1])).Within(1e-9), "the same range");
+            Assert.That(more[3], Is.LessThan(less[3]), "more levels at the clean end");
+        }
+        Assert.That(Sigmas(SpacingKind.PolyExponential, null), Is.EqualTo(Sigmas(SpacingKind.LogSnrUniform, null)));
+        Assert.That(Sigmas(SpacingKind.Karras, 7), Is.EqualTo(Sigmas(SpacingKind.Karras, null)));
+        double[] sde = Sigmas(SpacingKind.VariancePreserving, null), heun = Sigmas(SpacingKind.PolyExponential, 5, SamplerKind.Heun);
+        Assert.That(sde, Is.Ordered.Descending.And.Unique);
+        Assert.That(heun.Zip(heun.Skip(1), (a, b) => a / b), Has.All.LessThan(100.001));
+        Assert.That(() => Sigmas(SpacingKind.Uniform, 2), Throws.ArgumentException.With.Message.Contains("polyexponential"));
+        Assert.That(() => Build(new SamplerSettings { Kind = SamplerKind.Ancestral, Rho = 2 }), Throws.ArgumentException.With.Message.Contains("leave it out"));
+        Assert.That(() => Sigmas(SpacingKind.Karras, double.NaN), Throws.ArgumentException.With.Message.Contains("NaN"));
+    }
+
+    [Test]
     public void DiffusersSpacingsLeaveOutTheCleanestOfMultistepSamplers()
     {
         double[] Timesteps(SamplerKind kind, SpacingKind spacing, int offset = 0) =>

@@ -72,6 +72,31 @@ internal sealed class SpacingTests
     }
 
     [Test]
+    public void PowersOfTheStepsLeft()
+    {
+        Assert.That(Spacing.PolyExponential(5, 0.01, 100), Is.EqualTo(Spacing.Exponential(5, 0.01, 100)), "rho 1, bit by bit");
+        double[] sigmas = Spacing.PolyExponential(3, 0.01, 100, 2);
+        Assert.That((sigmas[0], sigmas[2]), Is.EqualTo((100.0, 0.01)).Within(1e-12));
+        Assert.That(sigmas[1], Is.EqualTo(0.01 * Math.Pow(1e4, 0.25)).Within(1e-12), "the square of half the steps");
+        Assert.That(Spacing.PolyExponential(1, 0.01, 100, 3), Is.EqualTo(new[] { 100.0 }).Within(1e-12));
+        foreach (double rho in new[] { 0, -1, double.NaN, double.PositiveInfinity })
+        {
+            Assert.That(() => Spacing.PolyExponential(3, 0.01, 100, rho), Throws.ArgumentException.With.Message.Contains("rho"));
+            Assert.That(() => Spacing.Karras(3, 0.01, 100, rho), Throws.ArgumentException.With.Message.Contains("rho"));
+        }
+    }
+
+    [Test]
+    public void EvenTimesOfTheSde()
+    {
+        double[] sigmas = Spacing.VariancePreserving(3);
+        double Level(double t) => Math.Sqrt(Math.Exp(19.9 * t * t / 2 + 0.1 * t) - 1);
+        Assert.That(sigmas, Is.EqualTo(new[] { Level(1), Level((1 + 1e-3) / 2), Level(1e-3) }).Within(1e-9));
+        Assert.That(() => Spacing.VariancePreserving(3, betaMin: 0), Throws.ArgumentException);
+        Assert.That(() => Spacing.VariancePreserving(3, tMin: 2), Throws.ArgumentException.With.Message.Contains("tMin"));
+    }
+
+    [Test]
     public void KarrasMatchesReferenceCase()
     {
         // sigmas of the case sample_edm_heun, without the final 0.
