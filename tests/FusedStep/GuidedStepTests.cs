@@ -49,6 +49,8 @@ public sealed class GuidedStepTests
         yield return ("one channel guided, learned", plain with { GuidedChannels = 1, LearnedVariance = true, LogVarMin = -3, LogVarMax = -1 });
         yield return ("renoised by the branch", plain with { F = -0.3f, StoreHistory = true, HistoryFromP1 = 0.4f, HistoryFromZ = 0.2f });
         yield return ("clean sample shifted", noisy with { Clip = true, XFromShift = 0.7f });
+        yield return ("clipped after the shift", noisy with { Clip = true, ClipAfterShift = true, XFromShift = 0.7f, ClipLow = -0.5f });
+        yield return ("to be clipped after a shift that it has not", plain with { Clip = true, ClipAfterShift = true });
         yield return ("mean shifted", plain with { LearnedVariance = true, LogVarMin = -3, LogVarMax = -1, YFromVariance = 1, YFromShift = 0.1f });
         yield return ("mean shifted without noise", noisy with { YFromVariance = 2, NoNoise = true });
         yield return ("every term", noisy with
@@ -77,7 +79,7 @@ public sealed class GuidedStepTests
     {
         var kernels = Backends[1];
         // Rows with shifts have the sample's limit too, where they do not clip.
-        using var fixture = new StepFixture(shape, doubled, branches: branches) { Limits = row.XFromShift != 0 && !row.Clip };
+        using var fixture = new StepFixture(shape, doubled, branches: branches) { Limits = row.XFromShift != 0 && (!row.Clip || row.ClipLow != -1) };
         fixture.DrawNoise(kernels, row);
         var (expected, sizes) = fixture.Oracle(row);
         bool fuses = Fma.IsSupported || !Sse2.IsSupported;

@@ -130,9 +130,11 @@ internal sealed class StepFixture : IDisposable
                 float q = Limit.View.Span[sample];
                 x = Math.Min(Math.Max(x, -q), q) * (1 / q);
             }
-            else if (row.Clip) x = Math.Min(Math.Max(x, row.ClipLow), row.ClipHigh);
-            bool shifts = row.XFromShift != 0 || row.YFromShift != 0 || row.YFromVariance != 0, readsFirst = row.F != 0 || row.HistoryFromP1 != 0;
+            bool shifts = row.XFromShift != 0 || row.YFromShift != 0 || row.YFromVariance != 0, clipsLater = shifts && row.ClipAfterShift;
+            if (!Limits && row.Clip && !clipsLater) x = Math.Min(Math.Max(x, row.ClipLow), row.ClipHigh);
+            bool readsFirst = row.F != 0 || row.HistoryFromP1 != 0;
             if (shifts) x = multiplyAdd(row.XFromShift, shift[i], x);
+            if (row.Clip && clipsLater) x = Math.Min(Math.Max(x, row.ClipLow), row.ClipHigh);
             float next = multiplyAdd(row.B, x, row.A * z[i]);
             if (row.E != 0) next = multiplyAdd(row.E, g, next);
             if (readsFirst) next = multiplyAdd(row.F, p1, next);
@@ -178,8 +180,9 @@ internal sealed class StepFixture : IDisposable
             double p1 = (branches.Length == 0 || !guided ? null : branches[0]) ?? p0;
             double x = row.XFromZ * z[i] + row.XFromG * g, sizeX = Math.Abs(row.XFromZ * z[i]) + Math.Abs(row.XFromG) * sizeG, q = Limit.View.Span[sample];
             if (Limits) x = Math.Clamp(x, -q, q) / q;
-            else if (row.Clip) x = Math.Clamp(x, row.ClipLow, row.ClipHigh);
+            else if (row.Clip && !row.ClipAfterShift) x = Math.Clamp(x, row.ClipLow, row.ClipHigh);
             x += row.XFromShift * shift[i];
+            if (row.Clip && row.ClipAfterShift) x = Math.Clamp(x, row.ClipLow, row.ClipHigh);
             sizeX += Math.Abs(row.XFromShift * shift[i]);
             double c = row.LearnedVariance ? Deviation(row, nu) : row.C, moved = (row.YFromShift + row.YFromVariance * c * c) * shift[i];
             double n = c == 0 || row.NoNoise ? 0 : Philox.Normal(

@@ -30,6 +30,9 @@ public sealed class GuidedStepGpuTests(string device)
             C = 0.2f, P = -0.5f, P2 = 0.25f, P3 = 0.75f, Q = 0.3f, StoreHistory = true, HistoryFromX = 0.9f, HistoryFromZ = 0.1f, StoreState = true, ShiftHistories = 2,
         }),
         ("two histories", Plain with { P = -0.5f, P2 = 0.25f, StoreHistory = true, HistoryFromX = 1, ShiftHistories = 1 }),
+        ("clean sample shifted", Plain with { C = 0.7f, Clip = true, XFromShift = 0.8f }),
+        ("clipped after the shift", Plain with { C = 0.7f, Clip = true, ClipAfterShift = true, XFromShift = 0.8f, ClipLow = -0.5f }),
+        ("mean shifted", Plain with { LearnedVariance = true, LogVarMin = -4, LogVarMax = -2, YFromVariance = 1, YFromShift = 0.3f }),
         ("one channel guided", Plain with { GuidedChannels = 1, C = 0.7f }),
         ("two channels guided", Plain with { GuidedChannels = 2, LearnedVariance = true, LogVarMin = -4, LogVarMax = -2 }),
     ];
@@ -101,11 +104,11 @@ public sealed class GuidedStepGpuTests(string device)
     [
         _backends.Values(shape.WithChannels(predictedChannels).WithBatch(5)), new(new Shape(3, 2), [1, 0, 1, 2.5f, 1, 6.5f]), new(new Shape(3, 1), Indices(3, 4, -1).Data), Indices(5, 2, 900),
         _backends.Values(shape), _backends.Values(shape), _backends.Values(shape), _backends.Values(shape), _backends.Values(shape), _backends.Values(shape),
-        _backends.Values(shape), _backends.Values(shape),
+        _backends.Values(shape), _backends.Values(shape), _backends.Values(shape),
     ];
 
     private static GuidedStepTensors Tensors(TensorView[] t) => new()
     {
-        Prediction = t[0], Weight = t[1], BranchRow = t[2], SampleIndex = t[3], Noise = t[4], Z = t[5], History = t[6], State = t[7], Denoised = t[8], Y = t[9], History2 = t[10], History3 = t[11],
+        Prediction = t[0], Weight = t[1], BranchRow = t[2], SampleIndex = t[3], Noise = t[4], Z = t[5], History = t[6], State = t[7], Denoised = t[8], Y = t[9], History2 = t[10], History3 = t[11], Shift = t[12],
     };
 }

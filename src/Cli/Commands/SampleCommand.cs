@@ -31,6 +31,8 @@ internal sealed class SampleCommand
               a published model, sampled as its authors do; for latent diffusion with its autoencoder
           nativediffusion sample --model ema_0.9999_500000.pt --heads 4 --schedule cosine --diffusion-steps 4000 --rescale-timesteps yes
               what the authors gave as flags and the file does not say; info shows what is guessed without them
+          nativediffusion sample --model 256x256_diffusion_uncond.pt --guider clip --clip ViT-L-14-336px.pt --clip-vocabulary bpe_simple_vocab_16e6.txt.gz --prompt "a red fox" --sampler ddpm --steps 250 --out fox.png
+              a text in place of a class, by CLIP; --clip-scores FILE.csv shows how the images approach it
         """;
 
     public static readonly (string Name, SamplerKind Value)[] SamplerNames =
@@ -166,24 +168,29 @@ internal sealed class SampleCommand
         using var arena = new Arena(kernels);
         using var decoder = DecoderFrom(parsed, model, arena);
         using var guiding = _guiding.Build(parsed, guiders, model, decoder, IntervalFrom(parsed), settings.Kind == SamplerKind.Ancestral);
-        using var sampler = new GuidedSampler(model, settings, new GuidedSamplerOptions
+        var scores = _guiding.ClipScores(parsed) is { } scorePath ? new ClipScores(scorePath, guiding, selection.Requests, decoder) : null;
+        var options = new GuidedSamplerOptions
         {
             Batch = parsed.GetValue(_batch) is { } most ? Math.Min(most, selection.Requests.Count) : null,
             Seed = parsed.GetValue(_seed),
             Guidance = guiding.Guidance,
-        }, arena);
+            Observer = scores is null ? null : scores.Observe,
+        };
+        using var sampler = new GuidedSampler(model, settings, options, arena);
         var output = new SampleOutput(path, format, selection);
         output.RequireWritable(Blank(model, decoder));
 
         long start = Stopwatch.GetTimestamp();
         int evaluations = 0;
-        ConsoleProgress.Run(context, "pass", 0, sampler.Evaluations(selection.Requests.Count), progress =>
+        ConsoleProgress.Run(context, "pass", 0, sampler.Evaluations(selection.Requests.Count) * (scores?.Runs ?? 1), progress =>
         {
             var report = new ImmediateProgress<SamplingProgress>(p => progress.Report(evaluations = p.Evaluation, $"{p.Images} of {selection.Requests.Count} images"));
             output.Images = Sample(sampler, model, decoder, selection.Requests, report, context.Cancellation);
+            scores?.Compare(model, settings, options, arena, report, context.Cancellation);
         });
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         output.Write();
+        scores?.Write();
         if (_guiding.IsGiven(parsed))
             output.WriteSideFile(new
             {

@@ -23,6 +23,8 @@ internal static class GuiderNames
         ("classifier", "a classifier of noisy images (--classifier), also for models without classes (--target)", "classifier forward and backward", "arXiv 2105.05233"),
         ("elucd", "an ordinary classifier of clean images, sampler ddpm; of latents through the decoder", "classifier forward and backward", "Ma et al. 2024 (EluCD)"),
         ("elucd-edm", "the same at the start of each step, for models and samplers in EDM's sigma", "classifier forward and backward", "EluCD's released code"),
+        ("clip", "a text (--clip, --prompt), sampler ddpm; of latents through the decoder", "CLIP's image tower forward and backward", "Ma et al. 2024 (EluCD)"),
+        ("universal", "any sampler, by a classifier of clean images or a text, where elucd and clip are too weak", "the denoiser backward, the classifier or CLIP forward and backward; --backward-steps more of the latter", "arXiv 2302.07121"),
     ];
 
     /// <summary>The part of the help that lists them.</summary>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Autoencoders;
 using NativeDiffusion.Model.Classifiers;
+using NativeDiffusion.Model.Clip;
 using NativeDiffusion.Model.Guiders;
 
 namespace NativeDiffusion.Cli.Guiding;
@@ -12,7 +13,7 @@ internal sealed class GuidingOptions
     private const double Most = 1e6;
 
     private static readonly string[] Combinations = ["rescale", "zero*", "tcfg", "mambo-g", "apg"], Perturbed = ["pag", "slg", "seg"], EluCd = ["elucd", "elucd-edm"],
-        Classifiers = ["classifier", .. EluCd], ByStrength = ["cfg", "icg", "autoguidance"];
+        Classifiers = ["classifier", .. EluCd, "universal"], Gradients = [.. Classifiers, "clip"], Temperatures = [.. EluCd, "clip", "universal"], ByStrength = ["cfg", "icg", "autoguidance"];
 
     private readonly Option<string[]> _guider = new("--guider")
     {
@@ -32,14 +33,18 @@ internal sealed class GuidingOptions
     private readonly Option<double?> _eta = CliOptions.OptionalNumber("--apg-eta", "X", "apg: kept share of the parallel part [default: 0].", -Most, Most);
     private readonly Option<double?> _temperature = CliOptions.OptionalNumber("--temperature", "X", "noise-temperature: factor of the noise [default: 0.95].", 1e-6, Most);
     private readonly Option<double?> _scoreScale = CliOptions.OptionalNumber("--score-scale", "X", "score-scale: factor of the predicted noise [default: 1.05].", 1e-6, Most);
-    private readonly Option<string?> _classifier = CliOptions.Text("--classifier", "FILE", "classifier: a classifier of noisy images; elucd, elucd-edm: of clean ones.");
-    private readonly Option<double?> _scale = CliOptions.OptionalNumber("--classifier-scale", "X", "classifier, elucd [default: 1; of latents 0.1], elucd-edm [default: 0.004].", -Most, Most);
-    private readonly Option<double[]?> _target = CliOptions.Numbers("--target", "LIST", "classifier, elucd: the classifier's classes to lead to, by number, for models without classes; one of them for other models.", 0, 1e6);
-    private readonly Option<double?> _tau1 = CliOptions.OptionalNumber("--tau1", "X", "elucd, elucd-edm: factor of the class's logit [default: 1].", -Most, Most);
-    private readonly Option<double?> _tau2 = CliOptions.OptionalNumber("--tau2", "X", "elucd [default: 0.5], elucd-edm [default: 0]: factor of the logits in the normaliser.", -Most, Most);
-    private readonly Option<double?> _sine = CliOptions.OptionalNumber("--sine", "X", "elucd, elucd-edm: what the sine adds in the middle of the path [default: 0.3].", 0, Most);
-    private readonly Option<double?> _softplus = CliOptions.OptionalNumber("--softplus", "X", "elucd [default: 3], elucd-edm [default: 5]: beta of the softplus in place of a ResNet's ReLUs.", 1e-6, 1e9);
-    private readonly Option<int?> _recurrences = CliOptions.OptionalInteger("--recurrences", "N", "How often each step is taken; multiplies the time [default: 1].", 1, 1000);
+    private readonly Option<string?> _classifier = CliOptions.Text("--classifier", "FILE", "classifier: a classifier of noisy images; elucd, elucd-edm, universal: of clean ones.");
+    private readonly Option<double?> _scale = CliOptions.OptionalNumber("--classifier-scale", "X", "classifier, elucd, clip [default: 1; of latents 0.1], universal [default: 1], elucd-edm [default: 0.004].", -Most, Most);
+    private readonly Option<double[]?> _target = CliOptions.Numbers("--target", "LIST", "Guiders with --classifier: the classifier's classes to lead to, by number, for models without classes; one of them for other models.", 0, 1e6);
+    private readonly Option<double?> _tau1 = CliOptions.OptionalNumber("--tau1", "X", "elucd, elucd-edm, clip, universal: factor of the class's logit [default: 1].", -Most, Most);
+    private readonly Option<double?> _tau2 = CliOptions.OptionalNumber("--tau2", "X", "elucd [default: 0.5], elucd-edm [default: 0], universal [default: 1], texts [default: 1 with --against, else 0]: factor of the logits in the normaliser.", -Most, Most);
+    private readonly Option<double?> _sine = CliOptions.OptionalNumber("--sine", "X", "elucd, elucd-edm, clip: what the sine adds in the middle of the path [default: 0.3].", 0, Most);
+    private readonly Option<double?> _softplus = CliOptions.OptionalNumber("--softplus", "X", "elucd [default: 3], elucd-edm [default: 5], universal [default: none]: beta of the softplus in place of a ResNet's ReLUs.", 1e-6, 1e9);
+    private readonly Option<double[]?> _recurrences = CliOptions.Numbers("--recurrences", "LIST", "How often each step is taken: one number, or one for each equal part of the steps, the noisiest first; multiplies the time [default: 1].", 1, 1000);
+    private readonly ClipOptions _clip = new();
+    private readonly Option<int?> _backwardSteps = CliOptions.OptionalInteger("--backward-steps", "N", "universal: steps on the predicted image itself, by Adam [default: 0].", 0, 100_000);
+    private readonly Option<double?> _backwardRate = CliOptions.OptionalNumber("--backward-rate", "X", "universal: learning rate of these steps [default: 0.01].", 1e-9, 1e3);
+    private readonly Option<double?> _backwardCutoff = CliOptions.OptionalNumber("--backward-cutoff", "X", "universal: images whose loss (minus the log-probability) is below it stay as they are.", -Most, Most);
 
     private enum Curve
     {
@@ -51,8 +56,9 @@ internal sealed class GuidingOptions
     private (Option Option, string[] Guiders)[] Owners =>
     [
         (_weak, ["autoguidance"]), (_perturb, Perturbed), (_rescale, Combinations), (_zeroSteps, ["zero*"]), (_alpha, ["mambo-g"]), (_threshold, ["apg"]), (_eta, ["apg"]),
-        (_temperature, ["noise-temperature"]), (_scoreScale, ["score-scale"]), (_classifier, Classifiers), (_scale, Classifiers), (_target, Classifiers), (_tau1, EluCd),
-        (_tau2, EluCd), (_sine, EluCd), (_softplus, EluCd),
+        (_temperature, ["noise-temperature"]), (_scoreScale, ["score-scale"]), (_classifier, Classifiers), (_scale, Gradients), (_target, Classifiers), (_tau1, Temperatures),
+        (_tau2, Temperatures), (_sine, [.. EluCd, "clip"]), (_softplus, [.. EluCd, "universal"]), (_backwardSteps, ["universal"]), (_backwardRate, ["universal"]), (_backwardCutoff, ["universal"]),
+        .. _clip.All.Select(option => (option, ClipOptions.Guiders)),
     ];
 
     /// <summary>Adds the options to a command.</summary>
@@ -64,6 +70,9 @@ internal sealed class GuidingOptions
         command.Add(_when);
         command.Add(_recurrences);
     }
+
+    /// <summary>Where the CLIP scores along the steps go; null for nowhere.</summary>
+    public string? ClipScores(ParseResult parsed) => parsed.GetValue(_clip.Scores);
 
     /// <summary>Whether anything of guidance was said beside strengths and interval.</summary>
     public bool IsGiven(ParseResult parsed) => parsed.IsGiven(_guider) || parsed.IsGiven(_when) || parsed.IsGiven(_recurrences);
@@ -87,9 +96,15 @@ internal sealed class GuidingOptions
         if (names.Count(Combinations.Contains) > 1)
             throw new UsageException($"{string.Join(" and ", names.Where(Combinations.Contains))} are two ways to combine predictions; choose one (--rescale goes with each of them).");
         if (names.Contains("autoguidance") && !parsed.IsGiven(_weak)) throw new UsageException("autoguidance needs a weak model: give it by --guide FILE.");
-        string[] withClassifier = [.. names.Where(Classifiers.Contains)];
-        if (withClassifier.Length > 1) throw new UsageException($"{string.Join(" and ", withClassifier)} read one --classifier in different ways; choose one.");
-        if (withClassifier.Length == 1 && !parsed.IsGiven(_classifier)) throw new UsageException($"{withClassifier[0]} needs a classifier: give it by --classifier FILE.");
+        string[] gradients = [.. names.Where(Gradients.Contains)];
+        if (gradients.Length > 1) throw new UsageException($"{string.Join(" and ", gradients)} lead each image to one class or text in different ways; choose one.");
+        if (gradients.Length == 0) return names;
+        bool byText = _clip.IsGiven(parsed), byClass = parsed.IsGiven(_classifier);
+        if (gradients[0] == "universal" && byText == byClass) throw new UsageException("universal leads by a classifier or by a text: give one of --classifier FILE and --clip FILE.");
+        if (gradients[0] == "universal" && !byText && _clip.All.FirstOrDefault(parsed.IsGiven) is { } stray) throw new UsageException($"{stray.Name} is for guidance by a text, and this one is by a classifier; leave it out.");
+        if (gradients[0] == "clip" || byText) _clip.Require(parsed, gradients[0]);
+        else if (!byClass) throw new UsageException($"{gradients[0]} needs a classifier: give it by --classifier FILE.");
+        if (byText && parsed.IsGiven(_target)) throw new UsageException("--target names classes of a classifier, and this guidance leads to texts; give them by --prompt.");
         return names;
     }
 
@@ -102,9 +117,14 @@ internal sealed class GuidingOptions
     public int[]? TargetsFrom(ParseResult parsed, IReadOnlyList<string> names, DiffusionModel model)
     {
         bool conditional = model.Settings.TrainedClasses.Any();
+        if (_clip.IsGiven(parsed))
+        {
+            int prompts = _clip.Prompts(parsed).Length;
+            return conditional && prompts > 1 ? throw new UsageException("The model has classes of its own: give one --prompt for all of them.") : [.. Enumerable.Range(0, prompts)];
+        }
         if (!parsed.IsGiven(_target))
             return conditional || !names.Any(Classifiers.Contains) ? null : throw new UsageException("The model has no classes: say with --target which of the classifier's classes to lead to.");
-        int[] targets = [.. parsed.GetValue(_target)!.Select(t => t == Math.Floor(t) ? (int)t : throw new UsageException(FormattableString.Invariant($"--target takes class numbers; got {t}.")))];
+        int[] targets = [.. parsed.GetValue(_target)!.Select(t => Whole(_target, t))];
         if (targets.Distinct().Count() < targets.Length) throw new UsageException("--target names a class twice; for more images of it use --count.");
         return conditional && targets.Length > 1 ? throw new UsageException("The model has classes of its own: give one --target for all of them, or none.") : targets;
     }
@@ -127,14 +147,15 @@ internal sealed class GuidingOptions
         var models = new List<IDisposable>();
         try
         {
-            return new GuidingSet(new Guidance
+            var guidance = new Guidance
             {
                 Branches = [.. names.Select(name => BranchFrom(parsed, name, when, model, models)).OfType<Branch>()],
-                Gradients = [.. names.Where(Classifiers.Contains).Select(name => GradientFrom(parsed, name, when, model, decoder, isAncestral, models))],
+                Gradients = [.. names.Where(Gradients.Contains).Select(name => GradientFrom(parsed, name, when, model, decoder, isAncestral, models))],
                 Combination = names.Where(Combinations.Contains).Select(name => CombinationFrom(parsed, name)).FirstOrDefault(),
                 Rules = [.. names.Select(name => RuleFrom(parsed, name)).OfType<IRowRule>()],
-                Recurrences = parsed.GetValue(_recurrences) ?? 1,
-            }, models);
+                Recurrences = parsed.IsGiven(_recurrences) ? [.. parsed.GetValue(_recurrences)!.Select(r => Whole(_recurrences, r))] : [1],
+            };
+            return new GuidingSet(guidance, models) { WithoutSine = WithoutSine(parsed, guidance, models.OfType<ClipClassifier>().FirstOrDefault(), decoder) };
         }
         catch
         {
@@ -191,23 +212,52 @@ internal sealed class GuidingOptions
             models.Add(noisy);
             return new ClassifierGuider(noisy, parsed.GetValue(_scale) ?? 1, isAncestral ? GradientTarget.Mean : GradientTarget.Score) { When = when };
         }
-        bool edm = name == "elucd-edm";
-        if ((edm || decoder is not null) && parsed.IsGiven(_when))
+        bool edm = name == "elucd-edm", universal = name == "universal", byText = _clip.IsGiven(parsed);
+        if ((edm || decoder is not null && !universal) && parsed.IsGiven(_when))
             throw new UsageException($"--guide-when does not go with {name}{(edm ? "" : " of latents")}, which has a schedule of its own (--sine); leave it out.");
-        var clean = ClassifierFile.LoadClean(
-            path, model.Kernels, new ResNetGuideOptions { SoftplusBeta = parsed.GetValue(_softplus) ?? (edm ? 5 : 3) }, parsed.IsGiven(_softplus) ? [_softplus.Name] : []);
+        double softplus = parsed.GetValue(_softplus) ?? (edm ? 5 : universal ? double.PositiveInfinity : 3);
+        IClassifierNetwork clean = byText
+            ? _clip.Load(parsed, model.Kernels, decoder?.Channels ?? model.Network.Config.InChannels)
+            : ClassifierFile.LoadClean(path, model.Kernels, new ResNetGuideOptions { SoftplusBeta = softplus }, parsed.IsGiven(_softplus) ? [_softplus.Name] : []);
         models.Add((IDisposable)clean);
-        var preset = edm ? EluCdSettings.Edm : decoder is null ? EluCdSettings.Ddpm : EluCdSettings.Dit;
-        var settings = preset with
-        {
-            Scale = parsed.GetValue(_scale) ?? preset.Scale,
-            JointTemperature = parsed.GetValue(_tau1) ?? preset.JointTemperature,
-            MarginalTemperature = parsed.GetValue(_tau2) ?? preset.MarginalTemperature,
-            Sine = parsed.GetValue(_sine) ?? preset.Sine,
-        };
+        if (universal)
+            return new UniversalGuider(
+                new ClassifierObjective(clean, parsed.GetValue(_tau1) ?? 1, parsed.GetValue(_tau2) ?? (byText ? _clip.MarginalTemperature(parsed) : 1), decoder),
+                new UniversalSettings { ForwardWeight = parsed.GetValue(_scale) ?? 1, Backward = BackwardFrom(parsed) }) { When = when };
+        var settings = SettingsFrom(parsed, edm ? EluCdSettings.Edm : decoder is null ? byText ? EluCdSettings.Clip : EluCdSettings.Ddpm : EluCdSettings.Dit);
         if (edm) return new EluCdEdmGuider(clean, settings) { When = new EluCdEdmGuider(clean, settings).When.Inside(when.Interval) };
-        return decoder is null
-            ? new EluCdGuider(clean, settings) { When = when }
-            : new EluCdLatentGuider(clean, decoder, settings) { When = new EluCdLatentGuider(clean, decoder, settings).When.Inside(when.Interval) };
+        return decoder is null ? new EluCdGuider(clean, settings) { When = when } : LatentGuider(clean, decoder, settings, when.Interval);
     }
+
+    private EluCdSettings SettingsFrom(ParseResult parsed, EluCdSettings preset) => preset with
+    {
+        Scale = parsed.GetValue(_scale) ?? preset.Scale,
+        JointTemperature = parsed.GetValue(_tau1) ?? preset.JointTemperature,
+        MarginalTemperature = parsed.GetValue(_tau2) ?? (_clip.IsGiven(parsed) ? _clip.MarginalTemperature(parsed) : preset.MarginalTemperature),
+        Sine = parsed.GetValue(_sine) ?? preset.Sine,
+    };
+
+    private BackwardGuidance? BackwardFrom(ParseResult parsed)
+    {
+        int steps = parsed.GetValue(_backwardSteps) ?? 0;
+        if (steps == 0 && (parsed.IsGiven(_backwardRate) || parsed.IsGiven(_backwardCutoff)))
+            throw new UsageException("--backward-rate and --backward-cutoff say how the steps of --backward-steps are taken, and there are none; give their number.");
+        return steps == 0 ? null : new BackwardGuidance(steps, parsed.GetValue(_backwardRate) ?? 0.01, parsed.GetValue(_backwardCutoff));
+    }
+
+    private static EluCdLatentGuider LatentGuider(IClassifierNetwork classifier, LatentDecoder decoder, EluCdSettings settings, GuidanceInterval interval) =>
+        new(classifier, decoder, settings) { When = new EluCdLatentGuider(classifier, decoder, settings).When.Inside(interval) };
+
+    private Guidance? WithoutSine(ParseResult parsed, Guidance guidance, ClipClassifier? clip, LatentDecoder? decoder)
+    {
+        if (clip is null || guidance.Gradients[0] is UniversalGuider) return null;
+        var settings = SettingsFrom(parsed, decoder is null ? EluCdSettings.Clip : EluCdSettings.Dit);
+        if (settings.Sine == 0) return null;
+        settings = settings with { Sine = 0 };
+        var when = guidance.Gradients[0].When;
+        return guidance with { Gradients = [decoder is null ? new EluCdGuider(clip, settings) { When = when } : LatentGuider(clip, decoder, settings, when.Interval)] };
+    }
+
+    private static int Whole(Option option, double number) =>
+        number == Math.Floor(number) ? (int)number : throw new UsageException(FormattableString.Invariant($"{option.Name} takes whole numbers; got {number}."));
 }

@@ -19,7 +19,8 @@ internal sealed partial class GpuKernels
             Y = View(y), Blocks = blocks, Key = new RandomKey(seed, (uint)row.StepIndex, RandomStream.StepNoise),
             XFromZ = row.XFromZ, XFromG = row.XFromG, A = row.A, B = row.B, E = row.E, F = row.F, P = row.P, P2 = row.P2, P3 = row.P3, Q = row.Q, C = row.C,
             XFromShift = row.XFromShift, YFromShift = row.YFromShift, YFromVariance = row.YFromVariance,
-            Low = row.Clip ? row.ClipLow : float.NegativeInfinity, High = row.Clip ? row.ClipHigh : float.PositiveInfinity,
+            Low = row.ClipsFirst ? row.ClipLow : float.NegativeInfinity, High = row.ClipsFirst ? row.ClipHigh : float.PositiveInfinity,
+            ShiftedLow = row.ClipLow, ShiftedHigh = row.ClipHigh, ClipsShifted = row.ClipsShifted ? 1 : 0,
             VarianceSlope = 0.25f * (row.LogVarMax - row.LogVarMin), VarianceMiddle = 0.25f * (row.LogVarMax + row.LogVarMin),
             HistoryFromZ = row.HistoryFromZ, HistoryFromX = row.HistoryFromX, HistoryFromP1 = row.HistoryFromP1,
             PredictedRows = predicts ? prediction.Shape.Batch : 0, Branches = tensors.BranchRow.IsEmpty ? 0 : tensors.BranchRow.Shape.Channels,
@@ -43,9 +44,9 @@ internal struct GuidedStepKernel : IGpuKernel
     public ArrayView<int> BranchRow, SampleIndex;
     public RowBlocks Blocks;
     public RandomKey Key;
-    public float XFromZ, XFromG, XFromShift, A, B, E, F, P, P2, P3, Q, C, YFromShift, YFromVariance, Low, High, VarianceSlope, VarianceMiddle;
+    public float XFromZ, XFromG, XFromShift, A, B, E, F, P, P2, P3, Q, C, YFromShift, YFromVariance, Low, High, ShiftedLow, ShiftedHigh, VarianceSlope, VarianceMiddle;
     public float HistoryFromZ, HistoryFromX, HistoryFromP1;
-    public int PredictedRows, Branches, HasWeights, ReadsBranch, ReadsShift, Limits, Noisy, Draws, LearnedVariance, StoreHistory, StoreState, ShiftHistories, StoreDenoised;
+    public int PredictedRows, Branches, HasWeights, ReadsBranch, ReadsShift, ClipsShifted, Limits, Noisy, Draws, LearnedVariance, StoreHistory, StoreState, ShiftHistories, StoreDenoised;
 
     /// <summary>Channels that are guided; 0 for all.</summary>
     public int GuidedChannels;
@@ -80,6 +81,7 @@ internal struct GuidedStepKernel : IGpuKernel
         {
             moved = Blocks.Load(Shift, block);
             x = LanesFour.MultiplyAdd(LanesFour.Broadcast(XFromShift), moved, x);
+            if (ClipsShifted != 0) x = LanesFour.Min(LanesFour.Broadcast(ShiftedHigh), LanesFour.Max(LanesFour.Broadcast(ShiftedLow), x));
         }
         var y = Sum(B, x, A, z);
         if (E != 0f) y = LanesFour.MultiplyAdd(LanesFour.Broadcast(E), g, y);

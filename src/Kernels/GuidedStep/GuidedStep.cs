@@ -8,7 +8,7 @@ public partial interface IKernels
     /// <code>
     /// g   = m p0 + w1 (p0 - p1) + ... + wK (p0 - pK)
     /// x   = XFromZ z + XFromG g                         clamped to [ClipLow, ClipHigh] if Clip; with a limit q to [-q, q], and divided by q
-    /// x  += XFromShift shift
+    /// x  += XFromShift shift                            and clamped here in place of before if ClipAfterShift
     /// y   = A z + B x + E g + F p1 + P h1 + P2 h2 + P3 h3 + Q s + d n + (YFromShift + YFromVariance d^2) shift
     /// h3' = h2, h2' = h1                                                   the first if ShiftHistories is 2, the second if it is 1 or 2
     /// h1' = HistoryFromZ z + HistoryFromX x + HistoryFromP1 p1             if StoreHistory

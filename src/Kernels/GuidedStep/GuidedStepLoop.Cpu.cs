@@ -35,9 +35,9 @@ public sealed unsafe partial class CpuKernels
             float* conditional = sources.Conditional, branch = (float*)sources.Branch[0], variance = sources.Variance, noise = sources.Noise, first = sources.First, weighted = sources.Weighted;
             float* state = Z + at, next = Y + at, history = History + at, history2 = History2 + at, history3 = History3 + at, storedState = State + at;
             float* denoised = Denoised == null ? null : Denoised + at, shift = Shift == null ? null : Shift + at;
-            bool limits = Limit != null;
-            float least = limits ? -sources.Limit : Row->Clip ? Row->ClipLow : float.NegativeInfinity;
-            float greatest = limits ? sources.Limit : Row->Clip ? Row->ClipHigh : float.PositiveInfinity;
+            bool limits = Limit != null, clipsShifted = Row->ClipsShifted;
+            float least = limits ? -sources.Limit : Row->ClipsFirst ? Row->ClipLow : float.NegativeInfinity;
+            float greatest = limits ? sources.Limit : Row->ClipsFirst ? Row->ClipHigh : float.PositiveInfinity;
             V low = V.Broadcast(least), high = V.Broadcast(greatest), inverseLimit = V.Broadcast(1 / sources.Limit);
             V weight = V.Broadcast(sources.Weight[0]), conditionalWeight = V.Broadcast(sources.ConditionalWeight);
             V xFromG = V.Broadcast(Row->XFromG), xFromZ = V.Broadcast(Row->XFromZ), xFromShift = V.Broadcast(Row->XFromShift);
@@ -70,6 +70,7 @@ public sealed unsafe partial class CpuKernels
                 if (TSecondary.IsOn && limits) x = x * inverseLimit;
                 V moved = TSecondary.IsOn && shift != null ? TAccess.Load<V>(shift + i, lanes) : V.Zero;
                 if (TSecondary.IsOn && shift != null) x = V.MultiplyAdd(xFromShift, moved, x);
+                if (TSecondary.IsOn && clipsShifted) x = V.Min(V.Broadcast(Row->ClipHigh), V.Max(V.Broadcast(Row->ClipLow), x));
                 V y = V.MultiplyAdd(b, x, a * z);
                 if (TSecondary.IsOn && readsG) y = V.MultiplyAdd(e, g, y);
                 V p1 = TSecondary.IsOn && first != null ? TAccess.Load<V>(first + i, lanes) : V.Zero;

@@ -95,6 +95,12 @@ public readonly record struct GuidedStepRow
     /// <summary>Whether the clean sample is clamped to [<see cref="ClipLow"/>, <see cref="ClipHigh"/>].</summary>
     public bool Clip { get; init; }
 
+    /// <summary>
+    /// Whether the clean sample is clamped after the shift in place of before it: what a gradient through the network adds is part of the prediction. A
+    /// sample's limit comes before the shift all the same.
+    /// </summary>
+    public bool ClipAfterShift { get; init; }
+
     /// <summary>Lower bound of the clean sample.</summary>
     public float ClipLow { get; init; } = -1;
 
@@ -106,6 +112,12 @@ public readonly record struct GuidedStepRow
 
     /// <summary>Whether the step reads or writes a history older than the first.</summary>
     internal bool UsesOlderHistories => P2 != 0 || P3 != 0 || ShiftHistories != 0;
+
+    /// <summary>Whether the clean sample is clamped before a shift, or has none.</summary>
+    internal bool ClipsFirst => Clip && !ClipsShifted;
+
+    /// <summary>Whether the clean sample is clamped after a shift.</summary>
+    internal bool ClipsShifted => Clip && ClipAfterShift && ReadsShift;
 
     /// <summary>Whether the step reads a shift.</summary>
     internal bool ReadsShift => XFromShift != 0 || YFromShift != 0 || YFromVariance != 0;

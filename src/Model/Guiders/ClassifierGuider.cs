@@ -12,6 +12,7 @@ namespace NativeDiffusion.Model.Guiders;
 public sealed class ClassifierGuider : GradientGuider
 {
     private readonly IClassifierNetwork _classifier;
+    private readonly ClassifierObjective _objective;
     private readonly double _scale;
 
     /// <summary>Guidance by a classifier of noisy images.</summary>
@@ -27,7 +28,7 @@ public sealed class ClassifierGuider : GradientGuider
         if (!classifier.TakesNoise)
             throw new ArgumentException("Classifier guidance reads noisy images, and this classifier was trained on clean ones; use EluCD, or train one with train-classifier --noisy.");
         if (target is not (GradientTarget.Mean or GradientTarget.Score)) throw new ArgumentException($"Classifier guidance moves the mean or the score; got {target}.");
-        (_classifier, _scale, Target) = (classifier, scale, target);
+        (_classifier, _objective, _scale, Target) = (classifier, new ClassifierObjective(classifier), scale, target);
     }
 
     /// <inheritdoc/>
@@ -40,10 +41,10 @@ public sealed class ClassifierGuider : GradientGuider
     public override GradientTarget Target { get; }
 
     /// <inheritdoc/>
-    public override int? Targets => _classifier.Classes;
+    public override int? Targets => _objective.Targets;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameters> Weights => [_classifier.Parameters];
+    public override IReadOnlyList<Parameters> Weights => _objective.Weights;
 
     /// <inheritdoc/>
     public override double Weight(SampleRequest request) => _scale;
@@ -51,12 +52,12 @@ public sealed class ClassifierGuider : GradientGuider
     /// <inheritdoc/>
     public override void Require(DiffusionModel model)
     {
-        ClassifierObjective.Require(Name, _classifier, model);
+        _objective.Require(Name, model);
         if (_classifier is NoisyClassifier { Settings: { } trained } && !trained.TellsNoiseAs(model.Settings))
             throw new ArgumentException(
                 $"Guider '{Name}': the classifier was trained on the noise of {trained.NoiseInWords}, and the model has {model.Settings.NoiseInWords}; train one for this model with train-classifier --noisy.");
     }
 
     /// <inheritdoc/>
-    public override GradientObjective Record(PlanBuilder b, GradientInputs inputs) => ClassifierObjective.Record(b, _classifier, inputs, inputs.Image, 1, 1);
+    public override GradientObjective Record(PlanBuilder b, GradientInputs inputs) => _objective.Record(b, inputs);
 }

@@ -12,7 +12,7 @@ public sealed class EluCdEdmGuider : GradientGuider
 {
     private const double Least = 1e-5;
 
-    private readonly IClassifierNetwork _classifier;
+    private readonly ClassifierObjective _objective;
     private readonly EluCdSettings _settings;
 
     /// <summary>Guidance by a classifier of clean images.</summary>
@@ -21,9 +21,9 @@ public sealed class EluCdEdmGuider : GradientGuider
     /// <exception cref="ArgumentException">A value is out of range.</exception>
     public EluCdEdmGuider(IClassifierNetwork classifier, EluCdSettings? settings = null)
     {
-        ArgumentNullException.ThrowIfNull(classifier);
-        (_classifier, _settings) = (classifier, settings ?? EluCdSettings.Edm);
+        _settings = settings ?? EluCdSettings.Edm;
         _settings.Require();
+        _objective = new ClassifierObjective(classifier, _settings.JointTemperature, _settings.MarginalTemperature);
         double most = _settings.Scale, sine = _settings.Sine;
         // The floor holds for the product, so the weight is part of the curve.
         When = GuidanceSchedule.Of(m => Math.Max(most * (m.Steps + 1.0 - m.Step) / (m.Steps + 1), Least) + most * sine * Math.Sin(Math.PI * m.Step / m.Steps));
@@ -42,18 +42,17 @@ public sealed class EluCdEdmGuider : GradientGuider
     public override GradientNorm Norm => GradientNorm.State;
 
     /// <inheritdoc/>
-    public override int? Targets => _classifier.Classes;
+    public override int? Targets => _objective.Targets;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameters> Weights => [_classifier.Parameters];
+    public override IReadOnlyList<Parameters> Weights => _objective.Weights;
 
     /// <inheritdoc/>
     public override double Weight(SampleRequest request) => 1;
 
     /// <inheritdoc/>
-    public override void Require(DiffusionModel model) => ClassifierObjective.Require(Name, _classifier, model);
+    public override void Require(DiffusionModel model) => _objective.Require(Name, model);
 
     /// <inheritdoc/>
-    public override GradientObjective Record(PlanBuilder b, GradientInputs inputs) =>
-        ClassifierObjective.Record(b, _classifier, inputs, inputs.Image, _settings.JointTemperature, _settings.MarginalTemperature);
+    public override GradientObjective Record(PlanBuilder b, GradientInputs inputs) => _objective.Record(b, inputs);
 }

@@ -10,18 +10,18 @@ namespace NativeDiffusion.Model.Guiders;
 /// </summary>
 public sealed class EluCdGuider : GradientGuider
 {
-    private readonly IClassifierNetwork _classifier;
+    private readonly ClassifierObjective _objective;
     private readonly EluCdSettings _settings;
 
-    /// <summary>Guidance by a classifier of clean images.</summary>
+    /// <summary>Guidance by a classifier of clean images; CLIP guidance with a <see cref="Clip.ClipClassifier"/>.</summary>
     /// <param name="classifier">The classifier, made smooth by softplus where it should be; it outlives the sampler.</param>
     /// <param name="settings">Temperatures and schedule; <see cref="EluCdSettings.Ddpm"/> when left out.</param>
     /// <exception cref="ArgumentException">A value is out of range.</exception>
     public EluCdGuider(IClassifierNetwork classifier, EluCdSettings? settings = null)
     {
-        ArgumentNullException.ThrowIfNull(classifier);
-        (_classifier, _settings) = (classifier, settings ?? EluCdSettings.Ddpm);
+        _settings = settings ?? EluCdSettings.Ddpm;
         _settings.Require();
+        _objective = new ClassifierObjective(classifier, _settings.JointTemperature, _settings.MarginalTemperature);
     }
 
     /// <inheritdoc/>
@@ -37,10 +37,10 @@ public sealed class EluCdGuider : GradientGuider
     public override bool ReadsVariance => _settings.ReadsVarianceOfBatch && _settings.Sine > 0;
 
     /// <inheritdoc/>
-    public override int? Targets => _classifier.Classes;
+    public override int? Targets => _objective.Targets;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameters> Weights => [_classifier.Parameters];
+    public override IReadOnlyList<Parameters> Weights => _objective.Weights;
 
     /// <inheritdoc/>
     public override double Weight(SampleRequest request) => _settings.Scale;
@@ -56,9 +56,8 @@ public sealed class EluCdGuider : GradientGuider
     }
 
     /// <inheritdoc/>
-    public override void Require(DiffusionModel model) => ClassifierObjective.Require(Name, _classifier, model);
+    public override void Require(DiffusionModel model) => _objective.Require(Name, model);
 
     /// <inheritdoc/>
-    public override GradientObjective Record(PlanBuilder b, GradientInputs inputs) =>
-        ClassifierObjective.Record(b, _classifier, inputs, inputs.Image, _settings.JointTemperature, _settings.MarginalTemperature);
+    public override GradientObjective Record(PlanBuilder b, GradientInputs inputs) => _objective.Record(b, inputs);
 }

@@ -10,8 +10,7 @@ namespace NativeDiffusion.Model.Guiders;
 /// </summary>
 public sealed class EluCdLatentGuider : GradientGuider
 {
-    private readonly IClassifierNetwork _classifier;
-    private readonly Autoencoders.LatentDecoder _decoder;
+    private readonly ClassifierObjective _objective;
     private readonly EluCdSettings _settings;
 
     /// <summary>Guidance by a classifier of the pictures that latents decode to.</summary>
@@ -21,13 +20,10 @@ public sealed class EluCdLatentGuider : GradientGuider
     /// <exception cref="ArgumentException">A value is out of range, or the classifier does not take the decoder's pictures.</exception>
     public EluCdLatentGuider(IClassifierNetwork classifier, Autoencoders.LatentDecoder decoder, EluCdSettings? settings = null)
     {
-        ArgumentNullException.ThrowIfNull(classifier);
         ArgumentNullException.ThrowIfNull(decoder);
-        (_classifier, _decoder, _settings) = (classifier, decoder, settings ?? EluCdSettings.Dit);
+        _settings = settings ?? EluCdSettings.Dit;
         _settings.Require();
-        if (classifier.Channels != decoder.Channels || classifier.ImageSize is { } size && size != decoder.ImageSize)
-            throw new ArgumentException(
-                $"The classifier takes pictures of {classifier.ImageSize?.ToString() ?? "any"} pixels and {classifier.Channels} channels, the decoder makes {decoder.ImageSize} and {decoder.Channels}.");
+        _objective = new ClassifierObjective(classifier, _settings.JointTemperature, _settings.MarginalTemperature, decoder);
         When = GuidanceSchedule.DecayAndSine(_settings.Sine);
     }
 
@@ -44,23 +40,17 @@ public sealed class EluCdLatentGuider : GradientGuider
     public override GradientNorm Norm => GradientNorm.BranchDifference;
 
     /// <inheritdoc/>
-    public override int? Targets => _classifier.Classes;
+    public override int? Targets => _objective.Targets;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Parameters> Weights => [_classifier.Parameters, _decoder.Parameters];
+    public override IReadOnlyList<Parameters> Weights => _objective.Weights;
 
     /// <inheritdoc/>
     public override double Weight(SampleRequest request) => _settings.Scale * request.Scale.S;
 
     /// <inheritdoc/>
-    public override void Require(DiffusionModel model)
-    {
-        if (model.Settings.LatentScale is null)
-            throw new ArgumentException($"Guider '{Name}' goes through a decoder of latents, and the model makes images; use elucd.");
-        ClassifierObjective.Require(Name, _classifier, model);
-    }
+    public override void Require(DiffusionModel model) => _objective.Require(Name, model);
 
     /// <inheritdoc/>
-    public override GradientObjective Record(PlanBuilder b, GradientInputs inputs) =>
-        ClassifierObjective.Record(b, _classifier, inputs, _decoder.Record(b, inputs.Image), _settings.JointTemperature, _settings.MarginalTemperature);
+    public override GradientObjective Record(PlanBuilder b, GradientInputs inputs) => _objective.Record(b, inputs);
 }

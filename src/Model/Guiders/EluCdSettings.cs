@@ -12,6 +12,9 @@ public sealed record EluCdSettings
     /// <summary>For DiT at 256 pixels. The paper's values are lost; these are ours.</summary>
     public static EluCdSettings Dit { get; } = new() { Scale = 0.1, JointTemperature = 1, MarginalTemperature = 0.5, Sine = 0.3 };
 
+    /// <summary>For CLIP guidance, by <see cref="EluCdGuider"/> with a <see cref="Model.Clip.ClipClassifier"/>: the text's logit alone. The paper's values are lost; these are ours.</summary>
+    public static EluCdSettings Clip { get; } = new() { Scale = 1, JointTemperature = 1, MarginalTemperature = 0, Sine = 0.3 };
+
     /// <summary>Factor of the gradient: s of DDPM, w_max of EDM and DiT.</summary>
     public double Scale { get; init; } = 1;
 

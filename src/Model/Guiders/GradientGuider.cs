@@ -15,7 +15,10 @@ public enum GradientPoint
     /// <summary>At the state with which a step begins, before noise is added back and once a step, whatever number of evaluations the step takes.</summary>
     StepStart,
 
-    /// <summary>At the noisy sample, through the denoiser: the objective reads the predicted clean sample, not clipped.</summary>
+    /// <summary>
+    /// At the noisy sample, through the denoiser and, with branches of its network, through all of them: the objective reads the guided clean prediction, not
+    /// clipped.
+    /// </summary>
     ThroughDenoiser,
 }
 
@@ -104,6 +107,12 @@ public abstract class GradientGuider : Guider
     /// <param name="table">The whole sampler.</param>
     /// <param name="variance">With <see cref="ReadsVariance"/>, the greatest variance so far at the first value of the batch's first image.</param>
     public virtual double VarianceAddend(SamplerRow row, SamplerTable table, double variance) => 0;
+
+    /// <summary>Whether the clean sample is clipped, if the sampler clips, after the gradient moved it in place of before; for gradients that move the clean sample.</summary>
+    public virtual bool ClipsAfterShift => false;
+
+    /// <summary>Steps on the clean sample itself, after all gradients; null for none. They need a gradient that moves the clean sample.</summary>
+    public virtual BackwardGuidance? Backward => null;
 
     /// <summary>Records the objective. Called once for each batch size; other weights than the denoiser's are used inside <see cref="PlanBuilder.With"/>.</summary>
     /// <param name="b">The plan.</param>

@@ -29,9 +29,9 @@ public sealed record Guidance
 
     /// <summary>
     /// How often each step is taken: after all but the last time, noise brings the state back to the step's level (Lugmayr et al. 2022; universal guidance's
-    /// recurrence). At least 1.
+    /// recurrence). One number for all steps, or one for each equal part of them, the noisiest first; each at least 1.
     /// </summary>
-    public int Recurrences { get; init; } = 1;
+    public IReadOnlyList<int> Recurrences { get; init; } = [1];
 
     /// <summary>Classifier-free guidance.</summary>
     /// <param name="when">When it acts.</param>
@@ -44,6 +44,9 @@ public sealed record Guidance
             .. Threshold is null ? [] : new[] { "dynamic-threshold" }];
         return names.Length == 0 ? "none" : string.Join(" + ", names);
     }
+
+    /// <summary>How often a step is taken: parts are counted from the last step, as universal guidance's released code does.</summary>
+    internal int RecurrencesAt(int step, int steps) => Recurrences[Recurrences.Count - 1 - (int)((long)Recurrences.Count * (steps - 1 - step) / steps)];
 
     /// <summary>Whether prediction and step can be one plan: branches of the model's own network, and nothing between their prediction and the step.</summary>
     internal bool IsOnePlan => Gradients.Count == 0 && Combination is null && Threshold is null && Branches.All(b => b.Model is null);
@@ -58,12 +61,11 @@ public sealed record Guidance
     {
         if (Branches.Count > GuidedStepTensors.MostBranches)
             throw new ArgumentException($"A guidance has at most {GuidedStepTensors.MostBranches} branches; got {Branches.Count}.");
-        if (Recurrences < 1) throw new ArgumentException($"A step is taken at least once; got {Recurrences} recurrences.");
+        if (Recurrences.Count == 0 || Recurrences.Any(r => r < 1))
+            throw new ArgumentException($"A step is taken at least once, and recurrences are one number or one for each part of the steps; got [{string.Join(", ", Recurrences)}].");
         foreach (var guider in Branches.Concat<Guider>(Gradients)) guider.Require(model);
         if (Branches.Select(b => b.Perturbation).OfType<Perturbation>().Distinct().Skip(1).Any())
             throw new ArgumentException($"Branches of one guidance disturb the network in one way ({this}); choose one of pag, slg and seg.");
-        if (Branches.Any(b => b.Perturbation is not null) && Gradients.Any(g => g.Point == GradientPoint.ThroughDenoiser))
-            throw new ArgumentException("A gradient through the denoiser does not go with a perturbed branch, whose rows have none.");
         Combination?.Require(model);
         Threshold?.Require();
         if (Combination is not null && Branches.Count == 0)
@@ -72,9 +74,9 @@ public sealed record Guidance
             throw new ArgumentException("CFG++ takes its noise from the null class; the first guider must be cfg.");
         RequireTargets(table);
         bool stepsTwice = table.Rows.Zip(table.Rows.Skip(1)).Any(r => r.First.StepIndex == r.Second.StepIndex);
-        if (Recurrences > 1 && stepsTwice)
+        if (Recurrences.Any(r => r > 1) && stepsTwice)
             throw new ArgumentException($"Recurrence repeats steps of one evaluation, and {table.Name} has more; use ddpm, ddim, euler or euler-a.");
-        if (Recurrences > 1 && table.Rows.Any(r => r.StoreHistory))
+        if (Recurrences.Any(r => r > 1) && table.Rows.Any(r => r.StoreHistory))
             throw new ArgumentException($"Recurrence goes back, and {table.Name} builds on the steps before; use ddpm, ddim, euler or euler-a.");
         return Rules.Count == 0 ? table : table.With(row => row.Evaluates ? Rules.Aggregate(row, (r, rule) => rule.Apply(r)) : row);
     }
@@ -97,7 +99,25 @@ public sealed record Guidance
         }
         if (Gradients.Where(g => g.Target != GradientTarget.State).Select(g => g.Target).Distinct().Count() > 1)
             throw new ArgumentException($"Gradients that move the mean, the score and the predicted noise cannot be added ({this}); choose one form.");
-        if (Gradients.Count(g => g.Point == GradientPoint.ThroughDenoiser) > 1)
-            throw new ArgumentException("One gradient goes through the denoiser; add the objectives in one guider.");
+        foreach (var guider in Gradients)
+        {
+            bool movesDenoised = guider.Target is GradientTarget.Score or GradientTarget.Noise;
+            if ((guider.Backward is not null || guider.ClipsAfterShift) && !movesDenoised)
+                throw new ArgumentException($"Guider '{guider.Name}' moves the {guider.Target} and the clean sample too (clipping after the shift, backward steps); let it move the score.");
+            guider.Backward?.Require(guider.Name);
+        }
+        RequireThroughDenoiser();
+    }
+
+    // Published code differentiates the guided prediction itself, so all of it must lie in one plan and be a sum that is known before.
+    private void RequireThroughDenoiser()
+    {
+        var through = Gradients.Where(g => g.Point == GradientPoint.ThroughDenoiser).ToList();
+        if (through.Count > 1) throw new ArgumentException("One gradient goes through the denoiser; add the objectives in one guider.");
+        if (through.Count == 0) return;
+        if (Combination is not null)
+            throw new ArgumentException($"Guider '{through[0].Name}' differentiates the guided prediction, whose weights '{Combination.Name}' takes from sums over the sample, which have no gradient; leave one of them out.");
+        if (Branches.FirstOrDefault(b => b.Model is not null) is { } weak)
+            throw new ArgumentException($"Guider '{through[0].Name}' differentiates the guided prediction, and that of '{weak.Name}' is another model's; leave one of them out.");
     }
 }

@@ -7,6 +7,10 @@ namespace NativeDiffusion.Model.Sampling;
 /// <content>The plans of a sampler, each recorded when it is first needed.</content>
 public sealed partial class GuidedSampler
 {
+    // Options of a plan, in its detail.
+    private const int Limited = 1, Shifted = 2, Clipped = 4;
+
+    private readonly Slot<AdamWStep> _adam = new();
     private readonly Slot<float> _noisyScale = new(1), _xFromZ = new(), _xFromG = new();
     private readonly Slot<GuidanceMoment> _moment = new();
 
@@ -27,11 +31,8 @@ public sealed partial class GuidedSampler
         /// <summary>Combination of the predictions.</summary>
         Combination,
 
-        /// <summary>The clean prediction alone.</summary>
+        /// <summary>The clean prediction alone; options limited (by the dynamic threshold) and shifted.</summary>
         Denoised,
-
-        /// <summary>The same, within the limits of the dynamic threshold.</summary>
-        LimitedDenoised,
 
         /// <summary>The limits of the dynamic threshold.</summary>
         Limit,
@@ -41,6 +42,15 @@ public sealed partial class GuidedSampler
 
         /// <summary>A gradient that is added to those before it.</summary>
         AddedGradient,
+
+        /// <summary>Before steps on the clean sample.</summary>
+        BackwardStart,
+
+        /// <summary>A step on the clean sample; the number of rows is its guider, option clipped.</summary>
+        BackwardStep,
+
+        /// <summary>After such steps: what they changed becomes the shift; option shifted, by others before.</summary>
+        BackwardEnd,
 
         /// <summary>The step.</summary>
         Step,
@@ -71,7 +81,10 @@ public sealed partial class GuidedSampler
             case PlanPart.PredictionAndGradient: RecordThroughDenoiser(b, images, rows, detail); break;
             case PlanPart.Weak: RecordWeak(b, images, rows, detail); break;
             case PlanPart.Combination: RecordCombination(b, images); break;
-            case PlanPart.Denoised or PlanPart.LimitedDenoised: RecordDenoised(b, images, part == PlanPart.LimitedDenoised); break;
+            case PlanPart.Denoised: RecordDenoised(b, images, detail); break;
+            case PlanPart.BackwardStart: RecordBackwardStart(b, images); break;
+            case PlanPart.BackwardStep: RecordBackwardStep(b, images, _guidance.Gradients[rows], detail); break;
+            case PlanPart.BackwardEnd: RecordBackwardEnd(b, images, detail); break;
             case PlanPart.Limit: RecordLimit(b, images); break;
             case PlanPart.Gradient or PlanPart.AddedGradient: RecordGradient(b, images, _guidance.Gradients[detail], part == PlanPart.AddedGradient); break;
             case PlanPart.Step or PlanPart.ShiftedStep: RecordStep(b, images, Predictions(b), part == PlanPart.ShiftedStep, whole: false); break;
@@ -112,10 +125,11 @@ public sealed partial class GuidedSampler
             _buffers.Memory.IsEmpty ? null : b.Bind("memory", _buffers.Memory.Rows(0, images)), channels, GuidedChannels, _moment));
     }
 
-    private void RecordDenoised(PlanBuilder b, int images, bool limited) => b.GuidedStep(
+    private void RecordDenoised(PlanBuilder b, int images, int options) => b.GuidedStep(
         _row, _seed, b.Bind("z", _buffers.State.Rows(0, images)), b.Bind("sample_index", _buffers.SampleIndex.Rows(0, images)), Predictions(b),
         b.Bind("weight", _buffers.Weight.Rows(0, images)), BranchRows(b, images), denoised: b.Bind("denoised", _buffers.Denoised.Rows(0, images)),
-        limit: limited ? b.Bind("limit", _buffers.Limit.Rows(0, images)) : null);
+        limit: (options & Limited) != 0 ? b.Bind("limit", _buffers.Limit.Rows(0, images)) : null,
+        shift: (options & Shifted) != 0 ? b.Bind("shift", _buffers.Shift.Rows(0, images)) : null);
 
     private void RecordLimit(PlanBuilder b, int images)
     {
@@ -139,26 +153,80 @@ public sealed partial class GuidedSampler
         var guider = _guidance.Gradients.Single(g => g.Point == GradientPoint.ThroughDenoiser);
         var (z, prediction) = RecordPrediction(b, images, rows, firstPerturbed);
         Copy(b, prediction, _buffers.Prediction.Rows(0, rows));
-        var p0 = rows > images ? b.GatherRows(prediction, b.Bind("source_row", _buffers.SourceRow.Rows(0, images))) : prediction;
-        if (p0.Shape.Channels > z.Shape.Channels) p0 = b.Slice(p0, 0, z.Shape.Channels);
-        var denoised = b.Add(b.Scale(z, _xFromZ), b.Scale(p0, _xFromG));
+        var guided = RecordGuided(b, images, prediction, z.Shape.Channels, rows > images ? _guidance.Branches.Count : 0);
+        var denoised = b.Add(b.Scale(z, _xFromZ), b.Scale(guided, _xFromG));
         var objective = guider.Record(b, Inputs(b, images, denoised));
         b.Backward(objective.Output, objective.Cotangent, parameters: false, z);
         RecordShift(b, images, guider, b.GradientOf(z), accumulate: false, null);
+    }
+
+    /// <summary>The guided prediction as the fused step sums it, of ops that have a gradient.</summary>
+    private Tensor RecordGuided(PlanBuilder b, int images, Tensor prediction, int channels, int branches)
+    {
+        Tensor Predicted(Tensor rows) => rows.Shape.Channels > channels ? b.Slice(rows, 0, channels) : rows;
+        Tensor conditional = Predicted(b.Rows(prediction, 0, images)), guided = conditional;
+        for (int k = 0; k < branches; k++)
+        {
+            var branch = Predicted(b.GatherRows(prediction, b.Bind("branch_source", _buffers.BranchSource(k, images))));
+            guided = b.Add(guided, b.ScaleRows(b.Add(conditional, b.Scale(branch, -1)), b.Bind("branch_weight", _buffers.BranchWeight(k, images))));
+        }
+        int first = GuidedChannels;
+        return first == 0 || first == channels || branches == 0 ? guided : b.Concat(b.Slice(guided, 0, first), b.Slice(conditional, first, channels - first));
+    }
+
+    private void RecordBackwardStart(PlanBuilder b, int images)
+    {
+        Copy(b, b.Bind("denoised", _buffers.Denoised.Rows(0, images)), _buffers.BeforeBackward.Rows(0, images));
+        foreach (var moment in new[] { _buffers.FirstMoment, _buffers.SecondMoment })
+        {
+            var zero = b.Bind("moment", moment.Rows(0, images));
+            b.Record(nameof(IKernels.Fill), [], [zero], k => k.Fill(zero.View, 0f));
+        }
+    }
+
+    private void RecordBackwardStep(PlanBuilder b, int images, GradientGuider guider, int options)
+    {
+        var image = b.Bind("denoised", _buffers.Denoised.Rows(0, images));
+        if ((options & Clipped) != 0) b.Record(nameof(IKernels.ClampForward), [image], [image], k => k.ClampForward(image.View, -1, 1, image.View));
+        var objective = guider.Record(b, Inputs(b, images, image));
+        if (guider.Backward!.LossCutoff is not null && objective.Output.Shape.Batch != images)
+            throw new ArgumentException($"Guider '{guider.Name}' ends by the loss of each sample, and its objective {objective.Output} has not one row for each of {images}.");
+        b.Backward(objective.Output, objective.Cotangent, parameters: false, image);
+        var moves = guider.Backward.LossCutoff is { } cutoff ? b.RowsAtMost(objective.Output, objective.Cotangent, -cutoff) : null;
+        b.Adam(
+            _adam, b.Scale(b.GradientOf(image), -1), image, b.Bind("first_moment", _buffers.FirstMoment.Rows(0, images)),
+            b.Bind("second_moment", _buffers.SecondMoment.Rows(0, images)), moves);
+    }
+
+    private void RecordBackwardEnd(PlanBuilder b, int images, int options)
+    {
+        Tensor after = b.Bind("denoised", _buffers.Denoised.Rows(0, images)), before = b.Bind("before", _buffers.BeforeBackward.Rows(0, images));
+        b.GuidanceShift(
+            b.Add(after, b.Scale(before, -1)), null, b.Bind("gradient_weight", _buffers.GradientWeight.Rows(0, images)), b.Bind("shift", _buffers.Shift.Rows(0, images)),
+            accumulate: (options & Shifted) != 0);
     }
 
     private void RecordShift(PlanBuilder b, int images, GradientGuider guider, Tensor gradient, bool accumulate, Tensor? reference)
     {
         if (guider.Norm == GradientNorm.BranchDifference)
         {
-            int channels = gradient.Shape.Channels;
+            int channels = gradient.Shape.Channels, guided = GuidedChannels;
             var predictions = Predictions(b);
-            var branch = b.GatherRows(predictions, b.Bind("difference_row", _buffers.DifferenceRow.Rows(0, images)));
+            var branch = b.GatherRows(predictions, b.Bind("branch_source", _buffers.BranchSource(0, images)));
             var conditional = b.Bind("conditional", _buffers.Prediction.Rows(0, images));
             if (predictions.Shape.Channels > channels) (branch, conditional) = (b.Slice(branch, 0, channels), b.Slice(conditional, 0, channels));
             reference = b.Add(conditional, b.Scale(branch, -1));
+            // It acts where the branch does.
+            if (guided > 0 && guided < channels) (gradient, reference) = (Guided(b, gradient, guided), Guided(b, reference, guided));
         }
         b.GuidanceShift(gradient, reference, b.Bind("gradient_weight", _buffers.GradientWeight.Rows(0, images)), b.Bind("shift", _buffers.Shift.Rows(0, images)), accumulate);
+    }
+
+    /// <summary>The first channels, and zeros in place of the others.</summary>
+    private static Tensor Guided(PlanBuilder b, Tensor x, int channels)
+    {
+        var rest = x.Shape.WithChannels(x.Shape.Channels - channels);
+        return b.Concat(b.Slice(x, 0, channels), b.Reshape(b.Constant("unguided", new float[rest.Count]), rest));
     }
 
     private GradientInputs Inputs(PlanBuilder b, int images, Tensor image) =>

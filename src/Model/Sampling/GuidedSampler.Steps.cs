@@ -18,15 +18,16 @@ public sealed partial class GuidedSampler
         var row = _table.Rows[rowIndex];
         var moment = MomentOf(row);
         if (rowIndex == 0 || _table.Rows[rowIndex - 1].StepIndex != row.StepIndex) MoveStart(batch, row, moment);
-        for (int repeat = 0; repeat < _guidance.Recurrences; repeat++)
+        int recurrences = RecurrencesOf(row);
+        for (int repeat = 0; repeat < recurrences; repeat++)
         {
             var kernelRow = row.ToKernelRow();
-            kernelRow = kernelRow with { StepIndex = kernelRow.StepIndex + repeat * RepeatedDraw, GuidedChannels = GuidedChannels };
+            kernelRow = kernelRow with { StepIndex = kernelRow.StepIndex + repeat * RepeatedDraw, GuidedChannels = GuidedChannels, ClipAfterShift = _clipsAfterShift };
             UploadNoise(batch.Length);
             if (row.Evaluates) Evaluate(batch, row, moment, kernelRow);
             else Run(PlanPart.Move, batch.Length, kernelRow);
             if (!row.Evaluates) break;
-            if (repeat < _guidance.Recurrences - 1) Return(batch.Length, rowIndex, repeat);
+            if (repeat < recurrences - 1) Return(batch.Length, rowIndex, repeat);
         }
         if (_isPreparing) return;
         Options.AfterEvaluation?.Invoke(rowIndex, _buffers.State);
@@ -66,7 +67,7 @@ public sealed partial class GuidedSampler
         if (_guidance.Combination is not null) Run(PlanFor(PlanPart.Combination, images));
         if (_guidance.Threshold is not null)
         {
-            Run(PlanPart.Denoised, images, CleanOnly(kernelRow) with { Clip = false });
+            Run(PlanFor(PlanPart.Denoised, images), CleanOnly(kernelRow) with { Clip = false });
             Run(PlanFor(PlanPart.Limit, images));
         }
         if (_mean is { ReadsVariance: true } && !_isPreparing) _mostVariance = Math.Max(_mostVariance, FirstVariance(row));
@@ -77,13 +78,14 @@ public sealed partial class GuidedSampler
             if (guider.Point is not (GradientPoint.State or GradientPoint.Denoised) || !_buffers.SetGradient(batch, guider, FactorOf(guider, row, moment))) continue;
             if (guider.Point == GradientPoint.Denoised && !knowsDenoised)
             {
-                Run(_guidance.Threshold is null ? PlanPart.Denoised : PlanPart.LimitedDenoised, images, CleanOnly(kernelRow));
+                Run(PlanFor(PlanPart.Denoised, images, detail: _guidance.Threshold is null ? 0 : Limited), CleanOnly(kernelRow) with { ClipAfterShift = false });
                 knowsDenoised = true;
             }
             _noisyScale.Value = (float)row.NoisyScale;
             Run(PlanFor(shifted ? PlanPart.AddedGradient : PlanPart.Gradient, images, detail: i));
             shifted = true;
         }
+        shifted |= MoveDenoised(batch, moment, kernelRow, shifted);
         if (!shifted)
         {
             Run(PlanPart.Step, images, kernelRow);
@@ -108,6 +110,30 @@ public sealed partial class GuidedSampler
         }
         Run(PlanFor(PlanPart.Prediction, images, layout.Main, layout.FirstPerturbed));
         return false;
+    }
+
+    /// <summary>
+    /// Steps of Adam on the clean sample, after what moved it so far; true if the shift has what they changed. Between them it is clamped if the sampler clips.
+    /// </summary>
+    private bool MoveDenoised(ReadOnlySpan<SampleRequest> batch, GuidanceMoment moment, GuidedStepRow row, bool shifted)
+    {
+        int images = batch.Length, options = (row.Clip ? Clipped : 0) + (_guidance.Threshold is null ? 0 : Limited);
+        bool moved = false;
+        for (int i = 0; i < _guidance.Gradients.Count; i++)
+        {
+            var guider = _guidance.Gradients[i];
+            if (guider.Backward is not { } backward || !_buffers.SetMoved(batch, guider, guider.When.At(moment))) continue;
+            Run(PlanFor(PlanPart.Denoised, images, detail: (options & Limited) + (shifted ? Shifted : 0)), CleanOnly(row) with { XFromShift = shifted ? 1 : 0, Clip = row.Clip && !row.ClipAfterShift });
+            Run(PlanFor(PlanPart.BackwardStart, images));
+            for (int step = 1; step <= backward.Steps; step++)
+            {
+                _adam.Value = new AdamWStep { Step = step, LearningRate = backward.LearningRate };
+                Run(PlanFor(PlanPart.BackwardStep, images, i, options & Clipped));
+            }
+            Run(PlanFor(PlanPart.BackwardEnd, images, detail: shifted ? Shifted : 0));
+            shifted = moved = true;
+        }
+        return moved;
     }
 
     /// <summary>The variance of a step at the first value of the first image.</summary>
@@ -149,10 +175,12 @@ public sealed partial class GuidedSampler
         });
     }
 
-    private void Run(PlanPart part, int images, GuidedStepRow row)
+    private void Run(PlanPart part, int images, GuidedStepRow row) => Run(PlanFor(part, images), row);
+
+    private void Run(Plan plan, GuidedStepRow row)
     {
         _row.Value = row;
-        Run(PlanFor(part, images));
+        Run(plan);
     }
 
     private void Run(Plan plan)
@@ -185,6 +213,7 @@ public sealed partial class GuidedSampler
     /// <summary>A row that leaves the state as it is and gives the clean sample.</summary>
     private static GuidedStepRow CleanOnly(GuidedStepRow row) => new()
     {
-        GuidedChannels = row.GuidedChannels, XFromZ = row.XFromZ, XFromG = row.XFromG, A = 1, Clip = row.Clip, ClipLow = row.ClipLow, ClipHigh = row.ClipHigh,
+        GuidedChannels = row.GuidedChannels, XFromZ = row.XFromZ, XFromG = row.XFromG, A = 1,
+        Clip = row.Clip, ClipAfterShift = row.ClipAfterShift, ClipLow = row.ClipLow, ClipHigh = row.ClipHigh,
     };
 }

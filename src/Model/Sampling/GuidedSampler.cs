@@ -48,7 +48,7 @@ public sealed partial class GuidedSampler : IDisposable
     private readonly Arena _arena;
     private readonly bool _ownsArena;
     private readonly Guidance _guidance;
-    private readonly bool _inOnePlan;
+    private readonly bool _inOnePlan, _clipsAfterShift;
     private readonly Dictionary<PlanKey, Plan> _plans = [];
     private readonly Slot<GuidedStepRow> _row = new();
     private readonly Slot<float> _inputScale = new(1);
@@ -88,6 +88,7 @@ public sealed partial class GuidedSampler : IDisposable
         _arena = arena ?? new Arena(model.Kernels);
         Batch = Options.Batch ?? FastestBatch();
         _buffers = new SamplerBuffers(model, Batch, _guidance, _inOnePlan, Options.Noise is not null, _table.Histories);
+        _clipsAfterShift = _guidance.Gradients.Any(g => g.ClipsAfterShift);
     }
 
     /// <summary>Most images that are sampled at once: what the options say, or what is fastest (<see cref="GuidedSamplerOptions.Batch"/>).</summary>
@@ -100,7 +101,7 @@ public sealed partial class GuidedSampler : IDisposable
     public SamplerTable Table => _table;
 
     /// <summary>Network evaluations that sampling <paramref name="images"/> takes, each of one group of images.</summary>
-    public int Evaluations(int images) => Groups(images) * _table.Rows.Count(r => r.Evaluates) * _guidance.Recurrences;
+    public int Evaluations(int images) => Groups(images) * _table.Rows.Where(r => r.Evaluates).Sum(RecurrencesOf);
 
     /// <summary>Samples images as 8-bit pictures of the data's size.</summary>
     /// <exception cref="ArgumentException">A label or scale that the model cannot serve.</exception>
@@ -142,7 +143,7 @@ public sealed partial class GuidedSampler : IDisposable
                 cancellation.ThrowIfCancellationRequested();
                 Advance(batch, r);
                 if (!_table.Rows[r].Evaluates) continue;
-                done += _guidance.Recurrences;
+                done += RecurrencesOf(_table.Rows[r]);
                 progress?.Report(new SamplingProgress(done, evaluations, r == _table.Rows.Count - 1 ? start + count : start));
             }
             for (int i = 0; i < count; i++)
@@ -162,6 +163,8 @@ public sealed partial class GuidedSampler : IDisposable
         _buffers.Dispose();
         if (_ownsArena) _arena.Dispose();
     }
+
+    private int RecurrencesOf(SamplerRow row) => _guidance.RecurrencesAt(row.StepIndex, _table.Steps);
 
     /// <summary>Into how many groups images are divided.</summary>
     internal int Groups(int images) => (images + Batch - 1) / Batch;

@@ -18,8 +18,9 @@ internal sealed class SamplerBuffers : IDisposable
     private readonly Guidance _guidance;
     private readonly OwnedTensors _owned;
     private readonly int _batch, _branches;
-    private readonly int[] _sourceRow, _labels, _branchRow, _index, _targets, _differenceRow;
-    private readonly float[] _timesteps, _weight, _gradientWeight;
+    private readonly int[] _sourceRow, _labels, _branchRow, _index, _targets, _branchSource;
+    private readonly float[] _timesteps, _weight, _gradientWeight, _branchWeight;
+    private readonly TensorView _allBranchSources, _allBranchWeights;
 
     public SamplerBuffers(DiffusionModel model, int batch, Guidance guidance, bool inOnePlan, bool explicitNoise, int histories = 1)
     {
@@ -34,13 +35,15 @@ internal sealed class SamplerBuffers : IDisposable
         (Weight, BranchRow, SampleIndex) = (_owned.Allocate(new(batch, 1 + _branches)), _owned.Allocate(new(batch, columns)), _owned.Allocate(new(batch)));
         (SourceRow, Labels, Timesteps) = (_owned.Allocate(new(rows)), _owned.Allocate(new(rows)), _owned.Allocate(new(rows)));
         (_sourceRow, _labels, _timesteps) = (new int[rows], new int[rows], new float[rows]);
-        (_branchRow, _index, _targets, _differenceRow) = (new int[batch * columns], new int[batch], new int[batch], new int[batch]);
-        (_weight, _gradientWeight) = (new float[batch * (1 + _branches)], new float[batch]);
+        (_branchRow, _index, _targets, _branchSource) = (new int[batch * columns], new int[batch], new int[batch], new int[batch]);
+        (_weight, _gradientWeight, _branchWeight) = (new float[batch * (1 + _branches)], new float[batch], new float[batch]);
         WeakRows = new int[_branches];
         if (inOnePlan) return;
         Prediction = _owned.Allocate(image.WithChannels(config.OutChannels).WithBatch(rows));
         (Denoised, Shift, Memory) = (_owned.Allocate(image), guidance.Gradients.Count > 0 ? _owned.Allocate(image) : default, guidance.Combination is { KeepsMemory: true } ? _owned.Allocate(image) : default);
-        (Limit, GradientWeight, Targets, DifferenceRow) = (_owned.Allocate(new(batch)), _owned.Allocate(new(batch)), _owned.Allocate(new(batch)), _owned.Allocate(new(batch)));
+        (Limit, GradientWeight, Targets) = (_owned.Allocate(new(batch)), _owned.Allocate(new(batch)), _owned.Allocate(new(batch)));
+        if (guidance.Gradients.Count > 0 && _branches > 0) (_allBranchSources, _allBranchWeights) = (_owned.Allocate(new(batch * _branches)), _owned.Allocate(new(batch * _branches)));
+        if (guidance.Gradients.Any(g => g.Backward is not null)) (BeforeBackward, FirstMoment, SecondMoment) = (_owned.Allocate(image), _owned.Allocate(image), _owned.Allocate(image));
     }
 
     public int RowLength { get; }
@@ -88,11 +91,21 @@ internal sealed class SamplerBuffers : IDisposable
 
     public TensorView Targets { get; }
 
-    /// <summary>Row of the first branch, or of the conditional prediction where there is none, int32 bits, [N].</summary>
-    public TensorView DifferenceRow { get; }
+    /// <summary>The clean sample before backward guidance.</summary>
+    public TensorView BeforeBackward { get; }
+
+    public TensorView FirstMoment { get; }
+
+    public TensorView SecondMoment { get; }
 
     /// <summary>Rows of each branch that another model evaluates, after <see cref="SetRow"/>.</summary>
     public int[] WeakRows { get; }
+
+    /// <summary>Row of a branch, or of the conditional prediction where a sample has none, int32 bits, [N]; there where a gradient may need it.</summary>
+    public TensorView BranchSource(int branch, int images) => _allBranchSources.Rows(branch * _batch, images);
+
+    /// <summary>Weight of a branch, 0 where a sample has none, [N].</summary>
+    public TensorView BranchWeight(int branch, int images) => _allBranchWeights.Rows(branch * _batch, images);
 
     /// <summary>The first row of a branch that another model evaluates.</summary>
     public int WeakStart(int branch) => _batch * (1 + branch);
@@ -153,10 +166,15 @@ internal sealed class SamplerBuffers : IDisposable
         kernels.Upload(_timesteps.AsSpan(0, used), Timesteps);
         kernels.Upload(_weight.AsSpan(0, n * columns), Weight);
         if (_branches > 0) kernels.Upload(_branchRow.AsSpan(0, n * _branches), BranchRow);
-        if (!DifferenceRow.IsEmpty && _branches > 0)
+        for (int k = 0; k < _branches && !_allBranchSources.IsEmpty; k++)
         {
-            for (int i = 0; i < n; i++) _differenceRow[i] = _branchRow[i * _branches] < 0 ? i : _branchRow[i * _branches];
-            kernels.Upload(_differenceRow.AsSpan(0, n), DifferenceRow);
+            for (int i = 0; i < n; i++)
+            {
+                int at = _branchRow[i * _branches + k];
+                (_branchSource[i], _branchWeight[i]) = (at < 0 ? i : at, at < 0 ? 0 : _weight[i * columns + 1 + k]);
+            }
+            kernels.Upload(_branchSource.AsSpan(0, n), BranchSource(k, n));
+            kernels.Upload(_branchWeight.AsSpan(0, n), BranchWeight(k, n));
         }
         return new RowLayout(main, firstPerturbed);
     }
@@ -167,7 +185,7 @@ internal sealed class SamplerBuffers : IDisposable
         bool any = false;
         for (int i = 0; i < batch.Length; i++)
         {
-            double weight = factor == 0 || batch[i].GradientTarget < 0 ? 0 : factor * guider.Weight(batch[i]);
+            double weight = factor == 0 || !Leads(guider, batch[i]) ? 0 : factor * guider.Weight(batch[i]);
             _gradientWeight[i] = (float)weight;
             any |= weight != 0;
         }
@@ -175,7 +193,24 @@ internal sealed class SamplerBuffers : IDisposable
         return any;
     }
 
+    /// <summary>Sets 1 for samples whose clean prediction a guider moves itself, 0 for others; false if it moves none.</summary>
+    public bool SetMoved(ReadOnlySpan<SampleRequest> batch, GradientGuider guider, double factor)
+    {
+        bool any = false;
+        for (int i = 0; i < batch.Length; i++)
+        {
+            bool moves = factor != 0 && Leads(guider, batch[i]);
+            _gradientWeight[i] = moves ? 1 : 0;
+            any |= moves;
+        }
+        if (any) _model.Kernels.Upload(_gradientWeight.AsSpan(0, batch.Length), GradientWeight);
+        return any;
+    }
+
     public void Dispose() => _owned.Dispose();
+
+    // An objective without targets leads every sample.
+    private static bool Leads(GradientGuider guider, SampleRequest request) => guider.Targets is null || request.GradientTarget >= 0;
 
     /// <summary>Sets weights and rows of the branches; returns the number of rows after them.</summary>
     private int Set(ReadOnlySpan<SampleRequest> batch, GuidanceMoment moment, ulong seed, bool readsFirst, bool perturbed, ref int main)

@@ -45,7 +45,7 @@ public sealed class GuidedLoopTests
         yield return Case("own objective at the state", _ => new Guidance { Gradients = [new BrightnessGuider(GradientPoint.State)] }, SamplerKind.DpmSolver2M);
         yield return Case("own objective, twice, with cfg", _ => new Guidance { Gradients = [new BrightnessGuider(GradientPoint.Denoised), new BrightnessGuider(GradientPoint.State)] });
         yield return Case("own objective through the denoiser", _ => new Guidance { Gradients = [new BrightnessGuider(GradientPoint.ThroughDenoiser)] });
-        yield return Case("recurrence", _ => new Guidance { Recurrences = 3, Gradients = [new BrightnessGuider(GradientPoint.Denoised)] });
+        yield return Case("recurrence", _ => new Guidance { Recurrences = [3], Gradients = [new BrightnessGuider(GradientPoint.Denoised)] });
     }
 
     [TestCaseSource(nameof(Kinds))]
