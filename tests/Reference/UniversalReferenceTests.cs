@@ -98,8 +98,8 @@ public sealed class UniversalReferenceTests
 
         public Tensor RecordLogits(PlanBuilder b, Tensor images, Tensor timesteps)
         {
-            var h = b.Silu(b.Conv2d(images, b.Parameter("a.weight"), b.Parameter("a.bias"), stride: 2));
-            h = b.GlobalAveragePool(b.Silu(b.Conv2d(h, b.Parameter("b.weight"), b.Parameter("b.bias"), stride: 2)));
+            var h = b.Silu(b.Conv2d(images, b.Parameter("a.weight"), b.Parameter("a.bias"), new Conv2dOptions { Stride = 2 }));
+            h = b.GlobalAveragePool(b.Silu(b.Conv2d(h, b.Parameter("b.weight"), b.Parameter("b.bias"), new Conv2dOptions { Stride = 2 })));
             return b.Linear(b.Reshape(h, new Shape(images.Shape.Batch, 12)), b.Parameter("c.weight"), b.Parameter("c.bias"));
         }
     }
