@@ -1,9 +1,11 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
+using NativeDiffusion.Model.Clip;
 using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Runtime;
+using NativeDiffusion.Tests.Model.Clip;
 using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Model.Guiders;
@@ -45,6 +47,17 @@ public sealed class GuidedLoopTests
         yield return Case("own objective at the state", _ => new Guidance { Gradients = [new BrightnessGuider(GradientPoint.State)] }, SamplerKind.DpmSolver2M);
         yield return Case("own objective, twice, with cfg", _ => new Guidance { Gradients = [new BrightnessGuider(GradientPoint.Denoised), new BrightnessGuider(GradientPoint.State)] });
         yield return Case("own objective through the denoiser", _ => new Guidance { Gradients = [new BrightnessGuider(GradientPoint.ThroughDenoiser)] });
+        yield return Case("universal with cfg", w => new Guidance
+        {
+            Gradients = [new UniversalGuider(new ClassifierObjective(w.Classifier), new UniversalSettings { ForwardWeight = 0.5, Backward = new BackwardGuidance(2, 0.02, 1.1) })], Recurrences = [2, 1],
+        });
+        yield return Case("universal backward, and pag", w => new Guidance
+        {
+            Branches = [new PerturbedBranch(PerturbationKind.IdentityAttention, 2)], Threshold = new DynamicThreshold(0.9),
+            Gradients = [new UniversalGuider(new ClassifierObjective(w.Classifier), new UniversalSettings { ForwardWeight = 0, Backward = new BackwardGuidance(3) }) { When = GuidanceInterval.Steps(1, 3) }],
+        }, SamplerKind.DpmSolver2M);
+        yield return Case("clip", w => new Guidance { Gradients = [new EluCdGuider(w.Clip, EluCdSettings.Clip)] }, SamplerKind.Ancestral);
+        yield return Case("universal by clip", w => new Guidance { Gradients = [new UniversalGuider(new ClassifierObjective(w.Clip, 1, 0.5))] }, SamplerKind.Heun);
         yield return Case("recurrence", _ => new Guidance { Recurrences = [3], Gradients = [new BrightnessGuider(GradientPoint.Denoised)] });
     }
 
@@ -105,12 +118,16 @@ public sealed class GuidedLoopTests
     /// <summary>Models for guidance to choose from.</summary>
     public sealed class World : IDisposable
     {
+        private readonly Parameters _clipWeights;
+
         public World(int threads)
         {
             CpuKernels kernels = new(threads);
             Kernels = kernels;
             (Model, Weak) = (TinyModel.CreateRandom(Kernels), TinyModel.Create(Kernels));
             Classifier = new ImageClassifier(new ClassifierConfig { ImageSize = TinyModel.Size, InChannels = 1, ClassNames = ["top", "left", "full"], Width = 8, Levels = 2, NormGroups = 4 }, Kernels, 3);
+            _clipWeights = TinyClip.Weights(Kernels);
+            Clip = new ClipClassifier(new ClipNetwork(TinyClip.Config), _clipWeights, TinyClip.Tokenizer(), ["top", "left", "full"], channels: 1);
         }
 
         public IKernels Kernels { get; }
@@ -121,9 +138,13 @@ public sealed class GuidedLoopTests
 
         public ImageClassifier Classifier { get; }
 
+        public ClipClassifier Clip { get; }
+
         public void Dispose()
         {
             Classifier.Dispose();
+            Clip.Dispose();
+            _clipWeights.Dispose();
             Model.Dispose();
             Weak.Dispose();
             Kernels.Dispose();
