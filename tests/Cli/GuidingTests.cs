@@ -6,6 +6,7 @@ using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
+using NativeDiffusion.Tests.Model.Clip;
 using NativeDiffusion.Tests.Model.Published;
 using NUnit.Framework;
 
@@ -20,6 +21,9 @@ internal sealed class GuidingTests : CliFixture
     public void EveryGuiderDrawsImagesAndIsSaidBesideThem()
     {
         string model = TinyModel(), clean = CleanClassifier(3), noisy = NoisyClassifierFile();
+        string clip = PathTo("clip.safetensors"), merges = PathTo("merges.txt");
+        TinyClip.Write(clip);
+        TinyClip.WriteVocabulary(merges);
         (string[] Options, string Said)[] runs =
         [
             (["--guider", "cfg", "--guider", "rescale", "--rescale", "0.5"], "cfg + rescale"), (["--guider", "cfg", "--guider", "zero*", "--zero-steps", "1"], "cfg + zero*"),
@@ -29,6 +33,8 @@ internal sealed class GuidingTests : CliFixture
             (["--guider", "noise-temperature", "--temperature", "0.8", .. Ddpm], "noise-temperature"), (["--guider", "score-scale", .. Euler], "score-scale"),
             (["--guider", "classifier", "--classifier", noisy, "--classifier-scale", "2", .. Ddpm], "classifier"), (["--guider", "classifier", "--classifier", noisy], "classifier"),
             (["--guider", "elucd", "--classifier", clean, "--tau2", "0", "--sine", "0.1", .. Ddpm], "elucd"), (["--guider", "elucd-edm", "--classifier", clean, .. Euler], "elucd-edm"),
+            (["--guider", "clip", "--clip", clip, "--clip-vocabulary", merges, "--prompt", "cat", .. Ddpm], "clip"),
+            (["--guider", "cfg", "--guider", "universal", "--classifier", clean, "--backward-steps", "2", "--recurrences", "2,1", .. Euler], "cfg + universal"),
         ];
         foreach (var (options, said) in runs)
         {

@@ -21,11 +21,12 @@ public sealed class EluCdGuider : GradientGuider
     {
         _settings = settings ?? EluCdSettings.Ddpm;
         _settings.Require();
+        Name = classifier is Clip.ClipClassifier ? "clip" : "elucd";
         _objective = new ClassifierObjective(classifier, _settings.JointTemperature, _settings.MarginalTemperature);
     }
 
     /// <inheritdoc/>
-    public override string Name => "elucd";
+    public override string Name { get; }
 
     /// <inheritdoc/>
     public override GradientPoint Point => GradientPoint.Denoised;
