@@ -5,7 +5,6 @@ using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Sampling;
-using NativeDiffusion.Model.Schedules;
 using NativeDiffusion.Runtime;
 using NUnit.Framework;
 

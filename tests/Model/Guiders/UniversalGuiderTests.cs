@@ -2,7 +2,6 @@ using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Guiders;
-using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Model.Schedules;
 using NativeDiffusion.Runtime;
