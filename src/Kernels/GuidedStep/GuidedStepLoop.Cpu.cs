@@ -35,9 +35,9 @@ public sealed unsafe partial class CpuKernels
             float* conditional = sources.Conditional, branch = (float*)sources.Branch[0], variance = sources.Variance, noise = sources.Noise, first = sources.First, weighted = sources.Weighted;
             float* state = Z + at, next = Y + at, history = History + at, history2 = History2 + at, history3 = History3 + at, storedState = State + at;
             float* denoised = Denoised == null ? null : Denoised + at, shift = Shift == null ? null : Shift + at;
-            bool limits = Limit != null, clipsShifted = Row->ClipsShifted;
-            float least = limits ? -sources.Limit : Row->ClipsFirst ? Row->ClipLow : float.NegativeInfinity;
-            float greatest = limits ? sources.Limit : Row->ClipsFirst ? Row->ClipHigh : float.PositiveInfinity;
+            bool limits = Limit != null, clips = TSecondary.IsOn ? Row->ClipsFirst : Row->Clip, clipsShifted = TSecondary.IsOn && Row->ClipsShifted;
+            float least = limits ? -sources.Limit : clips ? Row->ClipLow : float.NegativeInfinity;
+            float greatest = limits ? sources.Limit : clips ? Row->ClipHigh : float.PositiveInfinity;
             V low = V.Broadcast(least), high = V.Broadcast(greatest), inverseLimit = V.Broadcast(1 / sources.Limit);
             V weight = V.Broadcast(sources.Weight[0]), conditionalWeight = V.Broadcast(sources.ConditionalWeight);
             V xFromG = V.Broadcast(Row->XFromG), xFromZ = V.Broadcast(Row->XFromZ), xFromShift = V.Broadcast(Row->XFromShift);
