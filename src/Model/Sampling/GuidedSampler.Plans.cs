@@ -186,8 +186,7 @@ public sealed partial class GuidedSampler
 
     private void RecordBackwardStep(PlanBuilder b, int images, GradientGuider guider, int options)
     {
-        var image = b.Bind("denoised", _buffers.Denoised.Rows(0, images));
-        if ((options & Clipped) != 0) b.Record(nameof(IKernels.ClampForward), [image], [image], k => k.ClampForward(image.View, -1, 1, image.View));
+        Tensor denoised = b.Bind("denoised", _buffers.Denoised.Rows(0, images)), image = (options & Clipped) != 0 ? b.Clamp(denoised, -1, 1) : denoised;
         var objective = guider.Record(b, Inputs(b, images, image));
         if (guider.Backward!.LossCutoff is not null && objective.Output.Shape.Batch != images)
             throw new ArgumentException($"Guider '{guider.Name}' ends by the loss of each sample, and its objective {objective.Output} has not one row for each of {images}.");
@@ -196,6 +195,7 @@ public sealed partial class GuidedSampler
         b.Adam(
             _adam, b.Scale(b.GradientOf(image), -1), image, b.Bind("first_moment", _buffers.FirstMoment.Rows(0, images)),
             b.Bind("second_moment", _buffers.SecondMoment.Rows(0, images)), moves);
+        if (image != denoised) Copy(b, image, _buffers.Denoised.Rows(0, images));
     }
 
     private void RecordBackwardEnd(PlanBuilder b, int images, int options)
