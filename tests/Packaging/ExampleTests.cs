@@ -20,6 +20,7 @@ public sealed class ExampleTests
             Assert.That(Run("SampleDigits", model, picture), Does.Contain("50 digits"));
             Assert.That(Run("EluCd", Path.Combine(folder, "elucd.png"), "2"), Does.Contain("30 digits"));
             Assert.That(Run("ClassifierGuidance", Path.Combine(folder, "classifier.png"), "2"), Does.Contain("30 digits"));
+            Assert.That(Run("OwnGuider", Path.Combine(folder, "own.png"), "2"), Does.Contain("30 digits"));
             Assert.That(PngReader.Read(Path.Combine(folder, "classifier.png")).Width, Is.GreaterThan(10 * 28));
             Assert.That(PngReader.Read(Path.Combine(folder, "elucd.png")).Width, Is.GreaterThan(10 * 28));
             var image = PngReader.Read(picture);
@@ -35,7 +36,7 @@ public sealed class ExampleTests
     [Test]
     public void Examples_are_at_most_sixty_lines()
     {
-        foreach (string name in new[] { "TrainDigits", "SampleDigits", "EluCd", "ClassifierGuidance" })
+        foreach (string name in new[] { "TrainDigits", "SampleDigits", "EluCd", "ClassifierGuidance", "OwnGuider" })
             Assert.That(File.ReadLines(Path.Combine(ProcessRun.Repository(), "examples", name, "Program.cs")).Count(), Is.LessThanOrEqualTo(60), name);
     }
 

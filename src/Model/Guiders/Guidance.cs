@@ -71,7 +71,7 @@ public sealed record Guidance
         if (Combination is not null && Branches.Count == 0)
             throw new ArgumentException($"'{Combination.Name}' combines predictions, and there is no second one; add cfg, icg, autoguidance or a perturbed branch.");
         if (Rules.OfType<CfgPlusPlusRule>().Any() && (Branches.Count == 0 || Branches[0] is not NullBranch))
-            throw new ArgumentException("CFG++ takes its noise from the null class; the first guider must be cfg.");
+            throw new ArgumentException($"CFG++ takes its noise from the null class, so the first guider must be cfg; got {this}.");
         RequireTargets(table);
         bool stepsTwice = table.Rows.Zip(table.Rows.Skip(1)).Any(r => r.First.StepIndex == r.Second.StepIndex);
         if (Recurrences.Any(r => r > 1) && stepsTwice)
@@ -113,7 +113,7 @@ public sealed record Guidance
     private void RequireThroughDenoiser()
     {
         var through = Gradients.Where(g => g.Point == GradientPoint.ThroughDenoiser).ToList();
-        if (through.Count > 1) throw new ArgumentException("One gradient goes through the denoiser; add the objectives in one guider.");
+        if (through.Count > 1) throw new ArgumentException($"One gradient goes through the denoiser, and here are more ({this}); add the objectives in one guider.");
         if (through.Count == 0) return;
         if (Combination is not null)
             throw new ArgumentException($"Guider '{through[0].Name}' differentiates the guided prediction, whose weights '{Combination.Name}' takes from sums over the sample, which have no gradient; leave one of them out.");

@@ -108,7 +108,15 @@ internal sealed class SamplerBuffers : IDisposable
     public TensorView BranchWeight(int branch, int images) => _allBranchWeights.Rows(branch * _batch, images);
 
     /// <summary>The first row of a branch that another model evaluates.</summary>
-    public int WeakStart(int branch) => _batch * (1 + branch);
+    public int WeakStart(int branch)
+    {
+        // Behind the rows of all branches of the model's own network, wherever in the list they stand.
+        int before = 1;
+        for (int k = 0; k < _branches; k++)
+            if (_guidance.Branches[k].Model is null || k < branch)
+                before++;
+        return _batch * before;
+    }
 
     /// <summary>Initial states of a batch: noise keyed by the sample's index, or what the requests start from.</summary>
     public void Start(ReadOnlySpan<SampleRequest> batch, SamplerTable table, GuidedSamplerOptions options)
