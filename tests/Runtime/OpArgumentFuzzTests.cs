@@ -23,7 +23,9 @@ public sealed class OpArgumentFuzzTests
     private static readonly int[] Integers = [-1, 0, 1, 2, 3, 4, 7, int.MaxValue];
     private static readonly double[] Numbers = [-1, 0, 0.1, 0.5, 1, 2.5, double.NaN, double.PositiveInfinity];
 
-    private static IEnumerable<MethodInfo> Ops => typeof(PlanBuilder).GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+    private static IEnumerable<TestCaseData> Ops => Methods.Select(m => new TestCaseData(m).SetArgDisplayNames($"{m.Name}, {m.GetParameters().Length} arguments of {m.GetParameters()[^1].ParameterType.Name}"));
+
+    private static IEnumerable<MethodInfo> Methods => typeof(PlanBuilder).GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
         .Where(m => !m.IsGenericMethod && !Others.Contains(m.Name) && m.GetParameters().Any(p => p.ParameterType == typeof(Tensor)));
 
     [TestCaseSource(nameof(Ops))]

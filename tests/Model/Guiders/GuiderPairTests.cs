@@ -1,4 +1,3 @@
-using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Sampling;
