@@ -66,11 +66,11 @@ internal static class SamplerQuality
     /// <summary>Every sampler with its defaults, and what the defaults were chosen among.</summary>
     internal static IEnumerable<QualityPoint> Points(DiffusionModel model)
     {
-        foreach (var (name, kind) in SampleCommand.SamplerNames)
+        foreach (var (name, kind) in OptionWords.Samplers)
             foreach (int steps in Steps)
             {
                 var settings = new SamplerSettings { Kind = kind, Steps = steps };
-                yield return new QualityPoint($"{name}, {SpacingName(settings.SpacingFor(model))}", steps, true, settings.Build(model));
+                yield return new QualityPoint($"{name}, {OptionWords.Of(settings.SpacingFor(model))}", steps, true, settings.Build(model));
             }
 
         var schedule = model.Settings.NoiseSchedule();
@@ -153,6 +153,4 @@ internal static class SamplerQuality
         double share = (double)point.Recognised / point.Drawn;
         return string.Create(CultureInfo.InvariantCulture, $"{100 * share:0.#} ± {100 * Math.Sqrt(share * (1 - share) / point.Drawn):0.0}");
     }
-
-    private static string SpacingName(SpacingKind spacing) => SampleCommand.SpacingNames.First(n => n.Value == spacing).Name;
 }

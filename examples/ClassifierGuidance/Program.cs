@@ -15,7 +15,7 @@ var settings = new SamplerSettings { Kind = SamplerKind.Ancestral, Steps = args.
 using var model = DiffusionModel.Load(ShippedFiles.Find("models/digits.safetensors"));
 using var classifier = new Templates(ShippedDigits.LoadTrain().PadTo(32), model.Kernels);
 var requests = Enumerable.Range(0, classifier.Classes).Select(c => new SampleRequest(-1, new GuidanceScale(1), Index: c) { Target = c }).ToArray();
-double[] scales = [0, 1, 3];
+double[] scales = [0, 10, 30];
 var rows = new List<Image>();
 foreach (double scale in scales)
 {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Commands;
+using NativeDiffusion.Model;
 
 namespace NativeDiffusion.Cli;
 
@@ -9,9 +10,9 @@ internal static class StoredWords
 {
     private static readonly Dictionary<string, Dictionary<string, string>> WordsOfKey = new()
     {
-        ["kind"] = Words(SampleCommand.SamplerNames),
-        ["spacing"] = Words(SampleCommand.SpacingNames),
-        ["variance"] = Words(SampleCommand.VarianceNames),
+        ["kind"] = Words(OptionWords.Samplers),
+        ["spacing"] = Words(OptionWords.Spacings),
+        ["variance"] = Words(OptionWords.Variances),
         ["prediction"] = Words(TrainCommand.PredictionNames),
         ["schedule"] = Words(TrainCommand.ScheduleNames),
         ["weighting"] = Words(TrainCommand.WeightingNames),

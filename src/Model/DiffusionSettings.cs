@@ -136,7 +136,7 @@ public sealed record DiffusionSettings
 
     /// <summary>The noise levels in words.</summary>
     internal string NoiseInWords => Schedule is NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine
-        ? $"the {Schedule.ToString().ToLowerInvariant()} schedule of {Timesteps} timesteps{(RescaleTimesteps ? ", rescaled" : "")}" : $"the {Schedule} schedule";
+        ? $"the {OptionWords.Of(Schedule)} schedule of {Timesteps} timesteps{(RescaleTimesteps ? ", rescaled" : "")}" : $"the {OptionWords.Of(Schedule)} schedule";
 
     /// <summary>Whether a label of the network was trained, as far as is known.</summary>
     internal bool IsTrained(int label) => !UntrainedLabels.Contains(label);
@@ -158,12 +158,12 @@ public sealed record DiffusionSettings
     {
         NoiseScheduleKind.Linear => DiscreteSchedule.Linear(Timesteps).WithTimesteps(RescaleTimesteps),
         NoiseScheduleKind.Cosine => DiscreteSchedule.Cosine(Timesteps).WithTimesteps(RescaleTimesteps),
-        _ => throw new InvalidOperationException($"The model has the {Schedule} schedule, not discrete timesteps."),
+        _ => throw new InvalidOperationException($"The model has the {OptionWords.Of(Schedule)} schedule, not discrete timesteps."),
     };
 
     /// <summary>The continuous schedule.</summary>
     /// <exception cref="InvalidOperationException">The model has a discrete schedule.</exception>
     public ContinuousSchedule Continuous() => Schedule == NoiseScheduleKind.Continuous
         ? new ContinuousSchedule(LogSnrMin, LogSnrMax)
-        : throw new InvalidOperationException($"The model has the {Schedule} schedule, not the continuous one.");
+        : throw new InvalidOperationException($"The model has the {OptionWords.Of(Schedule)} schedule, not the continuous one.");
 }

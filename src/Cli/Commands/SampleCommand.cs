@@ -35,27 +35,6 @@ internal sealed class SampleCommand
               a text in place of a class, by CLIP; --clip-scores FILE.csv shows how the images approach it
         """;
 
-    public static readonly (string Name, SamplerKind Value)[] SamplerNames =
-    [
-        ("dpm++2m", SamplerKind.DpmSolver2M), ("ddim", SamplerKind.Ddim), ("ddpm", SamplerKind.Ancestral), ("alg2", SamplerKind.Algorithm2),
-        ("euler", SamplerKind.Euler), ("euler-a", SamplerKind.EulerAncestral), ("heun", SamplerKind.Heun), ("unipc", SamplerKind.UniPC),
-        ("dpm++2m-sde", SamplerKind.DpmSolver2MSde), ("dpm++3m-sde", SamplerKind.DpmSolver3MSde), ("dpm++sde", SamplerKind.DpmSolverSde),
-        ("dpm++2s-a", SamplerKind.DpmSolver2SAncestral), ("dpm2", SamplerKind.Dpm2), ("dpm2-a", SamplerKind.Dpm2Ancestral), ("lms", SamplerKind.Lms),
-    ];
-
-    public static readonly (string Name, SpacingKind Value)[] SpacingNames =
-    [
-        ("uniform", SpacingKind.Uniform), ("section", SpacingKind.Section), ("ddim-n", SpacingKind.DdimN), ("uniform-u", SpacingKind.UniformU),
-        ("sigmoid", SpacingKind.Sigmoid), ("karras", SpacingKind.Karras), ("log-snr", SpacingKind.LogSnrUniform), ("polyexponential", SpacingKind.PolyExponential), ("vp", SpacingKind.VariancePreserving),
-        ("leading", SpacingKind.Leading), ("trailing", SpacingKind.Trailing), ("linspace", SpacingKind.Linspace),
-    ];
-
-    public static readonly (string Name, AncestralVariance Value)[] VarianceNames =
-    [
-        ("small", AncestralVariance.FixedSmall), ("large", AncestralVariance.FixedLarge), ("learned", AncestralVariance.Learned),
-        ("learned-range", AncestralVariance.LearnedRange),
-    ];
-
     private readonly Option<string?> _model = CliOptions.Text(
         "--model", "FILE", "The model: a file that train wrote, or a published checkpoint (ADM, EDM, DiT). Left out: the digits that come with the tool.");
 
@@ -75,13 +54,13 @@ internal sealed class SampleCommand
     private readonly Option<SamplerKind?> _sampler = CliOptions.OptionalChoice(
         "--sampler",
         "The sampler. In few steps: dpm++2m and unipc at one evaluation a step, heun and dpm2 at two. With fresh noise, for more steps: ddpm, alg2, euler-a, "
-        + "dpm++2m-sde and dpm++3m-sde at one, dpm2-a, dpm++2s-a and dpm++sde at two. ddim can be inverted; euler is the simplest; lms looks back four steps.", SamplerNames, "that of the published model, else dpm++2m");
+        + "dpm++2m-sde and dpm++3m-sde at one, dpm2-a, dpm++2s-a and dpm++sde at two. ddim can be inverted; euler is the simplest; lms looks back four steps.", OptionWords.Samplers, "that of the published model, else dpm++2m");
 
     private readonly Option<int?> _steps = CliOptions.OptionalInteger(
         "--steps", "N", "Steps from noise to image. [default: those of the published model with its own sampler, else 20]", 1, 100_000);
 
     private readonly Option<SpacingKind?> _spacing = CliOptions.OptionalChoice(
-        "--spacing", "How the noise levels are spaced.", SpacingNames, "uniform for ddpm, alg2, ddim, dpm++2m and unipc, karras for the others and for models in EDM's sigma");
+        "--spacing", "How the noise levels are spaced.", OptionWords.Spacings, "uniform for ddpm, alg2, ddim, dpm++2m and unipc, karras for the others and for models in EDM's sigma");
 
     private readonly Option<double?> _rho = CliOptions.OptionalNumber(
         "--rho", "X", "Exponent of --spacing karras [default: 7] and polyexponential [default: 1]: larger puts more levels at the clean end.", 1e-3, 1e3);
@@ -98,7 +77,7 @@ internal sealed class SampleCommand
     private readonly Option<double?> _v = CliOptions.OptionalNumber("--v", "X", "Variance interpolation of alg2 [default: 0.3].", 0, 1);
 
     private readonly Option<AncestralVariance?> _variance = CliOptions.OptionalChoice(
-        "--variance", "Variance of ddpm.", VarianceNames, "learned-range if the model has learned it, else small");
+        "--variance", "Variance of ddpm.", OptionWords.Variances, "learned-range if the model has learned it, else small");
 
     private readonly Option<double?> _churn = CliOptions.OptionalNumber("--churn", "X", "Noise that heun, dpm2 or euler adds back over all steps [default: 0].", 0, 1000);
 
@@ -161,9 +140,11 @@ internal sealed class SampleCommand
         using var kernels = _device.Open(parsed);
         using var model = DiffusionModel.Load(modelPath, kernels, parsed.GetValue(_raw) ? WeightChoice.Raw : WeightChoice.Average, _network.From(parsed));
         if (_network.Note(modelPath, model.Assumptions) is { } note) context.Error.WriteLine(note);
+        bool grid = format == SampleFormat.Grid;
+        var (strengths, scales) = (ListFrom(parsed, _strengths), ListFrom(parsed, _scales));
+        if (guiders.Contains("fdg") && GuidingOptions.ReadsStrength(guiders, model)) strengths = CombinationOptions.FrequencyStrengths(strengths, scales, grid);
         var selection = SampleSelection.Create(
-            model, parsed.GetValue(_classes), parsed.GetValue(_count), ListFrom(parsed, _strengths), ListFrom(parsed, _scales),
-            format == SampleFormat.Grid, GuidingOptions.ReadsStrength(guiders, model), guiders.Contains("cfg"), _guiding.TargetsFrom(parsed, guiders, model));
+            model, parsed.GetValue(_classes), parsed.GetValue(_count), strengths, scales, grid, GuidingOptions.ReadsStrength(guiders, model), guiders.Contains("cfg"), _guiding.TargetsFrom(parsed, guiders, model));
         var settings = SettingsFrom(parsed, model);
         using var arena = new Arena(kernels);
         using var decoder = DecoderFrom(parsed, model, arena);
@@ -191,29 +172,26 @@ internal sealed class SampleCommand
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         output.Write();
         scores?.Write();
-        if (_guiding.IsGiven(parsed))
-            output.WriteSideFile(new
-            {
-                Guidance = guiding.Guidance.ToString(), Options = _guiding.Given(parsed), Model = modelPath, Strengths = selection.Strengths.Select(s => s.W),
-                Sampler = NameOf(settings.Kind, SamplerNames), sampler.Table.Steps, Seed = parsed.GetValue(_seed),
-            });
+        output.WriteSideFile(new
+        {
+            Guidance = guiding.Guidance.ToString(), Options = _guiding.Given(parsed, [_strengths, _scales, _intervalSteps, _intervalSigma]), Model = modelPath,
+            Strengths = selection.Strengths.Select(s => s.W), Sampler = OptionWords.Of(settings.Kind), Spacing = OptionWords.Of(settings.SpacingFor(model)), sampler.Table.Steps,
+            Seed = parsed.GetValue(_seed),
+        });
 
         int images = selection.Requests.Count;
         if (parsed.GetValue(_json))
             JsonReport.Write(context.Out, new
             {
                 Out = path, Format = format, Model = modelPath, Images = images, Classes = selection.Classes.Select(c => c.Name),
-                Strengths = selection.Strengths.Select(s => s.W), Guidance = guiding.Guidance.ToString(), Sampler = NameOf(settings.Kind, SamplerNames), Spacing = NameOf(settings.SpacingFor(model), SpacingNames), sampler.Table.Steps,
+                Strengths = selection.Strengths.Select(s => s.W), Guidance = guiding.Guidance.ToString(), Sampler = OptionWords.Of(settings.Kind), Spacing = OptionWords.Of(settings.SpacingFor(model)), sampler.Table.Steps,
                 Passes = evaluations, Seed = parsed.GetValue(_seed), Seconds = Math.Round(seconds, 3), ImagesPerS = Math.Round(images / seconds, 3),
             });
         else
             context.Out.WriteLine(FormattableString.Invariant(
-                $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {NameOf(settings.Kind, SamplerNames)}, {sampler.Table.Steps} steps of spacing {NameOf(settings.SpacingFor(model), SpacingNames)}: {path}"));
+                $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {OptionWords.Of(settings.Kind)}, {sampler.Table.Steps} steps of spacing {OptionWords.Of(settings.SpacingFor(model))}: {path}"));
         return ExitCode.Success;
     }
-
-    private static string NameOf<T>(T value, (string Name, T Value)[] names)
-        where T : struct => names.First(n => n.Value.Equals(value)).Name;
 
     private LatentDecoder? DecoderFrom(ParseResult parsed, DiffusionModel model, Arena arena)
     {

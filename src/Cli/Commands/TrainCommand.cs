@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using NativeDiffusion.Cli.Training;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Training;
@@ -139,8 +138,8 @@ internal sealed class TrainCommand
         };
         if (parsed.GetValue(_weighting) is { } weighting && !parsed.GetValue(_unbounded) && LossWeightingRules.Unbounded(diffusion, weighting) is { } numbers)
             throw new UsageException(
-                $"--weighting {Word(weighting)} grows without bound with --prediction {Word(diffusion.Prediction)} and --schedule {Word(diffusion.Schedule)}: {numbers} "
-                + $"Leave it out for {Word(LossWeightingRules.Default(diffusion.Prediction))}, or force it by {_unbounded.Name}.");
+                $"--weighting {OptionWords.Of(weighting)} grows without bound with --prediction {OptionWords.Of(diffusion.Prediction)} and --schedule {OptionWords.Of(diffusion.Schedule)}: {numbers} "
+                + $"Leave it out for {OptionWords.Of(LossWeightingRules.Default(diffusion.Prediction))}, or force it by {_unbounded.Name}.");
         return new TrainingPlan(
             network with { Dropout = parsed.GetValue(_dropout) ?? network.Dropout },
             diffusion,
@@ -156,9 +155,6 @@ internal sealed class TrainCommand
                 Seed = parsed.GetValue(_seed),
             });
     }
-
-    // The options' words are the library's names in lower case.
-    private static string Word(Enum value) => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString());
 
     private enum NetworkPreset { Quick, Digits }
 }

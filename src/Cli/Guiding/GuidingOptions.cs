@@ -10,9 +10,9 @@ namespace NativeDiffusion.Cli.Guiding;
 /// <summary><c>--guider</c> and the options of each guider.</summary>
 internal sealed class GuidingOptions
 {
-    private const double Most = 1e6;
+    private const double Most = 1e6, GreatestScoreSigma = 80;
 
-    private static readonly string[] Combinations = ["rescale", "zero*", "tcfg", "mambo-g", "apg"], Perturbed = ["pag", "slg", "seg"], EluCd = ["elucd", "elucd-edm"],
+    private static readonly string[] EluCd = ["elucd", "elucd-edm"],
         Classifiers = ["classifier", .. EluCd, "universal"], Gradients = [.. Classifiers, "clip"], Temperatures = [.. EluCd, "clip", "universal"], ByStrength = ["cfg", "icg", "autoguidance"];
 
     private readonly Option<string[]> _guider = new("--guider")
@@ -25,12 +25,6 @@ internal sealed class GuidingOptions
         [("constant", Curve.Constant), ("linear", Curve.Linear), ("cosine", Curve.Cosine)], "constant");
 
     private readonly Option<string?> _weak = CliOptions.Text("--guide", "FILE", "autoguidance: the weak model.");
-    private readonly Option<double?> _perturb = CliOptions.OptionalNumber("--perturb", "X", "pag, slg, seg: strength [default: 3].", 0, Most);
-    private readonly Option<double?> _rescale = CliOptions.OptionalNumber("--rescale", "X", "rescale [default: 0.7], zero*, tcfg, mambo-g, apg [default: 0]: share of the conditional prediction's deviation.", 0, 1);
-    private readonly Option<int?> _zeroSteps = CliOptions.OptionalInteger("--zero-steps", "N", "zero*: steps at the start without prediction [default: 1].", 0, 100_000);
-    private readonly Option<double?> _alpha = CliOptions.OptionalNumber("--mambo-alpha", "X", "mambo-g: decay [default: 8].", 0, Most);
-    private readonly Option<double?> _threshold = CliOptions.OptionalNumber("--apg-threshold", "X", "apg: greatest norm of the difference, 0 for no limit [default: 15].", 0, Most);
-    private readonly Option<double?> _eta = CliOptions.OptionalNumber("--apg-eta", "X", "apg: kept share of the parallel part [default: 0].", -Most, Most);
     private readonly Option<double?> _temperature = CliOptions.OptionalNumber("--temperature", "X", "noise-temperature: factor of the noise [default: 0.95].", 1e-6, Most);
     private readonly Option<double?> _scoreScale = CliOptions.OptionalNumber("--score-scale", "X", "score-scale: factor of the predicted noise [default: 1.05].", 1e-6, Most);
     private readonly Option<string?> _classifier = CliOptions.Text("--classifier", "FILE", "classifier: a classifier of noisy images; elucd, elucd-edm, universal: of clean ones.");
@@ -39,8 +33,15 @@ internal sealed class GuidingOptions
     private readonly Option<double?> _tau1 = CliOptions.OptionalNumber("--tau1", "X", "elucd, elucd-edm, clip, universal: factor of the class's logit [default: 1].", -Most, Most);
     private readonly Option<double?> _tau2 = CliOptions.OptionalNumber("--tau2", "X", "elucd [default: 0.5], elucd-edm [default: 0], universal [default: 1], texts [default: 1 with --against, else 0]: factor of the logits in the normaliser.", -Most, Most);
     private readonly Option<double?> _sine = CliOptions.OptionalNumber("--sine", "X", "elucd, elucd-edm, clip: what the sine adds in the middle of the path [default: 0.3].", 0, Most);
-    private readonly Option<double?> _softplus = CliOptions.OptionalNumber("--softplus", "X", "elucd [default: 3], elucd-edm [default: 5], universal [default: none]: beta of the softplus in place of a ResNet's ReLUs.", 1e-6, 1e9);
     private readonly Option<double[]?> _recurrences = CliOptions.Numbers("--recurrences", "LIST", "How often each step is taken: one number, or one for each equal part of the steps, the noisiest first; multiplies the time [default: 1].", 1, 1000);
+    private readonly Option<bool> _batchVariance = new("--batch-variance")
+    {
+        Description = "elucd, clip: the sine's variance is the greatest so far at the first value of the batch's first image, as in the released code, so that images depend on --batch; else the first step's upper bound.",
+    };
+
+    private readonly CombinationOptions _combination = new();
+    private readonly PerturbationOptions _perturbation = new();
+    private readonly ResNetOptions _resNet = new();
     private readonly ClipOptions _clip = new();
     private readonly Option<int?> _backwardSteps = CliOptions.OptionalInteger("--backward-steps", "N", "universal: steps on the predicted image itself, by Adam [default: 0].", 0, 100_000);
     private readonly Option<double?> _backwardRate = CliOptions.OptionalNumber("--backward-rate", "X", "universal: learning rate of these steps [default: 0.01].", 1e-9, 1e3);
@@ -55,9 +56,9 @@ internal sealed class GuidingOptions
 
     private (Option Option, string[] Guiders)[] Owners =>
     [
-        (_weak, ["autoguidance"]), (_perturb, Perturbed), (_rescale, Combinations), (_zeroSteps, ["zero*"]), (_alpha, ["mambo-g"]), (_threshold, ["apg"]), (_eta, ["apg"]),
+        (_weak, ["autoguidance"]), .. _perturbation.Owners, .. _combination.Owners,
         (_temperature, ["noise-temperature"]), (_scoreScale, ["score-scale"]), (_classifier, Classifiers), (_scale, Gradients), (_target, Classifiers), (_tau1, Temperatures),
-        (_tau2, Temperatures), (_sine, [.. EluCd, "clip"]), (_softplus, [.. EluCd, "universal"]), (_backwardSteps, ["universal"]), (_backwardRate, ["universal"]), (_backwardCutoff, ["universal"]),
+        (_tau2, Temperatures), (_sine, [.. EluCd, "clip"]), (_batchVariance, ["elucd", "clip"]), .. _resNet.Owners, (_backwardSteps, ["universal"]), (_backwardRate, ["universal"]), (_backwardCutoff, ["universal"]),
         .. _clip.All.Select(option => (option, ClipOptions.Guiders)),
     ];
 
@@ -74,11 +75,10 @@ internal sealed class GuidingOptions
     /// <summary>Where the CLIP scores along the steps go; null for nowhere.</summary>
     public string? ClipScores(ParseResult parsed) => parsed.GetValue(_clip.Scores);
 
-    /// <summary>Whether anything of guidance was said beside strengths and interval.</summary>
-    public bool IsGiven(ParseResult parsed) => parsed.IsGiven(_guider) || parsed.IsGiven(_when) || parsed.IsGiven(_recurrences);
-
     /// <summary>The options as they were written, by name.</summary>
-    public IReadOnlyDictionary<string, string> Given(ParseResult parsed) => Owners.Select(o => o.Option).Append(_guider).Append(_when).Append(_recurrences)
+    /// <param name="parsed">The command line.</param>
+    /// <param name="others">Options of the command that guide, too.</param>
+    public IReadOnlyDictionary<string, string> Given(ParseResult parsed, IEnumerable<Option> others) => others.Concat([_guider, _when, _recurrences, .. Owners.Select(o => o.Option)])
         .Where(o => parsed.IsGiven(o)).ToDictionary(o => o.Name, o => string.Join(",", parsed.GetResult(o)!.Tokens.Select(t => t.Value)));
 
     /// <summary>What was asked for, checked as far as the command line alone tells.</summary>
@@ -93,8 +93,8 @@ internal sealed class GuidingOptions
         foreach (var (option, guiders) in Owners)
             if (parsed.IsGiven(option) && !guiders.Any(names.Contains))
                 throw new UsageException($"{option.Name} belongs to {string.Join(", ", guiders)}; choose with --guider.");
-        if (names.Count(Combinations.Contains) > 1)
-            throw new UsageException($"{string.Join(" and ", names.Where(Combinations.Contains))} are two ways to combine predictions; choose one (--rescale goes with each of them).");
+        if (names.Count(CombinationOptions.Names.Contains) > 1)
+            throw new UsageException($"{string.Join(" and ", names.Where(CombinationOptions.Names.Contains))} are two ways to combine predictions; choose one (--rescale goes with each of them).");
         if (names.Contains("autoguidance") && !parsed.IsGiven(_weak)) throw new UsageException("autoguidance needs a weak model: give it by --guide FILE.");
         string[] gradients = [.. names.Where(Gradients.Contains)];
         if (gradients.Length > 1) throw new UsageException($"{string.Join(" and ", gradients)} lead each image to one class or text in different ways; choose one.");
@@ -151,7 +151,8 @@ internal sealed class GuidingOptions
             {
                 Branches = [.. names.Select(name => BranchFrom(parsed, name, when, model, models)).OfType<Branch>()],
                 Gradients = [.. names.Where(Gradients.Contains).Select(name => GradientFrom(parsed, name, when, model, decoder, isAncestral, models))],
-                Combination = names.Where(Combinations.Contains).Select(name => CombinationFrom(parsed, name)).FirstOrDefault(),
+                Combination = _combination.From(parsed, names),
+                Threshold = _combination.ThresholdFrom(parsed, names),
                 Rules = [.. names.Select(name => RuleFrom(parsed, name)).OfType<IRowRule>()],
                 Recurrences = parsed.IsGiven(_recurrences) ? [.. parsed.GetValue(_recurrences)!.Select(r => Whole(_recurrences, r))] : [1],
             };
@@ -166,33 +167,16 @@ internal sealed class GuidingOptions
 
     private Branch? BranchFrom(ParseResult parsed, string name, GuidanceSchedule when, DiffusionModel model, List<IDisposable> models)
     {
-        double strength = parsed.GetValue(_perturb) ?? 3;
         switch (name)
         {
             case "cfg": return new NullBranch { When = when };
             case "icg": return new IndependentConditionBranch { When = when };
-            case "pag": return new PerturbedBranch(PerturbationKind.IdentityAttention, strength) { When = when };
-            case "slg": return new PerturbedBranch(PerturbationKind.SkippedBlock, strength) { When = when };
-            case "seg": return new PerturbedBranch(PerturbationKind.BlurredQueries, strength) { When = when };
             case "autoguidance":
                 var weak = DiffusionModel.Load(parsed.GetValue(_weak)!, model.Kernels);
                 models.Add(weak);
                 return new WeakBranch(weak) { When = when };
-            default: return null;
+            default: return _perturbation.From(parsed, name, when);
         }
-    }
-
-    private ReweightedCombination CombinationFrom(ParseResult parsed, string name)
-    {
-        double? phi = parsed.GetValue(_rescale);
-        return name switch
-        {
-            "rescale" => ReweightedCombination.Rescale(phi ?? 0.7),
-            "zero*" => ReweightedCombination.ZeroStar(parsed.GetValue(_zeroSteps) ?? 1, phi ?? 0),
-            "tcfg" => ReweightedCombination.Tangential(phi ?? 0),
-            "mambo-g" => ReweightedCombination.Magnitude(parsed.GetValue(_alpha) ?? 8, phi ?? 0),
-            _ => ReweightedCombination.Projected(parsed.GetValue(_threshold) ?? 15, parsed.GetValue(_eta) ?? 0, phi ?? 0),
-        };
     }
 
     private IRowRule? RuleFrom(ParseResult parsed, string name) => name switch
@@ -210,15 +194,17 @@ internal sealed class GuidingOptions
         {
             var noisy = ClassifierFile.LoadNoisy(path, model.Kernels);
             models.Add(noisy);
+            // Where nearly nothing of the picture is left, the score form multiplies the classifier's errors by up to 20,000.
+            if (!isAncestral && when.Interval == GuidanceInterval.Everywhere) when = when.Inside(GuidanceInterval.Sigmas(0, GreatestScoreSigma));
             return new ClassifierGuider(noisy, parsed.GetValue(_scale) ?? 1, isAncestral ? GradientTarget.Mean : GradientTarget.Score) { When = when };
         }
         bool edm = name == "elucd-edm", universal = name == "universal", byText = _clip.IsGiven(parsed);
         if ((edm || decoder is not null && !universal) && parsed.IsGiven(_when))
             throw new UsageException($"--guide-when does not go with {name}{(edm ? "" : " of latents")}, which has a schedule of its own (--sine); leave it out.");
-        double softplus = parsed.GetValue(_softplus) ?? (edm ? 5 : universal ? double.PositiveInfinity : 3);
+        int channels = decoder?.Channels ?? model.Network.Config.InChannels;
         IClassifierNetwork clean = byText
-            ? _clip.Load(parsed, model.Kernels, decoder?.Channels ?? model.Network.Config.InChannels)
-            : ClassifierFile.LoadClean(path, model.Kernels, new ResNetGuideOptions { SoftplusBeta = softplus }, parsed.IsGiven(_softplus) ? [_softplus.Name] : []);
+            ? _clip.Load(parsed, model.Kernels, channels)
+            : ClassifierFile.LoadClean(path, model.Kernels, _resNet.From(parsed, name, channels), _resNet.Given(parsed));
         models.Add((IDisposable)clean);
         if (universal)
             return new UniversalGuider(
@@ -235,6 +221,7 @@ internal sealed class GuidingOptions
         JointTemperature = parsed.GetValue(_tau1) ?? preset.JointTemperature,
         MarginalTemperature = parsed.GetValue(_tau2) ?? (_clip.IsGiven(parsed) ? _clip.MarginalTemperature(parsed) : preset.MarginalTemperature),
         Sine = parsed.GetValue(_sine) ?? preset.Sine,
+        ReadsVarianceOfBatch = parsed.GetValue(_batchVariance),
     };
 
     private BackwardGuidance? BackwardFrom(ParseResult parsed)

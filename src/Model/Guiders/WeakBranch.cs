@@ -45,7 +45,7 @@ public sealed class WeakBranch : Branch
             throw new ArgumentException(
                 $"The weak model predicts {_model.Settings.Parameterization}, the model {model.Settings.Parameterization}; autoguidance mixes raw predictions of one kind.");
         if (_model.Settings.Schedule != model.Settings.Schedule || _model.Settings.HasSigmas != model.Settings.HasSigmas)
-            throw new ArgumentException($"The weak model has the {_model.Settings.Schedule} noise schedule, the model the {model.Settings.Schedule} one.");
+            throw new ArgumentException($"The weak model has the {OptionWords.Of(_model.Settings.Schedule)} noise schedule, the model the {OptionWords.Of(model.Settings.Schedule)} one.");
         if (_model.Settings.ClassNames.Length != model.Settings.ClassNames.Length)
             throw new ArgumentException($"The weak model has {_model.Settings.ClassNames.Length} classes, the model {model.Settings.ClassNames.Length}.");
     }

@@ -97,7 +97,7 @@ public sealed record SamplerSettings
             SamplerKind.Dpm2 => Samplers.Dpm2(model.Settings.NoiseSchedule(), Sigmas(model), network, Churn, Clip),
             SamplerKind.Dpm2Ancestral => Samplers.Dpm2Ancestral(model.Settings.NoiseSchedule(), Sigmas(model), network, Eta ?? 1, Clip),
             SamplerKind.Lms => Samplers.Lms(Levels(model), network, clip: Clip),
-            _ => throw new ArgumentException($"Unknown sampler {Kind}."),
+            _ => throw new ArgumentException($"Unknown sampler {OptionWords.Of(Kind)}."),
         };
     }
 
@@ -121,7 +121,7 @@ public sealed record SamplerSettings
             _ when Steps == 1 => [1],
             SpacingKind.Uniform or SpacingKind.UniformU => Schedules.Spacing.UniformU(Steps),
             SpacingKind.Sigmoid => Schedules.Spacing.Sigmoid(Steps),
-            _ => throw new ArgumentException($"Spacing {spacing} picks discrete timesteps, which a continuous schedule has not; use uniform, uniform-u, sigmoid, karras, log-snr, polyexponential or vp."),
+            _ => throw new ArgumentException($"Spacing {OptionWords.Of(spacing)} picks discrete timesteps, which a continuous schedule has not; use uniform, uniform-u, sigmoid, karras, log-snr, polyexponential or vp."),
         });
         if (AmplifiesErrors) RequireHeunRatio(levels, spacing);
         return levels;
@@ -131,7 +131,7 @@ public sealed record SamplerSettings
     {
         RequireNoTimestepOptions(spacing);
         if (!PlacesSigmas(spacing))
-            throw new ArgumentException($"Spacing {spacing} places timesteps or u, which a model in EDM's sigma has not; use karras, log-snr, polyexponential or vp.");
+            throw new ArgumentException($"Spacing {OptionWords.Of(spacing)} places timesteps or u, which a model in EDM's sigma has not; use karras, log-snr, polyexponential or vp.");
         var schedule = settings.NoiseSchedule();
         var (least, greatest) = KarrasRange(schedule);
         if (spacing == SpacingKind.VariancePreserving)
@@ -186,7 +186,7 @@ public sealed record SamplerSettings
     {
         if (ZeroTerminalSnr || StepsOffset != 0)
             throw new ArgumentException(
-                $"Zero terminal SNR and an offset of steps belong to spacings of discrete timesteps, and {spacing} places levels otherwise; use trailing or leading.");
+                $"Zero terminal SNR and an offset of steps belong to spacings of discrete timesteps, and {OptionWords.Of(spacing)} places levels otherwise; use trailing or leading.");
     }
 
     private void RequireHeunRatio(NoiseLevel[] levels, SpacingKind spacing)
@@ -196,7 +196,7 @@ public sealed record SamplerSettings
             double from = levels[i - 1].SigmaEdm, to = levels[i].SigmaEdm;
             if (!(from <= GreatestHeunRatio * to))
                 throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
-                    $"With spacing {spacing} and {levels.Length} steps, {Kind} would step from sigma {from:G4} to {to:G4}: a step that divides sigma by more than {GreatestHeunRatio} leaves noise in the picture. Leave the spacing out, or use karras or log-snr."));
+                    $"With spacing {OptionWords.Of(spacing)} and {levels.Length} steps, {OptionWords.Of(Kind)} would step from sigma {from:G4} to {to:G4}: a step that divides sigma by more than {GreatestHeunRatio} leaves noise in the picture. Leave the spacing out, or use karras or log-snr."));
         }
     }
 
@@ -215,7 +215,7 @@ public sealed record SamplerSettings
     {
         if (model.Settings.HasSigmas || model.Settings.Schedule == NoiseScheduleKind.Continuous)
             throw new ArgumentException(
-                $"Ancestral sampling needs a discrete schedule, and this model has the {model.Settings.Schedule} one; use algorithm2 with v = 0, or euler-a.");
+                $"Ancestral sampling needs a discrete schedule, and this model has the {OptionWords.Of(model.Settings.Schedule)} one; use alg2 with v = 0, or euler-a.");
         RequireSteps(model.Settings);
         var schedule = model.Settings.Discrete();
         if (ZeroTerminalSnr) schedule = schedule.WithZeroTerminalSnr().WithTimesteps(model.Settings.RescaleTimesteps);
@@ -223,7 +223,7 @@ public sealed record SamplerSettings
         var spacing = SpacingFor(model);
         if (StepsOffset != 0 && spacing != SpacingKind.Leading)
             throw new ArgumentException(
-                $"An offset of steps ({StepsOffset}) belongs to the leading spacing, and this is {spacing}; leave it out, or use leading.");
+                $"An offset of steps ({StepsOffset}) belongs to the leading spacing, and this is {OptionWords.Of(spacing)}; leave it out, or use leading.");
         // One step more, of which the cleanest is left out, where there are so many timesteps.
         int beyond = IsMultistep && Steps < most ? 1 : 0;
         int[] kept = spacing switch
@@ -237,11 +237,11 @@ public sealed record SamplerSettings
             SpacingKind.Linspace => Schedules.Spacing.Linspace(most, Steps + beyond)[beyond..],
             SpacingKind.UniformU => FromU(Schedules.Spacing.UniformU(Steps), most),
             SpacingKind.Sigmoid => FromU(Schedules.Spacing.Sigmoid(Steps), most),
-            _ => throw new ArgumentException($"Spacing {spacing} places levels between the timesteps, which {Kind} cannot use; use uniform, section, ddim-n, uniform-u, sigmoid, leading, trailing or linspace."),
+            _ => throw new ArgumentException($"Spacing {OptionWords.Of(spacing)} places levels between the timesteps, which {OptionWords.Of(Kind)} cannot use; use uniform, section, ddim-n, uniform-u, sigmoid, leading, trailing or linspace."),
         };
         if (kept[^1] < most - 1 && schedule.AlphaBar[kept[^1]] > MostSignal)
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
-                $"Spacing {spacing} with {Steps} steps starts at timestep {kept[^1]} of {most}, where {schedule.AlphaBar[kept[^1]]:P0} of the picture is left: pure noise is no such state. Use uniform, or more steps."));
+                $"Spacing {OptionWords.Of(spacing)} with {Steps} steps starts at timestep {kept[^1]} of {most}, where {schedule.AlphaBar[kept[^1]]:P0} of the picture is left: pure noise is no such state. Use uniform, or more steps."));
         return schedule.Respace(kept);
     }
 

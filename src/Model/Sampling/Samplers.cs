@@ -44,7 +44,7 @@ public static partial class Samplers
             rows[i] = row with { NoNoise = t == 0 };
         }
 
-        return new SamplerTable($"ancestral {variance}", rows, 1, (levels[0].Alpha, levels[0].Sigma)) { IsAncestral = true };
+        return new SamplerTable($"ddpm, variance {OptionWords.Of(variance)}", rows, 1, (levels[0].Alpha, levels[0].Sigma)) { IsAncestral = true };
     }
 
     /// <summary>

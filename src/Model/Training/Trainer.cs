@@ -67,7 +67,7 @@ public sealed partial class Trainer : IDisposable
             throw new ArgumentException($"The model has no null class to drop labels to; make null_probability 0 instead of {settings.NullProbability}.");
         if (model.LearnsVariance && model.Settings.Schedule is not (NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine))
             throw new ArgumentException(
-                $"A variance is learned on discrete timesteps, and the model has the {model.Settings.Schedule} schedule; make it linear or cosine, or out_channels equal to in_channels.");
+                $"A variance is learned on discrete timesteps, and the model has the {OptionWords.Of(model.Settings.Schedule)} schedule; make it linear or cosine, or out_channels equal to in_channels.");
 
         if (!resumed) model.NoteTraining(ShownLabels(model, data, settings.NullProbability));
         _source = new BatchSource(data, settings.Seed);
@@ -159,11 +159,11 @@ public sealed partial class Trainer : IDisposable
         settings.Validate();
         if (model.HasSigmas)
             return settings.Weighting is null ? settings : throw new ArgumentException(
-                $"A model with the {model.Schedule} schedule has its own weighting of the levels; leave {nameof(TrainingSettings.Weighting)} null instead of {settings.Weighting}.");
+                $"A model with the {OptionWords.Of(model.Schedule)} schedule has its own weighting of the levels; leave {nameof(TrainingSettings.Weighting)} null instead of {OptionWords.Of(settings.Weighting.Value)}.");
         var weighting = settings.Weighting ?? LossWeightingRules.Default(model.Prediction);
         if (!settings.AllowUnboundedWeighting && LossWeightingRules.Unbounded(model, weighting) is { } numbers)
             throw new ArgumentException(
-                $"Weighting {weighting} grows without bound where the network predicts {model.Prediction} on the {model.Schedule} schedule: {numbers} Leave {nameof(TrainingSettings.Weighting)} null for {LossWeightingRules.Default(model.Prediction)}, or force it by {nameof(TrainingSettings.AllowUnboundedWeighting)}.");
+                $"Weighting {OptionWords.Of(weighting)} grows without bound where the network predicts {OptionWords.Of(model.Prediction)} on the {OptionWords.Of(model.Schedule)} schedule: {numbers} Leave {nameof(TrainingSettings.Weighting)} null for {OptionWords.Of(LossWeightingRules.Default(model.Prediction))}, or force it by {nameof(TrainingSettings.AllowUnboundedWeighting)}.");
         return settings with { Weighting = weighting };
     }
 

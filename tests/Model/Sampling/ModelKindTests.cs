@@ -46,10 +46,10 @@ internal sealed class ModelKindTests
     {
         using var kernels = new CpuKernels(1);
         using var model = TinyModel.Create(kernels, settings: Edm);
-        Assert.That(() => new SamplerSettings { Kind = SamplerKind.Ancestral }.Build(model), Throws.ArgumentException.With.Message.Contains("Edm"));
+        Assert.That(() => new SamplerSettings { Kind = SamplerKind.Ancestral }.Build(model), Throws.ArgumentException.With.Message.Contains("the edm one"));
         Assert.That(() => new SamplerSettings { Spacing = SpacingKind.DdimN }.Build(model), Throws.ArgumentException.With.Message.Contains("karras"));
         var weighted = new TrainingSettings { BatchSize = 2, Steps = 1, Weighting = LossWeighting.MinSnr };
-        Assert.That(() => new Trainer(model, TinyModel.Data(), weighted), Throws.ArgumentException.With.Message.Contains("Edm"));
+        Assert.That(() => new Trainer(model, TinyModel.Data(), weighted), Throws.ArgumentException.With.Message.Contains("the edm schedule"));
     }
 
     [Test]

@@ -91,6 +91,6 @@ internal sealed class LearnedVarianceTests
     {
         using var kernels = new CpuKernels(1);
         using var model = new DiffusionModel(TinyModel.Network with { OutChannels = 2 }, TinyModel.Settings with { Schedule = NoiseScheduleKind.Continuous }, kernels);
-        Assert.That(() => new Trainer(model, TinyModel.Data(), new TrainingSettings { BatchSize = 2, Steps = 1 }), Throws.ArgumentException.With.Message.Contains("Continuous"));
+        Assert.That(() => new Trainer(model, TinyModel.Data(), new TrainingSettings { BatchSize = 2, Steps = 1 }), Throws.ArgumentException.With.Message.Contains("the continuous schedule"));
     }
 }
