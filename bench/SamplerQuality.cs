@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using NativeDiffusion.Bench.Reports;
-using NativeDiffusion.Cli.Commands;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;

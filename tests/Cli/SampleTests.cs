@@ -85,7 +85,7 @@ internal sealed class SampleTests : CliFixture
     {
         ToolRun.Of("sample", "--model", TinyModel(), "--classes", "dog", "--w", "2,0.5", "--count", "2", "--steps", "2", "--out", PathTo("images"));
         string?[] names = [.. Directory.GetFiles(PathTo("images")).Select(Path.GetFileName).Order(StringComparer.Ordinal)];
-        Assert.That(names, Is.EqualTo(new[] { "dog_w0.5_000.png", "dog_w0.5_001.png", "dog_w2_000.png", "dog_w2_001.png" }));
+        Assert.That(names, Is.EqualTo(new[] { "dog_w0.5_000.png", "dog_w0.5_001.png", "dog_w2_000.png", "dog_w2_001.png", "guidance.json" }));
         Assert.That(PngReader.Read(PathTo("images/dog_w2_000.png")), Has.Property("Width").EqualTo(8).And.Property("Height").EqualTo(8));
     }
 

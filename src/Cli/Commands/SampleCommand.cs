@@ -103,7 +103,7 @@ internal sealed class SampleCommand
 
     private readonly Option<string> _out = new("--out")
     {
-        Description = "What to write: FILE.png (one grid), FILE.npz (arrays arr_0 u8 NHWC and, of classes, arr_1 labels) or a folder (one PNG file per image).",
+        Description = "What to write: FILE.png (one grid), FILE.npz (arrays arr_0 u8 NHWC and, of classes, arr_1 labels) or a folder (one PNG file per image). Beside it, FILE.json (in a folder guidance.json) says what made the images.",
         HelpName = "PATH", DefaultValueFactory = _ => "samples.png",
     };
 
