@@ -22,11 +22,13 @@ internal sealed class GuiderOptionsTests : CliFixture
     public void EveryOptionChangesTheImages()
     {
         string[] cfg = ["--guider", "cfg", "--w", "4"], fdg = ["--guider", "cfg", "--guider", "fdg"], momentum = [.. cfg, "--guider", "apg-momentum", "--apg-threshold", "0"];
+        string[] mix = [.. cfg, "--guider", "apg-mix", "--apg-mix-after", "1"];
         string[] elucd = ["--guider", "elucd", "--classifier", ResNet(), "--classifier-scale", "40", .. Ddpm];
         (string[] Without, string[] With)[] pairs =
         [
             (cfg, momentum), (momentum, [.. momentum, "--apg-momentum", "0.5"]), (momentum, [.. momentum, "--apg-eta", "1"]), ([.. cfg, "--guider", "apg", "--apg-threshold", "0"], momentum),
             ([.. momentum, "--apg-momentum", "0"], [.. momentum, "--apg-momentum", "0", "--rescale", "1"]),
+            (mix, [.. mix[..^1], "2"]), (mix, [.. mix, "--apg-mix-scale", "3"]), (mix, [.. mix, "--apg-momentum", "0.5"]),
             (["--w", "0"], fdg), (fdg, [.. fdg, "--fdg-scales", "2,1"]), (fdg, [.. fdg, "--fdg-parallel", "0.5,0"]), (fdg, [.. fdg, "--rescale", "0.7"]), (fdg, [.. fdg, "--fdg-scales", "10,5,1"]),
             (cfg, [.. cfg, "--guider", "dynamic-threshold", "--threshold-quantile", "0.5"]),
             ([.. cfg, "--guider", "dynamic-threshold", "--threshold-quantile", "0.5"], [.. cfg, "--guider", "dynamic-threshold", "--threshold-quantile", "0.5", "--threshold-most", "1"]),

@@ -31,7 +31,7 @@ internal sealed class GuidingTests : CliFixture
             (["--guider", "cfg", "--guider", "cfg++", "--scale", "0.6"], "cfg + cfg++"), (["--guider", "cfg", "--guide-when", "cosine", "--recurrences", "2", .. Euler], "cfg"),
             (["--guider", "autoguidance", "--guide", model], "autoguidance"), (["--guider", "pag", "--perturb", "2"], "pag"), (["--guider", "slg"], "slg"), (["--guider", "seg"], "seg"),
             (["--guider", "cfg", "--guider", "apg-momentum"], "cfg + apg-momentum"), (["--guider", "cfg", "--guider", "fdg"], "cfg + fdg"),
-            (["--guider", "cfg", "--guider", "dynamic-threshold"], "cfg + dynamic-threshold"), (["--guider", "noise-temperature", "--temperature", "0.8", .. Ddpm], "noise-temperature"), (["--guider", "score-scale", .. Euler], "score-scale"),
+            (["--guider", "cfg", "--guider", "apg-mix"], "cfg + apg-mix"), (["--guider", "cfg", "--guider", "dynamic-threshold"], "cfg + dynamic-threshold"), (["--guider", "noise-temperature", "--temperature", "0.8", .. Ddpm], "noise-temperature"), (["--guider", "score-scale", .. Euler], "score-scale"),
             (["--guider", "classifier", "--classifier", noisy, "--classifier-scale", "2", .. Ddpm], "classifier"), (["--guider", "classifier", "--classifier", noisy], "classifier"),
             (["--guider", "elucd", "--classifier", clean, "--tau2", "0", "--sine", "0.1", .. Ddpm], "elucd"), (["--guider", "elucd-edm", "--classifier", clean, .. Euler], "elucd-edm"),
             (["--guider", "clip", "--clip", clip, "--clip-vocabulary", merges, "--prompt", "cat", .. Ddpm], "clip"),

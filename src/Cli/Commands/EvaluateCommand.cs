@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using NativeDiffusion.Cli.Evaluating;
+using NativeDiffusion.Model;
 using NativeDiffusion.Model.Metrics;
 using NativeDiffusion.Model.Metrics.Features;
 using NativeDiffusion.Model.Sampling;
@@ -46,7 +47,7 @@ internal sealed class EvaluateCommand
     private readonly Option<double?> _strength = CliOptions.OptionalNumber("--w", "X", "Guidance strength for sampling a model. [default: the model's own, else 2]", -1, 1000);
     private readonly Option<int?> _steps = CliOptions.OptionalInteger("--steps", "N", "Steps for sampling a model. [default: the model's own, else 20]", 1, 100_000);
 
-    private readonly Option<SamplerKind?> _sampler = CliOptions.OptionalChoice("--sampler", "The sampler of a model.", SampleCommand.SamplerNames, "the model's own, else dpm++2m");
+    private readonly Option<SamplerKind?> _sampler = CliOptions.OptionalChoice("--sampler", "The sampler of a model.", OptionWords.Samplers, "the model's own, else dpm++2m");
 
     private readonly Option<int> _splitSize = CliOptions.Integer("--split-size", "N", "Samples of a split of the Inception Score.", 5000, 2);
     private readonly Option<int> _subsets = CliOptions.Integer("--kid-subsets", "N", "Subsets of KID.", 100, 1, 100_000);

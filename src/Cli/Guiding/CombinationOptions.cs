@@ -10,18 +10,20 @@ internal sealed class CombinationOptions
     private const double Most = 1e6;
 
     /// <summary>The guiders, of which there is one at a time.</summary>
-    public static readonly string[] Names = ["rescale", "zero*", "tcfg", "mambo-g", "apg", "apg-momentum", "fdg"];
+    public static readonly string[] Names = ["rescale", "zero*", "tcfg", "mambo-g", "apg", "apg-momentum", "apg-mix", "fdg"];
 
-    private static readonly string[] Apg = ["apg", "apg-momentum"], Threshold = ["dynamic-threshold"];
+    private static readonly string[] Running = ["apg-momentum", "apg-mix"], Apg = ["apg", .. Running], Threshold = ["dynamic-threshold"];
 
     private readonly Option<double?> _rescale = CliOptions.OptionalNumber(
-        "--rescale", "X", "rescale [default: 0.7], zero*, tcfg, mambo-g, apg, apg-momentum, fdg [default: 0]: share of the conditional prediction's deviation.", 0, 1);
+        "--rescale", "X", "rescale [default: 0.7], zero*, tcfg, mambo-g, apg, apg-momentum, apg-mix, fdg [default: 0]: share of the conditional prediction's deviation.", 0, 1);
 
     private readonly Option<int?> _zeroSteps = CliOptions.OptionalInteger("--zero-steps", "N", "zero*: steps at the start without prediction [default: 1].", 0, 100_000);
     private readonly Option<double?> _alpha = CliOptions.OptionalNumber("--mambo-alpha", "X", "mambo-g: decay [default: 8].", 0, Most);
-    private readonly Option<double?> _threshold = CliOptions.OptionalNumber("--apg-threshold", "X", "apg, apg-momentum: greatest norm of the difference, 0 for no limit [default: 15].", 0, Most);
-    private readonly Option<double?> _eta = CliOptions.OptionalNumber("--apg-eta", "X", "apg, apg-momentum: kept share of the parallel part [default: 0].", -Most, Most);
-    private readonly Option<double?> _momentum = CliOptions.OptionalNumber("--apg-momentum", "X", "apg-momentum: share of the running difference that is kept [default: -0.5].", -Most, Most);
+    private readonly Option<double?> _threshold = CliOptions.OptionalNumber("--apg-threshold", "X", "apg, apg-momentum [default: 15], apg-mix [default: 10]: greatest norm of the difference, 0 for no limit.", 0, Most);
+    private readonly Option<double?> _eta = CliOptions.OptionalNumber("--apg-eta", "X", "apg, apg-momentum, apg-mix: kept share of the parallel part [default: 0].", -Most, Most);
+    private readonly Option<double?> _momentum = CliOptions.OptionalNumber("--apg-momentum", "X", "apg-momentum, apg-mix: share of the running difference that is kept [default: -0.5].", -Most, Most);
+    private readonly Option<double?> _mixScale = CliOptions.OptionalNumber("--apg-mix-scale", "X", "apg-mix: guidance scale of the projected part [default: 10].", -Most, Most);
+    private readonly Option<int?> _mixAfter = CliOptions.OptionalInteger("--apg-mix-after", "N", "apg-mix: last step of plain guidance by --w, counted from 0 [default: 5].", 0, 100_000);
     private readonly Option<bool> _perChannel = new("--apg-per-channel") { Description = "apg-momentum: norms and directions of each channel by itself." };
     private readonly Option<double[]?> _scales = CliOptions.Numbers("--fdg-scales", "LIST", "fdg: guidance scale of each band of frequencies, the finest first, 1 to 6 of them [default: 10,5].", -Most, Most);
     private readonly Option<double[]?> _parallel = CliOptions.Numbers("--fdg-parallel", "LIST", "fdg: factor of the parallel part of each band [default: 1 for all].", -Most, Most);
@@ -31,7 +33,7 @@ internal sealed class CombinationOptions
     /// <summary>The options, each with the guiders that read it.</summary>
     public (Option Option, string[] Guiders)[] Owners =>
     [
-        (_rescale, Names), (_zeroSteps, ["zero*"]), (_alpha, ["mambo-g"]), (_threshold, Apg), (_eta, Apg), (_momentum, ["apg-momentum"]), (_perChannel, ["apg-momentum"]),
+        (_rescale, Names), (_zeroSteps, ["zero*"]), (_alpha, ["mambo-g"]), (_threshold, Apg), (_eta, Apg), (_momentum, Running), (_mixScale, ["apg-mix"]), (_mixAfter, ["apg-mix"]), (_perChannel, ["apg-momentum"]),
         (_scales, ["fdg"]), (_parallel, ["fdg"]), (_quantile, Threshold), (_most, Threshold),
     ];
 
@@ -46,7 +48,7 @@ internal sealed class CombinationOptions
     public Combination? From(ParseResult parsed, IReadOnlyList<string> names)
     {
         double? phi = parsed.GetValue(_rescale);
-        double threshold = parsed.GetValue(_threshold) ?? 15, eta = parsed.GetValue(_eta) ?? 0;
+        double threshold = parsed.GetValue(_threshold) ?? 15, eta = parsed.GetValue(_eta) ?? 0, momentum = parsed.GetValue(_momentum) ?? -0.5;
         return names.FirstOrDefault(Names.Contains) switch
         {
             null => null,
@@ -55,7 +57,8 @@ internal sealed class CombinationOptions
             "tcfg" => ReweightedCombination.Tangential(phi ?? 0),
             "mambo-g" => ReweightedCombination.Magnitude(parsed.GetValue(_alpha) ?? 8, phi ?? 0),
             "apg" => ReweightedCombination.Projected(threshold, eta, phi ?? 0),
-            "apg-momentum" => new ProjectedCombination(parsed.GetValue(_momentum) ?? -0.5, threshold, eta, phi ?? 0, parsed.GetValue(_perChannel)),
+            "apg-momentum" => new ProjectedCombination(momentum, threshold, eta, phi ?? 0, parsed.GetValue(_perChannel)),
+            "apg-mix" => ProjectedCombination.Mixed(parsed.GetValue(_mixScale) ?? 10, parsed.GetValue(_mixAfter) ?? 5, momentum, parsed.GetValue(_threshold) ?? 10, eta, phi ?? 0),
             _ => new FrequencyCombination(Bands(parsed, phi ?? 0)),
         };
     }

@@ -18,6 +18,7 @@ internal static class GuiderNames
         ("mambo-g", "with cfg, at high strengths in few steps", "none", "arXiv 2508.03442"),
         ("apg", "with cfg, against oversaturation at high strengths", "none", "arXiv 2410.02416"),
         ("apg-momentum", "as apg, with a running difference, which also damps what guidance repeats from step to step", "one buffer", "arXiv 2410.02416"),
+        ("apg-mix", "plain guidance in the first steps, then apg with momentum at a scale of its own (--apg-mix-scale)", "one buffer", "diffusers' AdaptiveProjectedMixGuidance"),
         ("fdg", "with cfg: a scale for each band of frequencies, for detail at high strengths without oversaturation (--fdg-scales)", "a pyramid of both predictions", "arXiv 2506.19713"),
         ("dynamic-threshold", "against saturated pixels at high strengths, in place of clipping", "a quantile of the prediction", "arXiv 2205.11487"),
         ("cfg++", "with cfg and --scale in 0:1, for ddim, euler, euler-a and dpm++2m", "none", "arXiv 2406.08070"),

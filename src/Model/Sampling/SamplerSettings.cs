@@ -174,7 +174,7 @@ public sealed record SamplerSettings
     private void RequireRho(SpacingKind spacing)
     {
         if (Rho is not { } rho) return;
-        if (spacing is not (SpacingKind.Karras or SpacingKind.PolyExponential)) throw new ArgumentException($"rho ({rho}) belongs to the spacings karras and polyexponential, and this is {spacing}; leave it out.");
+        if (spacing is not (SpacingKind.Karras or SpacingKind.PolyExponential)) throw new ArgumentException($"rho ({rho}) belongs to the spacings karras and polyexponential, and this is {OptionWords.Of(spacing)}; leave it out.");
         if (!(rho > 0) || double.IsInfinity(rho)) throw new ArgumentException($"rho is above 0 and finite; got {rho}.");
     }
 
