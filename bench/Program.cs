@@ -20,14 +20,20 @@ if (args.Length == 0)
         dotnet run -c Release --project bench -- --filter *Step*  chosen benchmarks, with BenchmarkDotNet's own options; *WorkerPool* is only run so
         dotnet run -c Release --project bench -- guiders          what each guider adds to a step, in turns (long guiders: every case)
         dotnet run -c Release --project bench -- quality --samples 100     recognised digits of every sampler at 2 to 50 steps, into docs/sampler-quality.md
+        dotnet run -c Release --project bench -- metrics 10000 2048        seconds of FID, KID, precision and recall, for docs/evaluation.md
         dotnet run -c Release --project bench -- tiny --device ilgpu-cpu   whether they run there
-        Before anything else (but quality): short, long or tiny; anywhere: --threads N, or --device NAME as the tool takes it.
+        Before anything else (but quality and metrics): short, long or tiny; anywhere: --threads N, or --device NAME as the tool takes it.
         """);
     return 0;
 }
 if (rest is ["quality", .. var quality])
 {
     SamplerQuality.Run(quality);
+    return 0;
+}
+if (rest is ["metrics", .. var sizes])
+{
+    MetricSpeed.Run(sizes);
     return 0;
 }
 if (rest is ["guiders"])
