@@ -47,6 +47,9 @@ public sealed unsafe class DoubleProductTests
         {
             Assert.That(DoubleProduct.Dot(p, q, length), Is.EqualTo(a.Zip(b, (u, v) => u * v).Sum()));
             Assert.That(DoubleProduct.SquaredDistance(s, t, length), Is.EqualTo(a.Zip(b, (u, v) => (u - v) * (u - v)).Sum()));
+            double[] z = [.. b];
+            fixed (double* t2 = z) Assert.That(DoubleProduct.DotAndAddScaled(p, q, -2, t2, length), Is.EqualTo(a.Zip(b, (u, v) => u * v).Sum()));
+            Assert.That(z, Is.EqualTo(a.Zip(b, (u, v) => v - 2 * u)));
             DoubleProduct.AddScaled(-2, p, r, length);
         }
         Assert.That(y, Is.EqualTo(a.Zip(b, (u, v) => v - 2 * u)));

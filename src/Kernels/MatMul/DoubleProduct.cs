@@ -47,7 +47,7 @@ internal static unsafe class DoubleProduct
             return packed;
         }, packed => NativeMemory.AlignedFree((void*)packed));
 
-        static nint Allocate() => (nint)NativeMemory.AlignedAlloc(2 * Block * StepBlock * sizeof(double), 64);
+        static nint Allocate() => (nint)NativeMemory.AlignedAlloc(2 * Block * (StepBlock + 1) * sizeof(double), 64);
     }
 
     /// <summary>Sum of a[i] b[i].</summary>
@@ -56,6 +56,10 @@ internal static unsafe class DoubleProduct
     /// <summary>Sum of (a[i] - b[i])^2, differences and sums in double.</summary>
     public static double SquaredDistance(float* a, float* b, int length) =>
         Avx512F.IsSupported ? SquaredDistance<Doubles512>(a, b, length) : SquaredDistance<Doubles256>(a, b, length);
+
+    /// <summary>Returns the sum of a[i] x[i], and y[i] += factor * a[i]: a row of a symmetric matrix serves both of its triangles.</summary>
+    public static double DotAndAddScaled(double* a, double* x, double factor, double* y, int length) =>
+        Avx512F.IsSupported ? DotAndAddScaled<Doubles512>(a, x, factor, y, length) : DotAndAddScaled<Doubles256>(a, x, factor, y, length);
 
     /// <summary>y[i] += factor * x[i].</summary>
     public static void AddScaled(double factor, double* x, double* y, int length)
@@ -79,6 +83,29 @@ internal static unsafe class DoubleProduct
         }
         double sum = V.Sum(s0 + s1 + (s2 + s3));
         for (; i < length; i++) sum += a[i] * b[i];
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double DotAndAddScaled<V>(double* a, double* x, double factor, double* y, int length)
+        where V : unmanaged, IDoubleLanes<V>
+    {
+        V s0 = V.Zero, s1 = V.Zero, lanes = V.Broadcast(factor);
+        int i = 0;
+        for (; i <= length - 2 * V.Count; i += 2 * V.Count)
+        {
+            V a0 = V.Load(a + i), a1 = V.Load(a + i + V.Count);
+            s0 = V.MultiplyAdd(a0, V.Load(x + i), s0);
+            s1 = V.MultiplyAdd(a1, V.Load(x + i + V.Count), s1);
+            V.Store(y + i, V.MultiplyAdd(lanes, a0, V.Load(y + i)));
+            V.Store(y + i + V.Count, V.MultiplyAdd(lanes, a1, V.Load(y + i + V.Count)));
+        }
+        double sum = V.Sum(s0 + s1);
+        for (; i < length; i++)
+        {
+            sum += a[i] * x[i];
+            y[i] += factor * a[i];
+        }
         return sum;
     }
 
@@ -115,38 +142,50 @@ internal static unsafe class DoubleProduct
         public void Run<V>(double* packed)
             where V : unmanaged, IDoubleLanes<V>
         {
-            double* left = packed, right = packed + Block * StepBlock, sums = stackalloc double[TileRows * TileColumns];
+            double* left = packed, right = packed + Block * (StepBlock + 1), sums = stackalloc double[TileRows * TileColumns];
             for (int s = 0; s < steps; s += StepBlock)
             {
                 int count = Math.Min(StepBlock, steps - s);
-                Pack(a + s * aRow, aRow, rows, count, left, TileRows);
-                Pack(b + s * bRow, bRow, columns, count, right, TileColumns);
+                Pack<V>(a + s * aRow, aRow, rows, count, left, TileRows);
+                Pack<V>(b + s * bRow, bRow, columns, count, right, TileColumns);
                 for (int j = 0; j < columns; j += TileColumns)
                     for (int i = 0; i < rows; i += TileRows)
                     {
-                        Tile<V>(left + i * (nint)count, right + j * (nint)count, count, sums);
-                        Add(sums, c + i * cRow + j, Math.Min(TileRows, rows - i), Math.Min(TileColumns, columns - j));
+                        Tile<V>(left + i * (nint)(count + 1), right + j * (nint)(count + 1), count, sums);
+                        Add<V>(sums, c + i * cRow + j, Math.Min(TileRows, rows - i), Math.Min(TileColumns, columns - j));
                     }
             }
         }
 
-        /// <summary>Panels of <paramref name="width"/> columns, step by step, zero beyond the last one.</summary>
-        private static void Pack(double* source, nint stride, int columns, int steps, double* packed, int width)
+        /// <summary>
+        /// Panels of <paramref name="width"/> columns, step by step, zero beyond the last one. Row by row, and panels one step apart: powers of two as distances would meet in
+        /// few sets of a cache.
+        /// </summary>
+        private static void Pack<V>(double* source, nint stride, int columns, int steps, double* packed, int width)
+            where V : unmanaged, IDoubleLanes<V>
         {
-            for (int j = 0; j < columns; j += width)
+            nint panel = (nint)width * (steps + 1);
+            for (int s = 0; s < steps; s++, source += stride, packed += width)
             {
-                int there = Math.Min(width, columns - j);
-                for (nint s = 0; s < steps; s++, packed += width)
-                {
-                    new ReadOnlySpan<double>(source + s * stride + j, there).CopyTo(new Span<double>(packed, there));
-                    if (there < width) new Span<double>(packed + there, width - there).Clear();
-                }
+                double* to = packed;
+                int j = 0;
+                for (; j <= columns - width; j += width, to += panel)
+                    for (int l = 0; l < width; l += V.Count)
+                        V.Store(to + l, V.Load(source + j + l));
+                for (int l = 0; j < columns && l < width; l++) to[l] = j + l < columns ? source[j + l] : 0;
             }
         }
 
-        private void Add(double* sums, double* target, int tileRows, int tileColumns)
+        private void Add<V>(double* sums, double* target, int tileRows, int tileColumns)
+            where V : unmanaged, IDoubleLanes<V>
         {
-            for (int i = 0; i < tileRows; i++, target += cRow, sums += TileColumns) AddScaled(sign, sums, target, tileColumns);
+            V lanes = V.Broadcast(sign);
+            for (int i = 0; i < tileRows; i++, target += cRow, sums += TileColumns)
+            {
+                int j = 0;
+                for (; j <= tileColumns - V.Count; j += V.Count) V.Store(target + j, V.MultiplyAdd(lanes, V.Load(sums + j), V.Load(target + j)));
+                for (; j < tileColumns; j++) target[j] += sign * sums[j];
+            }
         }
     }
 

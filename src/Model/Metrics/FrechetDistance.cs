@@ -84,9 +84,6 @@ public sealed unsafe class FrechetDistance
             DoubleProduct.AddTransposed(c, d, t, r, d, h, r, d, r, 1, lower: false, _threads);
             DoubleProduct.AddTransposed(t, r, h, r, d, p, r, r, r, 1, lower: true, _threads);
         }
-        for (int i = 0; i < r; i++)
-            for (int j = 0; j < i; j++)
-                product[j * r + i] = product[i * r + j];
         return SymmetricEigenvalues.Of(product, r, _threads).Sum(v => Math.Sqrt(Math.Max(0, v)));
     }
 }

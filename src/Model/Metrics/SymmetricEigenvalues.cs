@@ -9,27 +9,27 @@ namespace NativeDiffusion.Model.Metrics;
 /// </summary>
 internal static unsafe class SymmetricEigenvalues
 {
-    private const int Panel = 32, RowsPerItem = 64, LargestSerial = 256, MostSteps = 60;
+    private const int Panel = 32, Parts = 8, LargestSerial = 256, MostSteps = 60;
     private const double Rounding = 1.0 / (1L << 52);
 
     /// <summary>The eigenvalues, in no order.</summary>
-    /// <param name="matrix">[n, n], both triangles; overwritten.</param>
+    /// <param name="matrix">[n, n], of which the triangle below the diagonal is read; overwritten.</param>
     /// <param name="n">Rows.</param>
     /// <param name="threads">Threads, at least 1.</param>
     public static double[] Of(double[] matrix, int n, int threads)
     {
         double[] diagonal = new double[n], beside = new double[n];
         if (n == 0) return diagonal;
-        double[] reflections = new double[Panel * n], products = new double[Panel * n];
-        fixed (double* a = matrix, v = reflections, w = products)
+        double[] reflections = new double[Panel * n], products = new double[Panel * n], sums = new double[Parts * n];
+        fixed (double* a = matrix, v = reflections, w = products, s = sums)
             for (int k = 0; k < n; k += Panel)
             {
                 int width = Math.Min(Panel, n - k), rest = n - k - width;
-                for (int j = 0; j < width; j++) Reflect(a, n, k, j, v, w, diagonal, beside, threads);
+                for (int j = 0; j < width; j++) Reflect(a, n, k, j, v, w, s, diagonal, beside, threads);
                 if (rest == 0) break;
                 nint at = k + width;
-                DoubleProduct.AddTransposed(v + at, n, w + at, n, width, a + at * n + at, n, rest, rest, -1, lower: false, threads);
-                DoubleProduct.AddTransposed(w + at, n, v + at, n, width, a + at * n + at, n, rest, rest, -1, lower: false, threads);
+                DoubleProduct.AddTransposed(v + at, n, w + at, n, width, a + at * n + at, n, rest, rest, -1, lower: true, threads);
+                DoubleProduct.AddTransposed(w + at, n, v + at, n, width, a + at * n + at, n, rest, rest, -1, lower: true, threads);
             }
         Diagonalise(diagonal, beside);
         return diagonal;
@@ -39,20 +39,22 @@ internal static unsafe class SymmetricEigenvalues
     /// Column k + j: brings it up to date with the panel so far, finds the reflection (1 - tau v v^T) that clears it below the second
     /// place, and the w by which the rest becomes A - v w^T - w v^T.
     /// </summary>
-    private static void Reflect(double* a, int n, int k, int j, double* reflections, double* products, double[] diagonal, double[] beside, int threads)
+    private static void Reflect(double* a, int n, int k, int j, double* reflections, double* products, double* sums, double[] diagonal, double[] beside, int threads)
     {
         int i = k + j, length = n - i - 1;
-        double* row = a + (nint)i * n;
+        // The column, where the sums of the product will be.
+        double* column = sums;
+        for (nint r = 0; r <= length; r++) column[r] = a[(i + r) * n + i];
         for (int l = 0; l < j; l++)
         {
-            double* vl = reflections + (nint)l * n, wl = products + (nint)l * n;
-            DoubleProduct.AddScaled(-wl[i], vl + i, row + i, n - i);
-            DoubleProduct.AddScaled(-vl[i], wl + i, row + i, n - i);
+            double* vl = reflections + (nint)l * n + i, wl = products + (nint)l * n + i;
+            DoubleProduct.AddScaled(-wl[0], vl, column, length + 1);
+            DoubleProduct.AddScaled(-vl[0], wl, column, length + 1);
         }
-        diagonal[i] = row[i];
+        diagonal[i] = column[0];
         if (length == 0) return;
 
-        double* x = row + i + 1, v = reflections + (nint)j * n + i + 1, w = products + (nint)j * n + i + 1;
+        double* x = column + 1, v = reflections + (nint)j * n + i + 1, w = products + (nint)j * n + i + 1;
         double first = x[0], others = DoubleProduct.Dot(x + 1, x + 1, length - 1);
         if (others == 0)
         {
@@ -66,7 +68,7 @@ internal static unsafe class SymmetricEigenvalues
         v[0] = 1;
         for (int r = 1; r < length; r++) v[r] = x[r] / (first - reflected);
 
-        MultiplyRows(a + (nint)(i + 1) * n + i + 1, n, length, v, w, threads);
+        Multiply(a + (nint)(i + 1) * n + i + 1, n, length, v, w, sums, threads);
         for (int l = 0; l < j; l++)
         {
             double* vl = reflections + (nint)l * n + i + 1, wl = products + (nint)l * n + i + 1;
@@ -78,17 +80,31 @@ internal static unsafe class SymmetricEigenvalues
         DoubleProduct.AddScaled(-tau / 2 * DoubleProduct.Dot(w, v, length), v, w, length);
     }
 
-    /// <summary>w = A v.</summary>
-    private static void MultiplyRows(double* a, nint stride, int n, double* v, double* w, int threads)
+    /// <summary>
+    /// w = A v from the triangle below the diagonal, which is read once. Rows are shared out among parts of equal area, whatever the number of threads; each has sums of its own.
+    /// </summary>
+    private static void Multiply(double* a, nint stride, int n, double* v, double* w, double* sums, int threads)
     {
-        void Rows(int start, int end)
+        int parts = n <= LargestSerial ? 1 : Parts;
+        if (parts == 1 || threads == 1)
+            for (int part = 0; part < parts; part++) Rows(part);
+        else Parallel.For(0, parts, new ParallelOptions { MaxDegreeOfParallelism = threads }, Rows);
+        new Span<double>(w, n).Clear();
+        for (int part = 0; part < parts; part++) DoubleProduct.AddScaled(1, sums + (nint)part * n, w, End(part));
+
+        int End(int part) => part == parts - 1 ? n : (int)(n * Math.Sqrt((part + 1.0) / parts));
+
+        void Rows(int part)
         {
-            for (int r = start; r < end; r++) w[r] = DoubleProduct.Dot(a + r * stride, v, n);
+            double* y = sums + (nint)part * n;
+            int start = part == 0 ? 0 : End(part - 1), end = End(part);
+            new Span<double>(y, end).Clear();
+            for (int r = start; r < end; r++)
+            {
+                double* row = a + r * stride;
+                y[r] += row[r] * v[r] + DoubleProduct.DotAndAddScaled(row, v, v[r], y, r);
+            }
         }
-        if (n <= LargestSerial || threads == 1) Rows(0, n);
-        else
-            Parallel.For(0, MatrixProduct.Blocks(n, RowsPerItem), new ParallelOptions { MaxDegreeOfParallelism = threads },
-                item => Rows(item * RowsPerItem, Math.Min(n, (item + 1) * RowsPerItem)));
     }
 
     /// <summary>Replaces the diagonal of a tridiagonal matrix by its eigenvalues.</summary>
