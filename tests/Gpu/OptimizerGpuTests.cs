@@ -44,6 +44,15 @@ public sealed class OptimizerGpuTests(string device)
     }
 
     [Test]
+    public void A_row_whose_sum_is_no_number_is_at_most_any_bound()
+    {
+        BothBackends.Input[] inputs = [new(new Shape(3, 2), [1, float.NaN, 3, 4, 0.5f, 0]), new(new Shape(3, 2), [1, 1, 1, 1, 1, 1]), new(new Shape(3), [9, 9, 9])];
+        _backends.AssertAgree("rows", inputs, 0, 0, (k, t) => k.RowsAtMost(t[0], t[1], 1, t[2]));
+        float[] rows = BothBackends.Run(_backends.Device, inputs, 0, (k, t) => k.RowsAtMost(t[0], t[1], 1, t[2]))[2];
+        Assert.That(rows.Take(3).Select(BitConverter.SingleToInt32Bits), Is.EqualTo(new[] { 1, 0, 1 }));
+    }
+
+    [Test]
     public void Averages_agree_with_the_cpu([Values(1, 7, 1027)] int count, [Values(0, 5)] int offset)
     {
         var shape = new Shape(count);

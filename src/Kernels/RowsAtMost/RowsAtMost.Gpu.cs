@@ -24,6 +24,8 @@ internal struct RowsAtMostKernel : IGpuKernel
         double sum = 0;
         for (long i = start + Group.IdxX; i < start + RowLength; i += GpuKernels.GroupSize) sum += (double)Values[i] * Weights[i];
         sum = Reduction.Sum(shared, sum);
-        if (Group.IdxX == 0) Y[Grid.IdxX] = sum > Bound ? 0 : 1;
+        // Of 0 and 1, ILGPU would make the inverted comparison, which takes a NaN for a number.
+        int isAbove = sum > Bound ? 1 : 0;
+        if (Group.IdxX == 0) Y[Grid.IdxX] = 1 - isAbove;
     }
 }
