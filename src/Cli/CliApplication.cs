@@ -26,6 +26,7 @@ public static class CliApplication
     [
         SampleCommand.Create,
         TrainCommand.Create,
+        EmaCommand.Create,
         InfoCommand.Create,
         ConvertCommand.Create,
         BenchCommand.Create,

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Commands;
+using NativeDiffusion.Cli.Training;
 using NativeDiffusion.Model;
 
 namespace NativeDiffusion.Cli;
@@ -15,7 +16,7 @@ internal static class StoredWords
         ["variance"] = Words(OptionWords.Variances),
         ["prediction"] = Words(TrainCommand.PredictionNames),
         ["schedule"] = Words(TrainCommand.ScheduleNames),
-        ["weighting"] = Words(TrainCommand.WeightingNames),
+        ["weighting"] = Words(TrainingOptions.WeightingNames),
     };
 
     /// <summary>The JSON text of an object with its values so replaced, at any depth; what no option takes stays as it is.</summary>

@@ -22,7 +22,11 @@ internal static class ModelMetadata
     public const string WeightsKey = "weights";
     public const string AveragedWeights = "average";
 
-    private static readonly Dictionary<string, Type> Architectures = new() { ["adm_unet"] = typeof(UNetConfig), ["dit"] = typeof(DitConfig), ["edm_dhariwal"] = typeof(DhariwalUNetConfig), ["edm_song"] = typeof(SongUNetConfig) };
+    private static readonly Dictionary<string, Type> Architectures = new()
+    {
+        ["adm_unet"] = typeof(UNetConfig), ["dit"] = typeof(DitConfig), ["edm_dhariwal"] = typeof(DhariwalUNetConfig), ["edm_song"] = typeof(SongUNetConfig),
+        ["tutorial_mlp"] = typeof(TutorialMlpConfig),
+    };
 
     public static readonly JsonSerializerOptions Json = new()
     {

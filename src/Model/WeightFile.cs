@@ -197,7 +197,8 @@ internal static class WeightFile
 
     // Tensors of a training checkpoint that are not the weights.
     private static bool IsOther(string name) => name.StartsWith(AveragePrefix, StringComparison.Ordinal)
-        || name.StartsWith("adam.", StringComparison.Ordinal) || name.StartsWith("training.", StringComparison.Ordinal);
+        || name.StartsWith("adam.", StringComparison.Ordinal) || name.StartsWith("training.", StringComparison.Ordinal)
+        || name.StartsWith("power.", StringComparison.Ordinal);
 
     /// <summary>Whether extents agree but for trailing ones.</summary>
     internal static bool SameExtents(ReadOnlySpan<long> found, ReadOnlySpan<long> needed) => found.TrimEnd(1).SequenceEqual(needed.TrimEnd(1));

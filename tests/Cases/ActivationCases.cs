@@ -15,6 +15,7 @@ public sealed class ActivationCases : ICaseList
                 yield return Case("Gelu", shape, (b, x) => b.Gelu(x),
                     v => 0.5 * v * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (v + 0.044715 * v * v * v))));
                 yield return Case("QuickGelu", shape, (b, x) => b.QuickGelu(x), v => v / (1 + Math.Exp(-1.702 * v)));
+                yield return Case("Tanh", shape, (b, x) => b.Tanh(x), Math.Tanh);
                 foreach (float beta in new[] { 0.5f, 1, 3, 10000 })
                     yield return Case($"Softplus beta={beta}", shape, (b, x) => b.Softplus(x, beta), v => Softplus(v, beta));
                 yield return Case("Scale", shape, (b, x) => b.Scale(x, -1.5f), v => -1.5 * v);

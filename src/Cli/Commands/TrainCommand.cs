@@ -1,7 +1,7 @@
 using System.CommandLine;
 using NativeDiffusion.Cli.Training;
 using NativeDiffusion.Model;
-using NativeDiffusion.Model.Training;
+using NativeDiffusion.Model.Networks;
 
 namespace NativeDiffusion.Cli.Commands;
 
@@ -22,54 +22,41 @@ internal sealed class TrainCommand
           nativediffusion train --resume --out runs/quick
               go on after Ctrl-C: the result equals that of an uninterrupted training to the bit
 
+          nativediffusion train --preset tutorial --tanh-head
+              the perceptron of a tutorial, with its defects; without --tanh-head, without the worst of them
+          nativediffusion train --preset edm --power-ema 0.05,0.1
+              EDM's loss and noise levels, and averages from which `nativediffusion ema` makes others
+
         The folder --out receives: model.safetensors (to sample from), checkpoint.safetensors (to resume from), samples-*.png, loss.svg, log.csv
         and settings.json.
         """;
 
-    private static readonly (string, NetworkPreset)[] PresetNames = [("quick", NetworkPreset.Quick), ("digits", NetworkPreset.Digits)];
+    private static readonly (string, NetworkPreset)[] PresetNames =
+        [("quick", NetworkPreset.Quick), ("digits", NetworkPreset.Digits), ("edm", NetworkPreset.Edm), ("tutorial", NetworkPreset.Tutorial)];
 
     public static readonly (string Name, PredictionType Value)[] PredictionNames = [("eps", PredictionType.Eps), ("x0", PredictionType.X0), ("v", PredictionType.V)];
 
     public static readonly (string Name, NoiseScheduleKind Value)[] ScheduleNames =
         [("linear", NoiseScheduleKind.Linear), ("cosine", NoiseScheduleKind.Cosine), ("continuous", NoiseScheduleKind.Continuous)];
 
-    public static readonly (string Name, LossWeighting Value)[] WeightingNames =
-    [
-        ("simple", LossWeighting.Simple), ("uniform-v", LossWeighting.UniformV), ("uniform-x0", LossWeighting.UniformX0), ("min-snr", LossWeighting.MinSnr),
-    ];
-
     private readonly Option<NetworkPreset> _preset = CliOptions.Choice(
-        "--preset", "Size of the network and of the training: quick takes about ten minutes, digits takes longer and is better.", PresetNames);
+        "--preset", "Network and training: quick takes about ten minutes, digits takes longer and is better; edm is as quick with EDM's loss and noise levels; tutorial is a small perceptron, to learn from.",
+        PresetNames);
 
     private readonly Option<string?> _images = CliOptions.Text("--images", "FILE", "Images in IDX format, plain or gzip. Left out: the digits that come with the tool.");
     private readonly Option<string?> _labels = CliOptions.Text("--labels", "FILE", "Labels in IDX format, for --images.");
     private readonly Option<string?> _folder = CliOptions.Text("--folder", "DIR", "Folder of PNG images with one sub-folder per class, instead of --images.");
     private readonly Option<string?> _out = CliOptions.Text("--out", "DIR", "Where the training is kept. [default: runs/ and the name of the preset]");
-    private readonly Option<int?> _steps = CliOptions.OptionalInteger("--steps", "N", "Optimiser steps in all. [default: the preset's]", 1);
-    private readonly Option<int?> _batch = CliOptions.OptionalInteger("--batch", "N", "Images per step. [default: the preset's]", 1, 65536);
-    private readonly Option<double?> _rate = CliOptions.OptionalNumber("--lr", "X", "Peak learning rate. [default: the preset's]", 1e-12, 10);
-    private readonly Option<int?> _warmup = CliOptions.OptionalInteger("--warmup", "N", "Steps until the peak learning rate. [default: the preset's]", 0);
-
-    private readonly Option<double?> _nullProbability = CliOptions.OptionalNumber(
-        "--null-probability", "X",
-        "How often the label is hidden, which is what guidance learns from: with 0 the model follows its classes and cannot be guided, with 1 it learns no class. [default: 0.1]", 0, 1);
+    private readonly TrainingOptions _training = new();
 
     private readonly Option<PredictionType?> _prediction = CliOptions.OptionalChoice<PredictionType>(
-        "--prediction", "What the network predicts.", PredictionNames, "v");
+        "--prediction", "What the network predicts.", PredictionNames, "the preset's: v, for tutorial eps");
 
     private readonly Option<NoiseScheduleKind?> _schedule = CliOptions.OptionalChoice<NoiseScheduleKind>(
-        "--schedule", "Noise levels.", ScheduleNames, "cosine");
-
-    private readonly Option<LossWeighting?> _weighting = CliOptions.OptionalChoice<LossWeighting>(
-        "--weighting", "Weight of the noise levels in the loss.", WeightingNames, "that of the prediction: simple for eps, uniform-x0 for x0, uniform-v for v");
-
-    private readonly Option<bool> _unbounded = new("--allow-unbounded-weighting")
-    {
-        Description = "Train with a --weighting that grows without bound for the --prediction, as uniform-v does for eps.",
-    };
+        "--schedule", "Noise levels.", ScheduleNames, "the preset's: cosine, for edm its own");
 
     private readonly Option<double?> _dropout = CliOptions.OptionalNumber("--dropout", "X", "Dropout in the residual blocks. [default: 0]", 0, 0.99);
-    private readonly Option<ulong> _seed = CliOptions.Seed("weights, order of the images and noise");
+    private readonly Option<bool> _tanhHead = new("--tanh-head") { Description = "With --preset tutorial: tanh at the end, as its source has it, which cannot predict noise beyond 1." };
     private readonly DeviceOption _device = new();
     private readonly Option<int> _sampleEvery = CliOptions.Integer("--sample-every", "N", "Steps between two grids of samples; 0 for none.", 500, 0);
     private readonly Option<int> _saveEvery = CliOptions.Integer("--save-every", "N", "Steps between two checkpoints.", 500, 1);
@@ -83,10 +70,14 @@ internal sealed class TrainCommand
         var train = new TrainCommand();
         var command = new CliCommand("train", Description, Details)
         {
-            train._preset, train._images, train._labels, train._folder, train._out, train._steps, train._batch, train._rate, train._warmup,
-            train._nullProbability, train._prediction, train._schedule, train._weighting, train._unbounded, train._dropout, train._seed, train._device.Device, train._device.Threads, train._device.Math,
-            train._sampleEvery, train._saveEvery, train._stopAfter, train._resume, train._force, train._json,
+            train._preset, train._images, train._labels, train._folder, train._out, train._prediction, train._schedule, train._dropout, train._tanhHead,
         };
+        foreach (var option in train._training.All) command.Add(option);
+        foreach (var option in new Option[]
+        {
+            train._device.Device, train._device.Threads, train._device.Math, train._sampleEvery, train._saveEvery, train._stopAfter, train._resume, train._force, train._json,
+        })
+            command.Add(option);
         command.SetAction(parsed => train.Run(parsed, context));
         return command;
     }
@@ -111,7 +102,7 @@ internal sealed class TrainCommand
     /// <summary>Checks what excludes what; returns the data that the user named, or null.</summary>
     private DataSource? CheckOptions(ParseResult parsed)
     {
-        Option[] fixedAtStart = [_preset, _steps, _batch, _rate, _warmup, _nullProbability, _prediction, _schedule, _weighting, _unbounded, _dropout, _seed, _force];
+        Option[] fixedAtStart = [_preset, _prediction, _schedule, _dropout, _tanhHead, .. _training.All, _force];
         if (parsed.GetValue(_resume))
         {
             string[] given = [.. fixedAtStart.Where(parsed.IsGiven).Select(o => o.Name)];
@@ -127,34 +118,28 @@ internal sealed class TrainCommand
 
     private TrainingPlan PlanFrom(ParseResult parsed)
     {
-        bool quick = parsed.GetValue(_preset) == NetworkPreset.Quick;
-        var network = quick ? Presets.Quick : Presets.Digits;
-        var training = quick ? Presets.QuickTraining : Presets.DigitsTraining;
-        int steps = parsed.GetValue(_steps) ?? training.Steps;
-        var diffusion = Presets.Diffusion with
+        var preset = parsed.GetValue(_preset);
+        var (network, training, levels) = preset switch
         {
-            Prediction = parsed.GetValue(_prediction) ?? Presets.Diffusion.Prediction,
-            Schedule = parsed.GetValue(_schedule) ?? Presets.Diffusion.Schedule,
+            NetworkPreset.Quick => ((INetworkConfig)Presets.Quick, Presets.QuickTraining, Presets.Diffusion),
+            NetworkPreset.Edm => (Presets.Edm, Presets.EdmTraining, Presets.EdmDiffusion),
+            NetworkPreset.Tutorial => (Presets.Tutorial with { TanhHead = parsed.GetValue(_tanhHead) }, Presets.TutorialTraining, Presets.TutorialDiffusion),
+            _ => (Presets.Digits, Presets.DigitsTraining, Presets.Diffusion),
         };
-        if (parsed.GetValue(_weighting) is { } weighting && !parsed.GetValue(_unbounded) && LossWeightingRules.Unbounded(diffusion, weighting) is { } numbers)
-            throw new UsageException(
-                $"--weighting {OptionWords.Of(weighting)} grows without bound with --prediction {OptionWords.Of(diffusion.Prediction)} and --schedule {OptionWords.Of(diffusion.Schedule)}: {numbers} "
-                + $"Leave it out for {OptionWords.Of(LossWeightingRules.Default(diffusion.Prediction))}, or force it by {_unbounded.Name}.");
-        return new TrainingPlan(
-            network with { Dropout = parsed.GetValue(_dropout) ?? network.Dropout },
-            diffusion,
-            training with
+        string word = PresetNames.NameOf(preset);
+        if (preset != NetworkPreset.Tutorial && parsed.GetValue(_tanhHead)) throw new UsageException($"{_tanhHead.Name} is the tutorial's; {_preset.Name} {word} has none.");
+        if (levels.HasSigmas && (parsed.IsGiven(_prediction) || parsed.IsGiven(_schedule)))
+            throw new UsageException($"{_preset.Name} {word} has its own noise levels and prediction; leave {_prediction.Name} and {_schedule.Name} out.");
+        if (parsed.GetValue(_dropout) is { } dropout)
+            network = network switch
             {
-                Steps = steps,
-                BatchSize = parsed.GetValue(_batch) ?? training.BatchSize,
-                LearningRate = parsed.GetValue(_rate) ?? training.LearningRate,
-                WarmupSteps = parsed.GetValue(_warmup) ?? Math.Min(training.WarmupSteps, steps / 10),
-                NullProbability = parsed.GetValue(_nullProbability) ?? training.NullProbability,
-                Weighting = parsed.GetValue(_weighting),
-                AllowUnboundedWeighting = parsed.GetValue(_unbounded),
-                Seed = parsed.GetValue(_seed),
-            });
+                UNetConfig unet => unet with { Dropout = dropout },
+                DhariwalUNetConfig unet => unet with { Dropout = dropout },
+                _ => throw new UsageException($"{_preset.Name} {word} has no dropout; leave {_dropout.Name} out."),
+            };
+        var diffusion = levels with { Prediction = parsed.GetValue(_prediction) ?? levels.Prediction, Schedule = parsed.GetValue(_schedule) ?? levels.Schedule };
+        return new TrainingPlan(network, diffusion, _training.Apply(parsed, training, diffusion));
     }
 
-    private enum NetworkPreset { Quick, Digits }
+    private enum NetworkPreset { Quick, Digits, Edm, Tutorial }
 }

@@ -22,6 +22,9 @@ internal sealed class RunFolder(string path)
 
     private string Log => Path.Combine(Folder, "log.csv");
 
+    /// <summary>Power-function averages, one file for each width and checkpoint.</summary>
+    public string Averages => Path.Combine(Folder, "averages");
+
     public string Samples(long step) => Path.Combine(Folder, $"samples-{step:000000}.png");
 
     /// <summary>Prepares for a new training.</summary>
@@ -38,6 +41,8 @@ internal sealed class RunFolder(string path)
     {
         File.Delete(Log);
         foreach (string file in Directory.GetFiles(Folder, "samples-*.png")) File.Delete(file);
+        if (Directory.Exists(Averages))
+            foreach (string file in Directory.GetFiles(Averages, "average-*.safetensors")) File.Delete(file);
     }
 
     public void WriteSettings(DataSource data, Trainer trainer)

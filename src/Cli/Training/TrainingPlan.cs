@@ -6,7 +6,7 @@ using NativeDiffusion.Model.Training;
 namespace NativeDiffusion.Cli.Training;
 
 /// <summary>What a new training does, before its data are known.</summary>
-internal sealed record TrainingPlan(UNetConfig Network, DiffusionSettings Diffusion, TrainingSettings Training);
+internal sealed record TrainingPlan(INetworkConfig Network, DiffusionSettings Diffusion, TrainingSettings Training);
 
 /// <summary>How one session of a training runs: nothing here changes the result.</summary>
 internal sealed record SessionOptions

@@ -129,6 +129,7 @@ internal sealed class TrainingRun : IDisposable
         _trainer.Save(_folder.Checkpoint);
         _savedStep = _trainer.Step;
         _trainer.SaveModel(_folder.Model, DType.F16);
+        if (_trainer.Settings.PowerAverages.Length > 0) _trainer.SavePowerAverages(Directory.CreateDirectory(_folder.Averages).FullName);
         LossChart.Write(_folder.LossChart, _trainer.History, "Training loss");
     }
 

@@ -18,6 +18,7 @@ public sealed class ClassifierTrainer : IDisposable
     private readonly UseGuard _guard = new(nameof(ClassifierTrainer), "A trainer serves one caller at a time.");
     private readonly Parameters _parameters, _average;
     private readonly int _size, _channels;
+    private readonly Augmentation _augmentation;
     private readonly TrainingSettings _optimisation;
     private readonly BatchSource _source;
     private readonly Plan _plan;
@@ -25,7 +26,7 @@ public sealed class ClassifierTrainer : IDisposable
     private readonly Slot<ulong> _seed = new();
     private readonly Slot<uint> _step = new();
     private readonly Func<uint, uint, NoiseLevel>? _levelAt;
-    private readonly float[] _pixels, _moved, _alpha, _sigma, _timesteps, _scalar = new float[1];
+    private readonly float[] _pixels, _alpha, _sigma, _timesteps, _scalar = new float[1];
     private readonly int[] _labels;
     private readonly List<(long Step, double Loss)> _history = [];
     private double _lossSum;
@@ -60,7 +61,7 @@ public sealed class ClassifierTrainer : IDisposable
         _labels = new int[batch];
         (_alpha, _sigma, _timesteps) = (new float[batch], new float[batch], new float[batch]);
         _pixels = new float[checked(batch * data.RowLength)];
-        _moved = new float[_pixels.Length];
+        _augmentation = new Augmentation(settings.Seed, _size, _channels, settings.MaxShift, flip: false);
         _seed.Value = settings.Seed;
         if (noise is not null) _levelAt = TrainingLevels.Of(noise, settings.Seed);
         _average = _parameters.Clone();
@@ -147,10 +148,9 @@ public sealed class ClassifierTrainer : IDisposable
     {
         _optimiser.Value = _optimisation.OptimiserAt(Step);
         _source.Fill(Step, Settings.BatchSize, _pixels, _labels);
-        int row = _pixels.Length / Settings.BatchSize;
-        for (int i = 0; i < Settings.BatchSize; i++) Move(_pixels.AsSpan(i * row, row), _moved.AsSpan(i * row, row), Shift(i, 0), Shift(i, 1));
+        _augmentation.Apply((uint)Step, _pixels);
         var kernels = _parameters.Kernels;
-        kernels.Upload(_moved, _plan.Input("images"));
+        kernels.Upload(_pixels, _plan.Input("images"));
         kernels.Upload(_labels, _plan.Input("labels"));
         kernels.Upload([1f], _plan.Input("d_loss"));
         if (_levelAt is not null) PrepareNoise(_levelAt, kernels);
@@ -168,20 +168,6 @@ public sealed class ClassifierTrainer : IDisposable
         kernels.Upload(_sigma, _plan.Input("sigma"));
         kernels.Upload(_timesteps, _plan.Input("timesteps"));
         kernels.Upload([.. Enumerable.Range(0, _alpha.Length)], _plan.Input("sample_index"));
-    }
-
-    private int Shift(int row, uint axis) =>
-        (int)(Philox.Uniform(Settings.Seed, (uint)row, (uint)Step, RandomStream.Augment, axis) * (2 * Settings.MaxShift + 1)) - Settings.MaxShift;
-
-    // Pixels that come from outside repeat the border, which is background wherever images were padded.
-    private void Move(ReadOnlySpan<float> source, Span<float> destination, int down, int right)
-    {
-        for (int y = 0; y < _size; y++)
-        {
-            int line = Math.Clamp(y - down, 0, _size - 1) * _size;
-            for (int x = 0; x < _size; x++)
-                source.Slice((line + Math.Clamp(x - right, 0, _size - 1)) * _channels, _channels).CopyTo(destination[((y * _size + x) * _channels)..]);
-        }
     }
 
     private double Read(TensorView view)

@@ -16,6 +16,15 @@ public enum LossWeighting
 
     /// <summary>min(SNR, 5) on the error of x0 (Hang et al. 2023).</summary>
     MinSnr,
+
+    /// <summary>max(SNR, 1) on the error of x0 (Salimans and Ho 2022).</summary>
+    TruncatedSnr,
+
+    /// <summary>1 / (1 + SNR) on the error of eps (Choi et al. 2022, their P2 with k = gamma = 1).</summary>
+    P2,
+
+    /// <summary>1 + t on the error of eps, t from 0 (clean) to 1 (noise): the noisier half counts more. For discrete timesteps.</summary>
+    LaterSteps,
 }
 
 /// <summary>Which weightings suit a prediction and a schedule.</summary>
@@ -41,6 +50,10 @@ internal static class LossWeightingRules
         LossWeighting.UniformV => LossWeight.UniformV,
         LossWeighting.UniformX0 => LossWeight.UniformX0,
         LossWeighting.MinSnr => LossWeight.MinSnr(),
+        LossWeighting.TruncatedSnr => LossWeight.TruncatedSnr,
+        LossWeighting.P2 => LossWeight.P2(),
+        // Times 1 + t, which is not a function of the signal-to-noise ratio.
+        LossWeighting.LaterSteps => LossWeight.Simple,
         _ => throw new ArgumentOutOfRangeException(nameof(weighting), weighting, "No such weighting."),
     };
 

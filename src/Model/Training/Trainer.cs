@@ -36,8 +36,12 @@ public sealed partial class Trainer : IDisposable
     private readonly Slot<ulong> _seed = new();
     private readonly Slot<uint> _step = new();
     private readonly Slot<AdamWStep> _optimiser = new();
-    private readonly float[] _pixels, _alpha, _sigma, _targetAlpha, _targetSigma, _timesteps, _rowWeight, _scalar = new float[1];
-    private readonly int[] _labels, _rows;
+    private readonly float[] _pixels, _alpha, _sigma, _targetAlpha, _targetSigma, _timesteps, _rowWeight, _importance, _rowLosses, _scalar = new float[1];
+    private readonly int[] _labels, _rows, _drawn;
+    private readonly double[] _losses;
+    private readonly Augmentation _augmentation;
+    private readonly NoiseLevel[] _levels;
+    private readonly LossSecondMomentSampler? _lossAware;
     private readonly VarianceRows? _bound;
     private readonly LossWeight _weight;
     private readonly Func<uint, uint, NoiseLevel> _levelAt;
@@ -76,11 +80,16 @@ public sealed partial class Trainer : IDisposable
         int batch = settings.BatchSize;
         _pixels = new float[batch * data.RowLength];
         (_alpha, _sigma, _targetAlpha, _targetSigma) = (new float[batch], new float[batch], new float[batch], new float[batch]);
-        (_timesteps, _rowWeight) = (new float[batch], new float[batch]);
+        (_timesteps, _rowWeight, _importance, _rowLosses) = (new float[batch], new float[batch], new float[batch], new float[batch]);
+        (_drawn, _losses) = (new int[batch], new double[batch]);
+        _augmentation = new Augmentation(settings.Seed, data.Height, data.Channels, settings.MaxShift, settings.Flip);
         if (model.LearnsVariance) _bound = new VarianceRows(model.Settings, batch);
         _labels = new int[batch];
         _levelAt = TrainingLevels.Of(model.Settings, settings.Seed);
+        _levels = TrainingLevels.HasTimesteps(model.Settings) ? TrainingLevels.Timesteps(model.Settings) : [];
+        if (settings.Timesteps == TimestepSampling.LossSecondMoment) _lossAware = new LossSecondMomentSampler(_levels.Length);
         Average = model.Parameters.Clone();
+        _powers = [.. settings.PowerAverages.Select(width => new PowerAverage(width, PowerFunctionAverage.Exponent(width), model.Parameters.Clone()))];
         Arena = new Arena(model.Kernels);
         _rows = [.. Enumerable.Range(0, batch)];
         _plan = Record(batch);
@@ -140,6 +149,8 @@ public sealed partial class Trainer : IDisposable
         if (!double.IsFinite(loss) || !double.IsFinite(norm)) throw new TrainingDivergedException(Step + 1, loss, norm);
         Step++;
         Note(loss);
+        if (_lossAware is not null) NoteRowLosses(_lossAware);
+        AveragePowers();
         return new TrainingStep(Step, loss, norm, _optimiser.Value.LearningRate);
     }
 
@@ -151,12 +162,16 @@ public sealed partial class Trainer : IDisposable
         _plan.Dispose();
         Arena.Dispose();
         Average.Dispose();
+        foreach (var power in _powers) power.Weights.Dispose();
     }
 
     /// <summary>Settings with the weighting that the model gives them where they leave it open.</summary>
     private static TrainingSettings WithWeighting(TrainingSettings settings, DiffusionSettings model)
     {
         settings.Validate();
+        if (!TrainingLevels.HasTimesteps(model) && (settings.Timesteps != TimestepSampling.Uniform || settings.Weighting == LossWeighting.LaterSteps))
+            throw new ArgumentException(
+                $"{(settings.Weighting == LossWeighting.LaterSteps ? $"Weighting {settings.Weighting}" : $"Sampling of timesteps by {settings.Timesteps}")} needs discrete timesteps, and the model has the {model.Schedule} schedule; make it linear or cosine.");
         if (model.HasSigmas)
             return settings.Weighting is null ? settings : throw new ArgumentException(
                 $"A model with the {OptionWords.Of(model.Schedule)} schedule has its own weighting of the levels; leave {nameof(TrainingSettings.Weighting)} null instead of {OptionWords.Of(settings.Weighting.Value)}.");
@@ -194,62 +209,19 @@ public sealed partial class Trainer : IDisposable
             wanted = b.AddNoise(x, b.Input("target_alpha", new Shape(batch)), b.Input("target_sigma", new Shape(batch)), sampleIndex, _seed, _step, target).Z;
         var labels = !Model.IsConditional ? null : b.Input("labels", new Shape(batch));
         var prediction = Model.Network.Record(b, z, b.Input("timesteps", new Shape(batch)), labels, new DropoutSource(_seed, _step, sampleIndex));
-        var loss = b.MseLoss(prediction, wanted, b.Input("row_weight", new Shape(batch))).Loss;
-        if (_bound is not null) loss = b.Add(loss, b.VariationalBound(prediction, z, x, b.Input("variance_rows", _bound.Shape)).Loss);
+        var (loss, rowLosses) = b.MseLoss(prediction, wanted, b.Input("row_weight", new Shape(batch)));
+        if (_lossAware is not null) b.Output("row_losses", rowLosses);
+        if (_bound is not null)
+        {
+            var importance = _lossAware is null ? null : b.Input("importance", new Shape(batch));
+            var bound = b.VariationalBound(prediction, z, x, b.Input("variance_rows", _bound.Shape), importance);
+            if (_lossAware is not null) b.Output("bound_row_losses", bound.RowLosses);
+            loss = b.Add(loss, bound.Loss);
+        }
         b.Output("loss", loss);
         b.Backward(loss, b.Input("d_loss", loss.Shape), parameters: true);
         b.Output("gradient_norm", b.AdamW(_optimiser, Average));
         return b.Build(Arena);
-    }
-
-    private void Prepare()
-    {
-        int batch = Settings.BatchSize;
-        uint step = (uint)Step;
-        _step.Value = step;
-        _optimiser.Value = Settings.OptimiserAt(Step);
-        _source.Fill(Step, batch, _pixels, _labels);
-        for (int b = 0; b < batch; b++)
-        {
-            var level = _levelAt((uint)b, step);
-            _timesteps[b] = (float)level.Timestep;
-            _bound?.Set(b, level);
-            if (Model.Settings.HasSigmas) SetPreconditioned(b, level);
-            else
-            {
-                (_alpha[b], _sigma[b]) = ((float)level.Alpha, (float)level.Sigma);
-                _rowWeight[b] = (float)_weight.At(Math.Exp(level.LogSnr), Model.Settings.Prediction);
-            }
-            if (Philox.Uniform(Settings.Seed, (uint)b, step, RandomStream.LabelDrop, 0) < Settings.NullProbability) _labels[b] = Model.NullLabel;
-        }
-        // The arena may have served a sampler since the last step, so every input is written again.
-        var kernels = Model.Kernels;
-        kernels.Upload(_pixels, _plan.Input("x"));
-        kernels.Upload(_alpha, _plan.Input("alpha"));
-        kernels.Upload(_sigma, _plan.Input("sigma"));
-        if (Model.Settings.HasSigmas)
-        {
-            kernels.Upload(_targetAlpha, _plan.Input("target_alpha"));
-            kernels.Upload(_targetSigma, _plan.Input("target_sigma"));
-        }
-        if (_bound is not null) kernels.Upload(_bound.Values, _plan.Input("variance_rows"));
-        kernels.Upload(_timesteps, _plan.Input("timesteps"));
-        kernels.Upload(_rowWeight, _plan.Input("row_weight"));
-        kernels.Upload(_rows, _plan.Input("sample_index"));
-        if (Model.IsConditional) kernels.Upload(_labels, _plan.Input("labels"));
-        kernels.Upload([1f], _plan.Input("d_loss"));
-    }
-
-    /// <summary>
-    /// The loss of Karras et al. 2022 (arXiv 2206.00364, eq. 8) on the raw network F: D = cSkip xE + cOut F should be x, so F should be
-    /// (x - cSkip xE) / cOut, whose published weight is 1 at every level.
-    /// </summary>
-    private void SetPreconditioned(int row, NoiseLevel level)
-    {
-        var c = Model.Settings.Parameterization.InEdmScale(level);
-        (_alpha[row], _sigma[row]) = ((float)c.InputScale, (float)(c.InputScale * level.SigmaEdm));
-        (_targetAlpha[row], _targetSigma[row]) = ((float)(c.EpsFromZ * level.SigmaEdm / c.XFromG), (float)(-c.XFromZ * level.SigmaEdm / c.XFromG));
-        _rowWeight[row] = 1;
     }
 
     private void Note(double loss)

@@ -10,7 +10,7 @@ namespace NativeDiffusion.Model.Training;
 /// <content>Saving and resuming: weights, average, both moments, the step and the loss so far, all in float32 and in one file.</content>
 public sealed partial class Trainer
 {
-    private const string SettingsKey = "training", StateKey = "state", HistoryName = "training.history";
+    private const string SettingsKey = "training", StateKey = "state", HistoryName = "training.history", TimestepLossesName = "training.timestep_losses";
     private const string FirstMomentPrefix = "adam.m.", SecondMomentPrefix = "adam.v.";
 
     /// <summary>Writes everything that <see cref="Resume"/> needs. The file is also a model: it can be sampled from.</summary>
@@ -31,6 +31,8 @@ public sealed partial class Trainer
             .. WeightFile.Entries(Average, kernels, WeightFile.AveragePrefix, DType.F32),
             .. WeightFile.Entries(parameters, parameters.FirstMoment, kernels, FirstMomentPrefix, DType.F32),
             .. WeightFile.Entries(parameters, parameters.SecondMoment, kernels, SecondMomentPrefix, DType.F32),
+            .. _powers.SelectMany(power => WeightFile.Entries(power.Weights, kernels, power.Prefix, DType.F32)),
+            .. _lossAware is null ? [] : new[] { TensorEntry.Of(TimestepLossesName, [_lossAware.Timesteps, LossSecondMomentSampler.Kept + 1], (ReadOnlyMemory<double>)_lossAware.Save()) },
             TensorEntry.Of(HistoryName, [_history.Count, 2], (ReadOnlyMemory<double>)history),
         ], metadata);
     }
@@ -73,6 +75,8 @@ public sealed partial class Trainer
             WeightFile.Read(file, WeightFile.AveragePrefix, trainer.Average, device);
             WeightFile.Read(file, FirstMomentPrefix, parameters, parameters.FirstMoment, device);
             WeightFile.Read(file, SecondMomentPrefix, parameters, parameters.SecondMoment, device);
+            foreach (var power in trainer._powers) WeightFile.Read(file, power.Prefix, power.Weights, device);
+            trainer._lossAware?.Restore(file.ReadDouble(TimestepLossesName));
             double[] history = file.ReadDouble(HistoryName);
             for (int i = 0; i + 1 < history.Length; i += 2) trainer._history.Add(((long)history[i], history[i + 1]));
             (trainer.Step, trainer._lossSum) = (state.Step, state.LossSum);

@@ -29,9 +29,15 @@ internal static class TrainingLevels
             case IddpmSchedule iddpm:
                 return OfSigma((row, step) => iddpm.Sigmas[(int)(Uniform(row, step) * (iddpm.Sigmas.Count - 1))]);
             default:
-                var levels = settings.Discrete().Respace([.. Enumerable.Range(0, settings.Timesteps)]).Levels();
-                // Levels come noisiest first; which way round a uniform draw picks them does not matter.
+                var levels = Timesteps(settings);
+                // Which way round a uniform draw picks them does not matter.
                 return (row, step) => levels[Math.Min((int)(Uniform(row, step) * levels.Length), levels.Length - 1)];
         }
     }
+
+    /// <summary>Whether a model has discrete timesteps.</summary>
+    public static bool HasTimesteps(DiffusionSettings settings) => settings.Schedule is NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine;
+
+    /// <summary>The levels of all discrete timesteps, noisiest first.</summary>
+    public static NoiseLevel[] Timesteps(DiffusionSettings settings) => settings.Discrete().Respace([.. Enumerable.Range(0, settings.Timesteps)]).Levels();
 }

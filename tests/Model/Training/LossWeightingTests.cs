@@ -30,13 +30,18 @@ internal sealed class LossWeightingTests
     {
         bool unbounded = prediction switch
         {
-            PredictionType.Eps => weighting is LossWeighting.UniformV or LossWeighting.UniformX0,
-            PredictionType.X0 => weighting is LossWeighting.Simple or LossWeighting.UniformV,
+            PredictionType.Eps => weighting is LossWeighting.UniformV or LossWeighting.UniformX0 or LossWeighting.TruncatedSnr,
+            PredictionType.X0 => weighting is LossWeighting.Simple or LossWeighting.UniformV or LossWeighting.TruncatedSnr or LossWeighting.LaterSteps,
             _ => false,
         };
         using var kernels = new CpuKernels(1);
         using var model = TinyModel.Create(kernels, settings: TinyModel.Settings with { Prediction = prediction, Schedule = schedule });
         var settings = Short with { Weighting = weighting };
+        if (weighting == LossWeighting.LaterSteps && schedule == NoiseScheduleKind.Continuous)
+        {
+            Assert.That(() => new Trainer(model, TinyModel.Data(), settings), Throws.ArgumentException.With.Message.Contains("discrete timesteps"));
+            return;
+        }
         if (unbounded)
         {
             var error = Assert.Throws<ArgumentException>(() => new Trainer(model, TinyModel.Data(), settings))!;

@@ -21,18 +21,30 @@ public sealed class TrainerTests
     [TearDown]
     public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
 
-    [Test]
-    public void A_resumed_run_equals_an_uninterrupted_one_to_the_bit([Values(1, 5, 11)] int stop)
+    private static IEnumerable<TestCaseData> Kinds()
+    {
+        foreach (int stop in new[] { 1, 5, 11 }) yield return new TestCaseData(stop, Short, TinyModel.Settings);
+        var everything = Short with
+        {
+            Steps = 40, Flip = true, MaxShift = 1, AverageHalfLife = 30, LearningRateDecay = LearningRateDecay.Linear, LearningRateInterval = 4,
+            Timesteps = TimestepSampling.LossSecondMoment, Weighting = LossWeighting.P2,
+        };
+        // Few timesteps, so that all of them have ten losses before the run is stopped.
+        yield return new TestCaseData(30, everything, TinyModel.Settings with { Timesteps = 4, Prediction = PredictionType.Eps });
+    }
+
+    [TestCaseSource(nameof(Kinds))]
+    public void A_resumed_run_equals_an_uninterrupted_one_to_the_bit(int stop, TrainingSettings settings, DiffusionSettings diffusion)
     {
         using var kernels = new CpuKernels(2);
         var network = TinyModel.Network with { Dropout = 0.2 };
-        using var whole = TinyModel.Create(kernels, network);
-        using var uninterrupted = new Trainer(whole, TinyModel.Data(), Short);
+        using var whole = TinyModel.Create(kernels, network, diffusion);
+        using var uninterrupted = new Trainer(whole, TinyModel.Data(), settings);
         uninterrupted.Run();
 
         string path = Path.Combine(_folder, "checkpoint.safetensors");
-        using (var half = TinyModel.Create(kernels, network))
-        using (var trainer = new Trainer(half, TinyModel.Data(), Short))
+        using (var half = TinyModel.Create(kernels, network, diffusion))
+        using (var trainer = new Trainer(half, TinyModel.Data(), settings))
         {
             for (int i = 0; i < stop; i++) trainer.RunStep();
             trainer.Save(path);
@@ -197,6 +209,31 @@ public sealed class TrainerTests
         Assert.That(settings.LearningRateAt(1000), Is.EqualTo(1e-5).Within(1e-12));
         Assert.That(settings.AverageDecayAt(0), Is.EqualTo(0.1).Within(1e-12));
         Assert.That(settings.AverageDecayAt(1_000_000), Is.EqualTo(0.999).Within(1e-12));
+    }
+
+    [Test]
+    public void Learning_rates_and_averages_of_other_recipes_follow_their_formulas()
+    {
+        var linear = new TrainingSettings { Steps = 1100, WarmupSteps = 100, LearningRate = 1e-3, LearningRateDecay = LearningRateDecay.Linear };
+        Assert.That(linear.LearningRateAt(350), Is.EqualTo(0.75e-3).Within(1e-12));
+        Assert.That((linear with { LearningRateDecay = LearningRateDecay.Constant }).LearningRateAt(1099), Is.EqualTo(1e-3).Within(1e-12));
+        // A cosine that changes once a pass of 10 steps, over 4 passes.
+        var stairs = new TrainingSettings { Steps = 40, WarmupSteps = 0, LearningRate = 1, LearningRateInterval = 10 };
+        for (int k = 0; k < 40; k++) Assert.That(stairs.LearningRateAt(k), Is.EqualTo(0.5 * (1 + Math.Cos(Math.PI * (k / 10) / 4))).Within(1e-12), $"{k}");
+        var halfLife = new TrainingSettings { BatchSize = 8, AverageHalfLife = 1000 };
+        Assert.That(halfLife.AverageDecayAt(0), Is.Zero);
+        Assert.That(halfLife.AverageDecayAt(100), Is.EqualTo(Math.Pow(0.5, 8 / 40.0)).Within(1e-12), "a twentieth of 800 images");
+        Assert.That(halfLife.AverageDecayAt(100_000), Is.EqualTo(Math.Pow(0.5, 8 / 1000.0)).Within(1e-12));
+    }
+
+    [Test]
+    public void What_needs_timesteps_is_refused_without_them()
+    {
+        using var kernels = new CpuKernels(1);
+        using var model = TinyModel.Create(kernels, settings: TinyModel.Settings with { Schedule = NoiseScheduleKind.Continuous, Prediction = PredictionType.Eps });
+        Assert.That(() => new Trainer(model, TinyModel.Data(), Short with { Timesteps = TimestepSampling.LossSecondMoment }),
+            Throws.ArgumentException.With.Message.Contains("LossSecondMoment").And.Message.Contains("Continuous"));
+        Assert.That(() => new Trainer(model, TinyModel.Data(), Short with { Weighting = LossWeighting.LaterSteps }), Throws.ArgumentException.With.Message.Contains("LaterSteps"));
     }
 
     private static int Recognise(ReadOnlySpan<float> pixels)
