@@ -45,6 +45,11 @@ public sealed class DiffusionModel : IDisposable
         Kernels = kernels ?? new CpuKernels();
         Parameters = new Parameters(Kernels, nameof(DiffusionModel));
         Network.Declare(Parameters);
+        if (Parameters.Items.Count == 0)
+        {
+            if (_ownsKernels) Kernels.Dispose();
+            throw new ArgumentException($"{Network.GetType().Name} has no parameters: there is nothing to train or save. Let its Declare add at least one, if only a vector of one element.");
+        }
         if (initialise) WeightInitialization.Apply(Parameters, Kernels, seed);
     }
 

@@ -6,6 +6,7 @@ namespace NativeDiffusion.Runtime;
 /// </summary>
 internal sealed class GradientWays
 {
+    // For each tensor that a leaf leads to the call at which gradients end, or nothing; and what changed a tensor in place.
     private readonly Dictionary<Tensor, string> _reached = [], _overwritten = [];
 
     /// <summary>Follows the steps of a plan.</summary>
@@ -17,15 +18,25 @@ internal sealed class GradientWays
         var used = new HashSet<Tensor>();
         foreach (var step in steps)
         {
-            bool reaches = step.Reads.Any(t => _reached.ContainsKey(t.Root));
+            string? broken = BreakOf(step);
             foreach (var tensor in step.Reads) used.Add(tensor.Root);
             foreach (var tensor in step.Writes)
             {
                 // Packed weights are a layout of what they are made from, and whoever needs them first makes them.
                 if (!used.Add(tensor.Root) && !tensor.IsPacked) _overwritten.TryAdd(tensor.Root, step.Kernel);
-                if (reaches) _reached.TryAdd(tensor.Root, step.Kernel);
+                if (broken is not null) _reached.TryAdd(tensor.Root, tensor.NeedsGradient ? "" : broken);
             }
         }
+    }
+
+    /// <summary>The call at which the gradients of what a step writes end: this one, or one before it; null if it reads nothing that a leaf leads to.</summary>
+    private string? BreakOf(Step step)
+    {
+        string? broken = null;
+        foreach (var tensor in step.Reads)
+            if (_reached.TryGetValue(tensor.Root, out string? before))
+                broken = before.Length == 0 || tensor.NeedsGradient ? step.Kernel : broken ?? before;
+        return broken;
     }
 
     /// <summary>Checks an op whose output has a gradient.</summary>
@@ -33,9 +44,9 @@ internal sealed class GradientWays
     public void Require(Tensor[] inputs, Tensor output)
     {
         foreach (var input in inputs)
-            if (!input.NeedsGradient && _reached.TryGetValue(input.Root, out string? kernel))
+            if (!input.NeedsGradient && _reached.TryGetValue(input.Root, out string? kernel) && kernel.Length > 0)
                 throw new InvalidOperationException(
-                    $"{kernel} has no gradient, and {input}, which it wrote, leads to {output}: say with OnBackward how it is recorded, or take the gradient from before it.");
+                    $"{kernel} has no gradient, and leads by {input} to {output}: say with OnBackward how it is recorded, or take the gradient from before it.");
         if (!inputs.Any(i => i.NeedsGradient)) return;
         foreach (var tensor in inputs.Append(output))
             if (_overwritten.TryGetValue(tensor.Root, out string? kernel))

@@ -80,7 +80,10 @@ public sealed partial class PlanBuilder
         foreach (var input in inputs)
             if (!_gradients.ContainsKey(input))
                 throw new ArgumentException($"{output} does not depend on {input}, so it has no gradient towards it.");
-        if (parameters) ZeroUnusedGradients();
+        if (!parameters) return;
+        if (!_parameterTensors.Values.Any(_gradients.ContainsKey))
+            throw new InvalidOperationException($"{output} depends on no parameter of this plan that is trained, so there is nothing to learn.");
+        ZeroUnusedGradients();
     }
 
     /// <summary>Whether a gradient has to be recorded towards a tensor.</summary>

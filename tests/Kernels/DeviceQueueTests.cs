@@ -39,6 +39,40 @@ public sealed class DeviceQueueTests
     }
 
     [Test]
+    public void Whoever_is_interrupted_while_waiting_gives_its_place_away([Values] bool first)
+    {
+        var queue = new DeviceQueue("Thing");
+        List<string> served = [];
+        var threads = new Thread[3];
+        using (queue.Enter())
+        {
+            for (int i = 0; i < threads.Length; i++)
+            {
+                int number = i;
+                threads[i] = new Thread(() =>
+                {
+                    try
+                    {
+                        using var turn = queue.Enter();
+                        lock (served) served.Add($"{number}");
+                    }
+                    catch (ThreadInterruptedException)
+                    {
+                        lock (served) served.Add($"{number} interrupted");
+                    }
+                });
+                threads[i].Start();
+                while (threads[i].ThreadState != ThreadState.WaitSleepJoin) Thread.Yield();
+            }
+            threads[first ? 0 : 1].Interrupt();
+            threads[first ? 0 : 1].Join();
+        }
+        foreach (var thread in threads) thread.Join();
+        Assert.That(served, Is.EqualTo(first ? new[] { "0 interrupted", "1", "2" } : ["1 interrupted", "0", "2"]));
+        Assert.That(queue.End(), Is.True);
+    }
+
+    [Test]
     public void A_turn_that_cannot_begin_is_passed_on()
     {
         bool fails = true;

@@ -9,6 +9,7 @@ namespace NativeDiffusion.Kernels;
 internal sealed class DeviceQueue(string name, Action? begin = null)
 {
     private readonly object _sync = new();
+    private readonly HashSet<long> _given = [];
     private long _next, _served;
     private int _thread, _depth;
     private bool _ended;
@@ -23,7 +24,17 @@ internal sealed class DeviceQueue(string name, Action? begin = null)
             if (_depth == 0 || _thread != Environment.CurrentManagedThreadId)
             {
                 long ticket = _next++;
-                while (ticket != _served) Monitor.Wait(_sync);
+                try
+                {
+                    while (ticket != _served) Monitor.Wait(_sync);
+                }
+                catch (ThreadInterruptedException)
+                {
+                    // Whoever no longer waits gives its place away, or all after it would wait for ever.
+                    _given.Add(ticket);
+                    Skip();
+                    throw;
+                }
                 _thread = Environment.CurrentManagedThreadId;
                 _depth = 1;
                 var turn = new Turn(this);
@@ -64,12 +75,33 @@ internal sealed class DeviceQueue(string name, Action? begin = null)
 
     private void Leave()
     {
-        lock (_sync)
+        bool interrupted = false, left = false;
+        while (!left)
         {
-            if (--_depth > 0) return;
-            _served++;
-            if (_next != _served) Monitor.PulseAll(_sync);
+            try
+            {
+                lock (_sync)
+                {
+                    left = true;
+                    if (--_depth > 0) break;
+                    _served++;
+                    Skip();
+                }
+            }
+            catch (ThreadInterruptedException)
+            {
+                // A turn ends whatever happens to its thread, which hears of it afterwards.
+                interrupted = true;
+            }
         }
+        if (interrupted) Thread.CurrentThread.Interrupt();
+    }
+
+    /// <summary>Passes over places that were given away.</summary>
+    private void Skip()
+    {
+        while (_given.Count > 0 && _given.Remove(_served)) _served++;
+        if (_next != _served) Monitor.PulseAll(_sync);
     }
 
     /// <summary>One caller's turn.</summary>

@@ -204,6 +204,7 @@ public sealed partial class GuidedSampler : IDisposable
     private void Check(SampleRequest request)
     {
         foreach (var guider in _guidance.Gradients) guider.Require(_model, request);
+        if (request.Target < -1) throw new ArgumentException($"A sample's target is a class, or -1 for none; got {request.Target}.");
         if (!double.IsFinite(request.Scale.S)) throw new ArgumentException($"A guidance scale is a finite number; got {request.Scale.S}.");
         // Only guidance by the null class needs what a scale other than 1 asks of the model.
         if (Options.InitialState is null) SampleStart.Require(request.Start, _table, _buffers.RowLength);
