@@ -14,8 +14,8 @@ internal static unsafe class DoubleProduct
     /// <summary>Steps that are summed in registers before they are added to C.</summary>
     public const int StepBlock = 256;
 
-    // A tile of C: its packed columns of A and B (512 KiB each) lie in the second-level cache.
-    private const int Block = 256, TileRows = 8, TileColumns = 16;
+    // Columns of a panel, and of a tile of C, which is half as high; a block is what one thread does at a time.
+    private const int Block = 256, TileRows = 8, Width = 16;
 
     /// <summary>
     /// C[i, j] += sign * sum over s of A[s, i] B[s, j] for i below <paramref name="rows"/> and j below <paramref name="columns"/>.
@@ -36,18 +36,62 @@ internal static unsafe class DoubleProduct
         double* a, nint aRow, double* b, nint bRow, int steps, double* c, nint cRow, int rows, int columns, double sign, bool lower, int threads)
     {
         if (rows == 0 || columns == 0 || steps == 0) return;
-        int blocks = MatrixProduct.Blocks(columns, Block), items = MatrixProduct.Blocks(rows, Block) * blocks;
-        Parallel.For(0, items, new ParallelOptions { MaxDegreeOfParallelism = threads }, Allocate, (item, _, packed) =>
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
+        bool same = a == b && aRow == bRow && rows == columns;
+        int most = Math.Min(StepBlock, steps), blocks = MatrixProduct.Blocks(columns, Block), items = MatrixProduct.Blocks(rows, Block) * blocks;
+        nint length = MatrixProduct.RoundUp(rows, Width) * (nint)(most + 1), other = same ? 0 : MatrixProduct.RoundUp(columns, Width) * (nint)(most + 1);
+        double* packed = (double*)NativeMemory.AlignedAlloc((nuint)(length + other) * sizeof(double), 64);
+        try
         {
-            int i = item / blocks * Block, j = item % blocks * Block;
-            if (lower && j >= i + Block) return packed;
-            var tile = new Part(a + i, aRow, Math.Min(Block, rows - i), b + j, bRow, Math.Min(Block, columns - j), steps, c + i * cRow + j, cRow, sign);
-            if (Avx512F.IsSupported) tile.Run<Doubles512>((double*)packed);
-            else tile.Run<Doubles256>((double*)packed);
-            return packed;
-        }, packed => NativeMemory.AlignedFree((void*)packed));
+            for (int s = 0; s < steps; s += StepBlock)
+            {
+                int count = Math.Min(StepBlock, steps - s);
+                double* left = packed, right = same ? packed : packed + length, x = a + s * aRow, y = b + s * bRow;
+                Pack(x, aRow, rows, count, left, parallel);
+                if (!same) Pack(y, bRow, columns, count, right, parallel);
+                Parallel.For(0, items, parallel, item =>
+                {
+                    int i = item / blocks * Block, j = item % blocks * Block;
+                    if (lower && j >= i + Block) return;
+                    nint apart = count + 1;
+                    var part = new Part(left + i * apart, Math.Min(Block, rows - i), right + j * apart, Math.Min(Block, columns - j), count, c + i * cRow + j, cRow, sign);
+                    if (Avx512F.IsSupported) part.Run<Doubles512>();
+                    else part.Run<Doubles256>();
+                });
+            }
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(packed);
+        }
+    }
 
-        static nint Allocate() => (nint)NativeMemory.AlignedAlloc(2 * Block * (StepBlock + 1) * sizeof(double), 64);
+    /// <summary>
+    /// Panels of as many columns as a tile has, step by step, zero beyond the last one. Panels are one step apart: powers of two as distances would meet in few sets of a cache.
+    /// </summary>
+    private static void Pack(double* source, nint stride, int columns, int steps, double* packed, ParallelOptions parallel) =>
+        Parallel.For(0, MatrixProduct.Blocks(columns, Block), parallel, block =>
+        {
+            int start = block * Block, end = Math.Min(columns, start + Block);
+            if (Avx512F.IsSupported) Pack<Doubles512>(source, stride, start, end, steps, packed);
+            else Pack<Doubles256>(source, stride, start, end, steps, packed);
+        });
+
+    private static void Pack<V>(double* source, nint stride, int start, int end, int steps, double* packed)
+        where V : unmanaged, IDoubleLanes<V>
+    {
+        for (nint s = 0; s < steps; s++)
+        {
+            double* row = source + s * stride;
+            for (int j = start; j < end; j += Width)
+            {
+                double* to = packed + j * (nint)(steps + 1) + s * Width;
+                if (j + Width <= end)
+                    for (int l = 0; l < Width; l += V.Count) V.Store(to + l, V.Load(row + j + l));
+                else
+                    for (int l = 0; l < Width; l++) to[l] = j + l < end ? row[j + l] : 0;
+            }
+        }
     }
 
     /// <summary>Sum of a[i] b[i].</summary>
@@ -136,51 +180,28 @@ internal static unsafe class DoubleProduct
         for (; i < length; i++) y[i] += factor * x[i];
     }
 
-    /// <summary>One tile of C.</summary>
-    private readonly struct Part(double* a, nint aRow, int rows, double* b, nint bRow, int columns, int steps, double* c, nint cRow, double sign)
+    /// <summary>A block of C from panels.</summary>
+    private readonly struct Part(double* left, int rows, double* right, int columns, int steps, double* c, nint cRow, double sign)
     {
-        public void Run<V>(double* packed)
+        public void Run<V>()
             where V : unmanaged, IDoubleLanes<V>
         {
-            double* left = packed, right = packed + Block * (StepBlock + 1), sums = stackalloc double[TileRows * TileColumns];
-            for (int s = 0; s < steps; s += StepBlock)
-            {
-                int count = Math.Min(StepBlock, steps - s);
-                Pack<V>(a + s * aRow, aRow, rows, count, left, TileRows);
-                Pack<V>(b + s * bRow, bRow, columns, count, right, TileColumns);
-                for (int j = 0; j < columns; j += TileColumns)
-                    for (int i = 0; i < rows; i += TileRows)
-                    {
-                        Tile<V>(left + i * (nint)(count + 1), right + j * (nint)(count + 1), count, sums);
-                        Add<V>(sums, c + i * cRow + j, Math.Min(TileRows, rows - i), Math.Min(TileColumns, columns - j));
-                    }
-            }
-        }
-
-        /// <summary>
-        /// Panels of <paramref name="width"/> columns, step by step, zero beyond the last one. Row by row, and panels one step apart: powers of two as distances would meet in
-        /// few sets of a cache.
-        /// </summary>
-        private static void Pack<V>(double* source, nint stride, int columns, int steps, double* packed, int width)
-            where V : unmanaged, IDoubleLanes<V>
-        {
-            nint panel = (nint)width * (steps + 1);
-            for (int s = 0; s < steps; s++, source += stride, packed += width)
-            {
-                double* to = packed;
-                int j = 0;
-                for (; j <= columns - width; j += width, to += panel)
-                    for (int l = 0; l < width; l += V.Count)
-                        V.Store(to + l, V.Load(source + j + l));
-                for (int l = 0; j < columns && l < width; l++) to[l] = j + l < columns ? source[j + l] : 0;
-            }
+            double* sums = stackalloc double[TileRows * Width];
+            nint apart = steps + 1;
+            for (int j = 0; j < columns; j += Width)
+                for (int i = 0; i < rows; i += TileRows)
+                {
+                    // A panel has the rows of two tiles.
+                    Tile<V>(left + i / Width * Width * apart + i % Width, right + j * apart, steps, sums);
+                    Add<V>(sums, c + i * cRow + j, Math.Min(TileRows, rows - i), Math.Min(Width, columns - j));
+                }
         }
 
         private void Add<V>(double* sums, double* target, int tileRows, int tileColumns)
             where V : unmanaged, IDoubleLanes<V>
         {
             V lanes = V.Broadcast(sign);
-            for (int i = 0; i < tileRows; i++, target += cRow, sums += TileColumns)
+            for (int i = 0; i < tileRows; i++, target += cRow, sums += Width)
             {
                 int j = 0;
                 for (; j <= tileColumns - V.Count; j += V.Count) V.Store(target + j, V.MultiplyAdd(lanes, V.Load(sums + j), V.Load(target + j)));
@@ -195,12 +216,12 @@ internal static unsafe class DoubleProduct
         where V : unmanaged, IDoubleLanes<V>
     {
         bool two = V.Count == 8;
-        for (int j = 0; j < TileColumns; j += two ? 2 * V.Count : V.Count)
+        for (int j = 0; j < Width; j += two ? 2 * V.Count : V.Count)
         {
             double* left = a, right = b + j;
             V c00 = V.Zero, c10 = V.Zero, c20 = V.Zero, c30 = V.Zero, c40 = V.Zero, c50 = V.Zero, c60 = V.Zero, c70 = V.Zero;
             V c01 = V.Zero, c11 = V.Zero, c21 = V.Zero, c31 = V.Zero, c41 = V.Zero, c51 = V.Zero, c61 = V.Zero, c71 = V.Zero;
-            for (int s = 0; s < steps; s++, left += TileRows, right += TileColumns)
+            for (int s = 0; s < steps; s++, left += Width, right += Width)
             {
                 V b0 = V.Load(right), b1 = V.Count == 8 ? V.Load(right + V.Count) : b0;
                 Step(left[0], b0, b1, ref c00, ref c01);
@@ -239,6 +260,6 @@ internal static unsafe class DoubleProduct
     {
         V.Store(to, c0);
         if (V.Count == 8) V.Store(to + V.Count, c1);
-        to += TileColumns;
+        to += Width;
     }
 }
