@@ -35,6 +35,7 @@ public static class CliApplication
         EvaluateCommand.Create,
         DevicesCommand.Create,
         PtxCommand.Create,
+        ExperimentCommand.Create,
     ];
 
     /// <summary>Runs one command line.</summary>

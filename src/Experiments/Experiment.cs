@@ -23,6 +23,9 @@ internal abstract class Experiment
     /// <summary>Samples a point, where nobody says otherwise.</summary>
     public virtual int Samples => 1000;
 
+    /// <summary>Whether classifiers guide in some of its points.</summary>
+    public virtual bool NeedsGuides => false;
+
     /// <summary>The points, in the order of the report.</summary>
     public abstract IReadOnlyList<ExperimentPoint> Points { get; }
 

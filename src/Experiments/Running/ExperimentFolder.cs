@@ -1,6 +1,8 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using NativeDiffusion.Model.Images;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Experiments.Running;
 
@@ -18,6 +20,9 @@ internal sealed record ExperimentSettings
 
     /// <summary>Version of the program.</summary>
     public required string Version { get; init; }
+
+    /// <summary>Version of .NET.</summary>
+    public required string Runtime { get; init; }
 
     /// <summary>Instruction set or device: it decides the last bits.</summary>
     public required string Device { get; init; }
@@ -96,10 +101,5 @@ internal sealed class ExperimentFolder
 
     private static void Write<T>(string path, T value) => WriteText(path, JsonSerializer.Serialize(value, Json));
 
-    // A file that is there is whole.
-    private static void WriteText(string path, string text)
-    {
-        File.WriteAllText(path + ".part", text);
-        File.Move(path + ".part", path, overwrite: true);
-    }
+    private static void WriteText(string path, string text) => AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 }

@@ -22,7 +22,7 @@ internal sealed class ExperimentRunner(Experiment experiment, Workbench bench, E
     /// <summary>Settings of a run, with what its files are.</summary>
     public static ExperimentSettings SettingsOf(Experiment experiment, Workbench bench, int samples, ulong seed, string version) => new()
     {
-        Experiment = experiment.Name, Samples = samples, Seed = seed, Version = version, Device = bench.Kernels.Name,
+        Experiment = experiment.Name, Samples = samples, Seed = seed, Version = version, Runtime = Environment.Version.ToString(), Device = bench.Kernels.DeviceName,
         Files = new SortedDictionary<string, string>(new[] { "model", "judge", "guide", "noisy classifier" }.Where(role => role is "model" or "judge" || experiment.NeedsGuides)
             .ToDictionary(role => role, role => Hash(bench.PathOf(role)))),
     };
@@ -100,7 +100,7 @@ internal sealed class ExperimentRunner(Experiment experiment, Workbench bench, E
     private static Image Grid(ImageDataset images, int classes)
     {
         int shown = Math.Min(images.Count, GridRounds * classes);
-        return ImageGrid.Compose([.. Enumerable.Range(0, shown).Select(images.ToImage)], classes, scale: 1, columnHeads: [], rowHeads: []);
+        return ImageGrid.Compose([.. Enumerable.Range(0, shown).Select(images.ToImage)], classes, scale: 1, background: 255);
     }
 
     private sealed class Relay(Action<SamplingProgress> report) : IProgress<SamplingProgress>
