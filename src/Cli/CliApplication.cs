@@ -35,6 +35,7 @@ public static class CliApplication
         EvaluateCommand.Create,
         DevicesCommand.Create,
         PtxCommand.Create,
+        CalibrationCommand.Create,
         ExperimentCommand.Create,
     ];
 

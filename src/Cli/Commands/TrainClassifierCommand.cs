@@ -50,6 +50,11 @@ internal sealed class TrainClassifierCommand
         Description = "Train on images with the noise of a model, told how much (ADM's classifier, arXiv 2105.05233), for classifier guidance of that model. Written in float16.",
     };
 
+    private readonly Option<bool> _resnet = new("--resnet")
+    {
+        Description = "Train a ResNet of ReLUs instead (arXiv 1512.03385, as for CIFAR-10, without BatchNorm), for EluCD: sample --softplus smooths its ReLUs. Written in float16 under published names.",
+    };
+
     private readonly Option<string?> _model = CliOptions.Text(
         "--model", "FILE", "With --noisy: the model that it is to guide, whose noise levels and image size it takes. Left out, with the digits that come with the tool: their model.");
 
@@ -67,7 +72,7 @@ internal sealed class TrainClassifierCommand
         "--width", "N", "Channels at full resolution, a multiple of 8; doubled at each level.", Shape.Width, 8, 4096);
 
     private readonly Option<int?> _levels = CliOptions.OptionalInteger(
-        "--levels", "N", $"Resolutions, each half the one before. [default: {Shape.Levels}, with --noisy {NoisyLevels}]", 1, 7);
+        "--levels", "N", $"Resolutions, each half the one before. [default: {Shape.Levels}, with --noisy and --resnet {NoisyLevels}]", 1, 7);
 
     private readonly Option<int> _blocks = CliOptions.Integer("--blocks", "N", "Residual blocks per level.", Shape.Blocks, 1, 64);
     private readonly Option<ulong> _seed = CliOptions.Seed("weights, order and shifts of the images");
@@ -84,7 +89,7 @@ internal sealed class TrainClassifierCommand
         var train = new TrainClassifierCommand();
         var command = new CliCommand("train-classifier", Description, Details)
         {
-            train._images, train._labels, train._folder, train._testImages, train._testLabels, train._noisy, train._model, train._pool, train._out, train._epochs, train._batch,
+            train._images, train._labels, train._folder, train._testImages, train._testLabels, train._noisy, train._resnet, train._model, train._pool, train._out, train._epochs, train._batch,
             train._rate, train._width, train._levels, train._blocks, train._seed, train._device.Device, train._device.Threads, train._device.Math, train._json,
         };
         train._network.AddTo(command);
@@ -114,13 +119,21 @@ internal sealed class TrainClassifierCommand
             noisy.Save(path, DType.F16);
             Report(parsed, context, run, noisy, test is null ? null : NoisyAccuracy.Measure(path, test, kernels, context), test?.Count);
         }
+        else if (parsed.GetValue(_resnet))
+        {
+            using var resnet = ResNetFrom(parsed, ref data, ref test, kernels, settings.Seed);
+            using var run = new ClassifierRun(new ClassifierTrainer(resnet, data, settings), data.Count, path);
+            run.Train(context);
+            resnet.Save(path, DType.F16);
+            Report(parsed, context, run, resnet, test is null ? null : [NoisyAccuracy.OfClean(resnet.Classify(test, cancellation: context.Cancellation), test)], test?.Count);
+        }
         else
         {
             using var clean = new ImageClassifier(ConfigFor(data, parsed), kernels, settings.Seed);
             using var run = new ClassifierRun(new ClassifierTrainer(clean, data, settings), data.Count, path);
             run.Train(context);
             clean.Save(path);
-            Report(parsed, context, run, clean, test is null ? null : [NoisyAccuracy.OfClean(clean, test, context)], test?.Count);
+            Report(parsed, context, run, clean, test is null ? null : [NoisyAccuracy.OfClean(clean.Classify(test, cancellation: context.Cancellation), test)], test?.Count);
         }
         return ExitCode.Success;
     }
@@ -152,6 +165,7 @@ internal sealed class TrainClassifierCommand
         if (parsed.IsGiven(_folder) && parsed.IsGiven(_images)) throw new UsageException("--folder and --images are two sources of images; give one of them.");
         if (!parsed.GetValue(_noisy) && new Option[] { _model, _pool }.FirstOrDefault(parsed.IsGiven) is { } other)
             throw new UsageException($"{other.Name} belongs to classifiers of noisy images; give --noisy as well.");
+        if (parsed.GetValue(_noisy) && parsed.GetValue(_resnet)) throw new UsageException("--noisy and --resnet are two networks; give one of them.");
         if (parsed.GetValue(_noisy) && !parsed.IsGiven(_model) && (parsed.IsGiven(_folder) || parsed.IsGiven(_images)))
             throw new UsageException("--noisy takes the noise levels of the model that the classifier is to guide: say which by --model FILE.");
     }
@@ -195,6 +209,18 @@ internal sealed class TrainClassifierCommand
             Blocks = parsed.GetValue(_blocks),
             ClassNames = [.. data.ClassNames],
         };
+    }
+
+    private ResNetClassifier ResNetFrom(ParseResult parsed, ref ImageDataset data, ref ImageDataset? test, IKernels kernels, ulong seed)
+    {
+        int stages = parsed.GetValue(_levels) ?? NoisyLevels, size = ClassifierConfig.ImageSizeFor(Math.Max(data.Height, data.Width), stages + 1);
+        (data, test) = (data.PadTo(size), test?.PadTo(size));
+        return new ResNetClassifier(
+            new ResNetConfig
+            {
+                Layers = [.. Enumerable.Repeat(parsed.GetValue(_blocks), stages)], Width = WidthFrom(parsed), InChannels = data.Channels, Classes = data.ClassCount, Stem = ResNetStem.Cifar,
+            },
+            kernels, seed);
     }
 
     private NoisyClassifier NoisyFrom(ParseResult parsed, CliContext context, ImageDataset data, IKernels kernels, ulong seed)

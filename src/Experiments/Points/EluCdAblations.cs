@@ -22,12 +22,12 @@ internal sealed class EluCdAblations : Experiment
 
     public override bool NeedsGuides => true;
 
-    public override IReadOnlyList<ExperimentPoint> Points { get; } = [.. All()];
+    public override IReadOnlyList<ExperimentPoint> Points { get; } = [.. Rows()];
 
     public override IReadOnlyList<Chart> Charts(IReadOnlyList<PointResult> results) => [.. results.GroupBy(r => r.Group).Where(g => g.Any(r => double.IsFinite(r.X))).SelectMany(group =>
         new[] { "frechet", "accuracy" }.Select(metric => ByPlace(group.Key, group.First().Series, metric, [.. group])))];
 
-    private static IEnumerable<ExperimentPoint> All()
+    private static IEnumerable<ExperimentPoint> Rows()
     {
         ExperimentPoint Point(string key, string label, string group, Func<Workbench, GradientGuider> guider, string series = "", double x = double.NaN, int recurrences = 1) => new(key, label, Steps)
         {

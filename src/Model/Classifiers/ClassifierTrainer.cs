@@ -8,7 +8,7 @@ using NativeDiffusion.Runtime;
 namespace NativeDiffusion.Model.Classifiers;
 
 /// <summary>
-/// Trains an <see cref="ImageClassifier"/>, or a <see cref="NoisyClassifier"/> on images with noise of a random level, by cross-entropy on randomly moved images, with
+/// Trains an <see cref="ImageClassifier"/>, a <see cref="ResNetClassifier"/>, or a <see cref="NoisyClassifier"/> on images with noise of a random level, by cross-entropy on randomly moved images, with
 /// AdamW and a moving average of the weights. The result depends on data, settings and initial weights only, to the bit.
 /// </summary>
 public sealed class ClassifierTrainer : IDisposable
@@ -49,6 +49,14 @@ public sealed class ClassifierTrainer : IDisposable
             classifier, RequireFit(data, classifier, classifier.Fit), settings,
             classifier.Settings ?? throw new ArgumentException("A noisy classifier is trained on the noise levels of its model, and this one was made without them."),
             (b, images, timesteps, dropout) => classifier.Network.Record(b, images, timesteps!, dropout)) { }
+
+    /// <summary>Prepares the training of a ResNet of clean images, without BatchNorms.</summary>
+    /// <param name="classifier">Trained in place; it outlives the trainer.</param>
+    /// <param name="data">Labelled square images.</param>
+    /// <param name="settings">Epochs, batch, learning rate, ...</param>
+    /// <exception cref="ArgumentException">Data and classifier do not fit, or a setting is out of range.</exception>
+    public ClassifierTrainer(ResNetClassifier classifier, ImageDataset data, ClassifierTrainingSettings settings)
+        : this(classifier, RequireFit(data, classifier, d => d.PadTo(Math.Max(d.Height, d.Width))), settings, null, (b, images, _, _) => classifier.RecordLogits(b, images, images)) { }
 
     private ClassifierTrainer(
         IClassifierNetwork classifier, ImageDataset data, ClassifierTrainingSettings settings, DiffusionSettings? noise,

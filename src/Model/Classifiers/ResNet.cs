@@ -5,8 +5,8 @@ namespace NativeDiffusion.Model.Classifiers;
 
 /// <summary>
 /// The residual network of He et al. (arXiv 1512.03385) as published with weights: torchvision's 18 to 152 layers, and the networks for
-/// CIFAR-10. Its BatchNorms are part of the convolutions in front of them, folded in by <see cref="Read"/>: it classifies and gives
-/// gradients towards the image, and is not trained.
+/// CIFAR-10. Its BatchNorms are part of the convolutions in front of them, folded in by <see cref="Read"/>; trained here, it has none, and
+/// <see cref="Entries"/> writes some that change nothing.
 /// </summary>
 public sealed partial class ResNet
 {

@@ -1,4 +1,5 @@
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
@@ -20,6 +21,19 @@ public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
     /// <param name="options">Smoothness, normalisation.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public ResNetClassifier(ResNet network, Parameters parameters, ResNetGuideOptions? options = null) : this(network, parameters, options, ownsParameters: false) { }
+
+    /// <summary>A new classifier with randomly initialised weights, to be trained by <see cref="ClassifierTrainer"/>.</summary>
+    /// <param name="config">The architecture; without zero-padded shortcuts, whose fixed weights training would change.</param>
+    /// <param name="kernels">The device, which is also the denoiser's.</param>
+    /// <param name="seed">Seed of the initial weights.</param>
+    /// <exception cref="ArgumentException">The configuration is not possible; the message says why.</exception>
+    public ResNetClassifier(ResNetConfig config, IKernels kernels, ulong seed = 0)
+        : this(new ResNet(config), new Parameters(kernels, nameof(ResNetClassifier)), null, ownsParameters: true)
+    {
+        if (config.Shortcut == ResNetShortcut.ZeroPadded) throw new ArgumentException("A ResNet with zero-padded shortcuts is not trained here; take projections.");
+        Network.Declare(Parameters);
+        WeightInitialization.Apply(Parameters, kernels, seed);
+    }
 
     private ResNetClassifier(ResNet network, Parameters parameters, ResNetGuideOptions? options, bool ownsParameters)
     {
@@ -71,17 +85,42 @@ public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
         }
     }
 
-    /// <inheritdoc/>
-    public Tensor RecordLogits(PlanBuilder b, Tensor images, Tensor timesteps)
+    /// <summary>Writes the weights under the published keys, so that <see cref="Load"/> and others read them.</summary>
+    /// <param name="path">Written beside and moved into place.</param>
+    /// <param name="type">F32 or, half the size, F16.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void Save(string path, DType type = DType.F32)
     {
-        if (_options.ResizeTo is { } size && (images.Shape[1] != size || images.Shape[2] != size))
-            images = b.Resize(images, ResampleTable.Linear(images.Shape[1], size), ResampleTable.Linear(images.Shape[2], size));
-        return Network.Record(b, _options.Normalised(b, images), _options.SoftplusBeta);
+        using var use = Parameters.Guard.Read();
+        SafetensorsWriter.Write(path, Network.Entries(Parameters, Parameters.Kernels, type), new Dictionary<string, string> { ["format"] = "pt" });
     }
+
+    /// <summary>Classifies images. The result of an image does not depend on the others.</summary>
+    /// <param name="images">Square images; their labels are not looked at.</param>
+    /// <param name="progress">Told the number of images done.</param>
+    /// <param name="cancellation">Checked between batches.</param>
+    /// <exception cref="ArgumentException">The images have another number of channels, or are not square.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public Classification Classify(ImageDataset images, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        if (images.Channels != Channels || images.Height != images.Width)
+            throw new ArgumentException($"The ResNet takes square images of {Channels} channels; these are {images.Height}x{images.Width} of {images.Channels}.");
+        using var batches = new ClassifierBatches(
+            nameof(ResNetClassifier), (images.Height, Channels, Classes, Network.Config.FeatureCount), Parameters,
+            (b, x) => Network.RecordFeatures(b, _options.Normalised(b, Resized(b, x)), _options.SoftplusBeta));
+        return batches.Classify(images.Count, images.CopyRow, null, progress, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public Tensor RecordLogits(PlanBuilder b, Tensor images, Tensor timesteps) => Network.Record(b, _options.Normalised(b, Resized(b, images)), _options.SoftplusBeta);
 
     /// <inheritdoc/>
     public void Dispose()
     {
         if (_ownsParameters) Parameters.Dispose();
     }
+
+    private Tensor Resized(PlanBuilder b, Tensor images) => _options.ResizeTo is { } size && (images.Shape[1] != size || images.Shape[2] != size)
+        ? b.Resize(images, ResampleTable.Linear(images.Shape[1], size), ResampleTable.Linear(images.Shape[2], size)) : images;
 }

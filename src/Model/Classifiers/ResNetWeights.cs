@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
@@ -41,6 +42,25 @@ public sealed partial class ResNet
             float[] Norm(string part) => file.ReadFloat($"{prefix}{c.Norm}.{part}");
         }
         parameters.MarkChanged();
+    }
+
+    /// <summary>The tensors of a checkpoint under the published keys; the BatchNorms hold the biases of the convolutions, and change nothing else.</summary>
+    internal IEnumerable<TensorEntry> Entries(Parameters parameters, IKernels kernels, DType type)
+    {
+        var own = WeightFile.Entries(parameters, kernels, "", type).ToDictionary(e => e.Name);
+        foreach (var c in AllConvolutions.Where(c => c.Norm is not null))
+        {
+            yield return own[c.Name + ".weight"];
+            yield return Norm("weight", 1);
+            yield return new TensorEntry(c.Norm + ".bias", type, [c.To], own[c.Name + ".bias"].Write);
+            yield return Norm("running_mean", 0);
+            yield return Norm("running_var", (float)(1 - NormEpsilon));
+
+            TensorEntry Norm(string part, float value) =>
+                new($"{c.Norm}.{part}", DType.F32, [c.To], stream => stream.Write(MemoryMarshal.AsBytes<float>(Enumerable.Repeat(value, c.To).ToArray())));
+        }
+        yield return own[_head + ".weight"];
+        yield return own[_head + ".bias"];
     }
 
     private static float[] Selection(Convolution c)
