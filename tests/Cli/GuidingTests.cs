@@ -34,6 +34,7 @@ internal sealed class GuidingTests : CliFixture
             (["--guider", "cfg", "--guider", "apg-mix"], "cfg + apg-mix"), (["--guider", "cfg", "--guider", "dynamic-threshold"], "cfg + dynamic-threshold"), (["--guider", "noise-temperature", "--temperature", "0.8", .. Ddpm], "noise-temperature"), (["--guider", "score-scale", .. Euler], "score-scale"),
             (["--guider", "classifier", "--classifier", noisy, "--classifier-scale", "2", .. Ddpm], "classifier"), (["--guider", "classifier", "--classifier", noisy], "classifier"),
             (["--guider", "elucd", "--classifier", clean, "--tau2", "0", "--sine", "0.1", .. Ddpm], "elucd"), (["--guider", "elucd-edm", "--classifier", clean, .. Euler], "elucd-edm"),
+            (["--guider", "elucd", "--guider", "classifier", "--classifier", clean, "--noisy-classifier", noisy, "--change-step", "2", .. Ddpm], "elucd + classifier"),
             (["--guider", "clip", "--clip", clip, "--clip-vocabulary", merges, "--prompt", "cat", .. Ddpm], "clip"),
             (["--guider", "cfg", "--guider", "universal", "--classifier", clean, "--backward-steps", "2", "--recurrences", "2,1", .. Euler], "cfg + universal"),
         ];

@@ -75,7 +75,7 @@ internal sealed class CalibrationCommand
         {
             foreach (string file in parsed.GetValue(_classifier)!) designs.AddRange(Load(file, kernels, parsed.IsGiven(_softplus) ? parsed.GetValue(_softplus)! : []));
             if (parsed.GetValue(_noisyInput)) designs.AddRange(designs.Where(d => d.Input == PathInput.Denoised).ToArray().Select(d => d with { Name = d.Name + ", noisy sample", Input = PathInput.State, Owned = null }));
-            foreach (var design in designs) ClassifierObjective.Require("calibration", design.Classifier, model);
+            foreach (var design in designs) new ClassifierObjective(design.Classifier).Require("calibration", model);
             bool isDiscrete = !model.Settings.HasSigmas && model.Settings.Schedule != NoiseScheduleKind.Continuous;
             var table = new SamplerSettings { Kind = isDiscrete ? SamplerKind.Ancestral : SamplerKind.DpmSolver2M, Steps = parsed.GetValue(_steps) }.Build(model);
             int[] classes = [.. model.Settings.TrainedClasses];

@@ -28,6 +28,9 @@ internal sealed class GuidingOptions
     private readonly Option<double?> _temperature = CliOptions.OptionalNumber("--temperature", "X", "noise-temperature: factor of the noise [default: 0.95].", 1e-6, Most);
     private readonly Option<double?> _scoreScale = CliOptions.OptionalNumber("--score-scale", "X", "score-scale: factor of the predicted noise [default: 1.05].", 1e-6, Most);
     private readonly Option<string?> _classifier = CliOptions.Text("--classifier", "FILE", "classifier: a classifier of noisy images; elucd, elucd-edm, universal: of clean ones.");
+    private readonly Option<string?> _noisy = CliOptions.Text("--noisy-classifier", "FILE", "elucd and classifier together: the classifier of noisy images, --classifier being that of clean ones.");
+    private readonly Option<double?> _noisyScale = CliOptions.OptionalNumber("--noisy-classifier-scale", "X", "elucd and classifier together: scale of the latter [default: 1].", -Most, Most);
+    private readonly Option<int?> _change = CliOptions.OptionalInteger("--change-step", "N", "elucd and classifier together: the first step, counted from 0, that the noisy classifier leads in place of the clean one.", 1, 100_000);
     private readonly Option<double?> _scale = CliOptions.OptionalNumber("--classifier-scale", "X", "classifier, elucd, clip [default: 1; of latents 0.1], universal [default: 1], elucd-edm [default: 0.004].", -Most, Most);
     private readonly Option<double[]?> _target = CliOptions.Numbers("--target", "LIST", "Guiders with --classifier: the classifier's classes to lead to, by number, for models without classes; one of them for other models.", 0, 1e6);
     private readonly Option<double?> _tau1 = CliOptions.OptionalNumber("--tau1", "X", "elucd, elucd-edm, clip, universal: factor of the class's logit [default: 1].", -Most, Most);
@@ -60,7 +63,11 @@ internal sealed class GuidingOptions
         (_temperature, ["noise-temperature"]), (_scoreScale, ["score-scale"]), (_classifier, Classifiers), (_scale, Gradients), (_target, Classifiers), (_tau1, Temperatures),
         (_tau2, Temperatures), (_sine, [.. EluCd, "clip"]), (_batchVariance, ["elucd", "clip"]), .. _resNet.Owners, (_backwardSteps, ["universal"]), (_backwardRate, ["universal"]), (_backwardCutoff, ["universal"]),
         .. _clip.All.Select(option => (option, ClipOptions.Guiders)),
+        .. InTurn.Select(option => (option, (string[])["elucd and classifier"])),
     ];
+
+    // Of elucd for the noisy steps and classifier for the clean ones (EluCD, table 2).
+    private Option[] InTurn => [_noisy, _noisyScale, _change];
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
@@ -91,12 +98,18 @@ internal sealed class GuidingOptions
                 throw new UsageException($"--guider takes one of {string.Join(", ", GuiderNames.All.Select(g => g.Name))}; got '{name}'.");
         if (names.GroupBy(n => n).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new UsageException($"--guider names {twice.Key} twice; once is enough.");
         foreach (var (option, guiders) in Owners)
-            if (parsed.IsGiven(option) && !guiders.Any(names.Contains))
+            if (parsed.IsGiven(option) && !guiders.Any(names.Contains) && !(InTurn.Contains(option) && IsInTurn(names)))
                 throw new UsageException($"{option.Name} belongs to {string.Join(", ", guiders)}; choose with --guider.");
         if (names.Count(CombinationOptions.Names.Contains) > 1)
             throw new UsageException($"{string.Join(" and ", names.Where(CombinationOptions.Names.Contains))} are two ways to combine predictions; choose one (--rescale goes with each of them).");
         if (names.Contains("autoguidance") && !parsed.IsGiven(_weak)) throw new UsageException("autoguidance needs a weak model: give it by --guide FILE.");
         string[] gradients = [.. names.Where(Gradients.Contains)];
+        if (IsInTurn(names) && gradients.Length == 2)
+        {
+            if ((Option[])[_classifier, _noisy, _change] is var needed && needed.FirstOrDefault(option => !parsed.IsGiven(option)) is { } missing)
+                throw new UsageException($"elucd and classifier lead in turn, by --classifier FILE and then, from --change-step N on, by --noisy-classifier FILE; {missing.Name} is missing.");
+            return names;
+        }
         if (gradients.Length > 1) throw new UsageException($"{string.Join(" and ", gradients)} lead each image to one class or text in different ways; choose one.");
         if (gradients.Length == 0) return names;
         bool byText = _clip.IsGiven(parsed), byClass = parsed.IsGiven(_classifier);
@@ -107,6 +120,8 @@ internal sealed class GuidingOptions
         if (byText && parsed.IsGiven(_target)) throw new UsageException("--target names classes of a classifier, and this guidance leads to texts; give them by --prompt.");
         return names;
     }
+
+    private static bool IsInTurn(IReadOnlyList<string> names) => names.Contains("elucd") && names.Contains("classifier");
 
     /// <summary>Whether --w and --scale say something to one of the guiders.</summary>
     public static bool ReadsStrength(IReadOnlyList<string> names, DiffusionModel model) =>
@@ -190,6 +205,17 @@ internal sealed class GuidingOptions
     private GradientGuider GradientFrom(ParseResult parsed, string name, GuidanceSchedule when, DiffusionModel model, LatentDecoder? decoder, bool isAncestral, List<IDisposable> models)
     {
         string path = parsed.GetValue(_classifier)!;
+        if (parsed.GetValue(_change) is { } change)
+        {
+            if (when.Interval != GuidanceInterval.Everywhere) throw new UsageException("--interval-steps and --interval-sigma do not go with --change-step, which says where each of the two classifiers leads; leave them out.");
+            when = when.Inside(name == "classifier" ? GuidanceInterval.Steps(change, int.MaxValue) : GuidanceInterval.Steps(0, change - 1));
+        }
+        if (name == "classifier" && parsed.GetValue(_noisy) is { } second)
+        {
+            var later = ClassifierFile.LoadNoisy(second, model.Kernels);
+            models.Add(later);
+            return new ClassifierGuider(later, parsed.GetValue(_noisyScale) ?? 1, isAncestral ? GradientTarget.Mean : GradientTarget.Score) { When = when };
+        }
         if (name == "classifier")
         {
             var noisy = ClassifierFile.LoadNoisy(path, model.Kernels);

@@ -10,6 +10,9 @@ internal sealed class EluCdAblations : Experiment
 {
     private static readonly SamplerSettings Steps = new() { Kind = SamplerKind.Ancestral, Steps = 15 };
 
+    // Activations of the ResNet that comes with the tool, which has no BatchNorm, are smaller than those of published ones: beta is larger for as much smoothness.
+    private const double Beta = 20;
+
     private static readonly EluCdSettings Preset = EluCdSettings.Ddpm with { Scale = 12 };
 
     public override string Name => "elucd-ablations";
@@ -31,20 +34,20 @@ internal sealed class EluCdAblations : Experiment
     {
         ExperimentPoint Point(string key, string label, string group, Func<Workbench, GradientGuider> guider, string series = "", double x = double.NaN, int recurrences = 1) => new(key, label, Steps)
         {
-            Group = group, IsConditional = false, Series = series, X = x, Guidance = bench => Guidance.None with { Gradients = [guider(bench)], Recurrences = recurrences },
+            Group = group, IsConditional = false, Series = series, X = x, Guidance = bench => Guidance.None with { Gradients = [guider(bench)], Recurrences = [recurrences] },
         };
         string N(double value) => double.IsPositiveInfinity(value) ? "none" : FormattableString.Invariant($"{value}");
         foreach (int recurrences in new[] { 1, 2, 3 })
             yield return Point($"recurrences-{recurrences}", $"{recurrences} times, ReLU, tau2 = 1, no sine", "Recurrences (table 1)",
                 bench => new EluCdGuider(bench.Guide(double.PositiveInfinity), Preset with { MarginalTemperature = 1, Sine = 0 }), recurrences: recurrences);
-        yield return Point("recurrences-calibrated", "once, all designs", "Recurrences (table 1)", bench => new EluCdGuider(bench.Guide(3), Preset));
-        yield return Point("input-clean", "clean prediction", "Input (table 3)", bench => new EluCdGuider(bench.Guide(3), Preset));
-        yield return Point("input-noisy", "noisy sample", "Input (table 3)", bench => new NoisyInputGuider(new EluCdGuider(bench.Guide(3), Preset)));
-        foreach (double beta in new[] { double.PositiveInfinity, 8, 5, 4, 3, 2, 1 })
+        yield return Point("recurrences-calibrated", "once, all designs", "Recurrences (table 1)", bench => new EluCdGuider(bench.Guide(Beta), Preset));
+        yield return Point("input-clean", "clean prediction", "Input (table 3)", bench => new EluCdGuider(bench.Guide(Beta), Preset));
+        yield return Point("input-noisy", "noisy sample", "Input (table 3)", bench => new NoisyInputGuider(new EluCdGuider(bench.Guide(Beta), Preset)));
+        foreach (double beta in new[] { double.PositiveInfinity, 80, 40, 20, 12, 8 })
             yield return Point($"beta-{N(beta)}", double.IsPositiveInfinity(beta) ? "ReLU" : $"beta = {N(beta)}", "Softplus (table 4)", bench => new EluCdGuider(bench.Guide(beta), Preset), "beta", beta);
         foreach (double tau in new[] { 1, 0.8, 0.5, 0.3, 0 })
-            yield return Point($"tau-{N(tau)}", $"tau2 = {N(tau)}", "Marginal temperature (table 5)", bench => new EluCdGuider(bench.Guide(3), Preset with { MarginalTemperature = tau }), "tau2", tau);
+            yield return Point($"tau-{N(tau)}", $"tau2 = {N(tau)}", "Marginal temperature (table 5)", bench => new EluCdGuider(bench.Guide(Beta), Preset with { MarginalTemperature = tau }), "tau2", tau);
         foreach (double gamma in new[] { 0, 0.1, 0.2, 0.3, 0.4 })
-            yield return Point($"gamma-{N(gamma)}", $"gamma = {N(gamma)}", "Sine (table 6)", bench => new EluCdGuider(bench.Guide(3), Preset with { Sine = gamma }), "gamma", gamma);
+            yield return Point($"gamma-{N(gamma)}", $"gamma = {N(gamma)}", "Sine (table 6)", bench => new EluCdGuider(bench.Guide(Beta), Preset with { Sine = gamma }), "gamma", gamma);
     }
 }

@@ -12,7 +12,7 @@ internal sealed class GuidersExperiment : Experiment
         Real = "Real images";
 
     private const int AncestralSteps = 15, SolverSteps = 6;
-    private const double Strong = 5, NoisyScale = 4, EluCdScale = 12;
+    private const double Strong = 5, NoisyScale = 4, EluCdScale = 12, Beta = 20;
 
     private static readonly SamplerSettings Ancestral = new() { Kind = SamplerKind.Ancestral, Steps = AncestralSteps }, Solver = new() { Steps = SolverSteps };
 
@@ -44,11 +44,11 @@ internal sealed class GuidersExperiment : Experiment
         var all = EluCdSettings.Ddpm with { Scale = EluCdScale };
         yield return Point("u-none", "unguided", _ => []);
         yield return Point("u-classifier", "noisy classifier", bench => [new ClassifierGuider(bench.Noisy, NoisyScale, GradientTarget.Mean)], FormattableString.Invariant($"scale {NoisyScale}"));
-        yield return Point("u-elucd", "EluCD", bench => [new EluCdGuider(bench.Guide(3), all)], FormattableString.Invariant($"scale {EluCdScale}, all four designs"));
-        yield return Point("u-elucd-noisy-input", "EluCD at the noisy sample", bench => [new NoisyInputGuider(new EluCdGuider(bench.Guide(3), all))], "without the clean prediction as input");
+        yield return Point("u-elucd", "EluCD", bench => [new EluCdGuider(bench.Guide(Beta), all)], FormattableString.Invariant($"scale {EluCdScale}, all four designs"));
+        yield return Point("u-elucd-noisy-input", "EluCD at the noisy sample", bench => [new NoisyInputGuider(new EluCdGuider(bench.Guide(Beta), all))], "without the clean prediction as input");
         yield return Point("u-elucd-relu", "EluCD with ReLU", bench => [new EluCdGuider(bench.Guide(double.PositiveInfinity), all)], "without softplus");
-        yield return Point("u-elucd-tau", "EluCD with tau2 = 1", bench => [new EluCdGuider(bench.Guide(3), all with { MarginalTemperature = 1 })], "without the joint temperature");
-        yield return Point("u-elucd-sine", "EluCD without sine", bench => [new EluCdGuider(bench.Guide(3), all with { Sine = 0 })], "without the sine");
+        yield return Point("u-elucd-tau", "EluCD with tau2 = 1", bench => [new EluCdGuider(bench.Guide(Beta), all with { MarginalTemperature = 1 })], "without the joint temperature");
+        yield return Point("u-elucd-sine", "EluCD without sine", bench => [new EluCdGuider(bench.Guide(Beta), all with { Sine = 0 })], "without the sine");
         yield return Point("u-plain", "off-the-shelf classifier, none of the designs",
             bench => [new NoisyInputGuider(new EluCdGuider(bench.Guide(double.PositiveInfinity), all with { MarginalTemperature = 1, Sine = 0 }))]);
         yield return Point("u-combined", "EluCD, then noisy classifier", bench => Combined(bench, all), "the last fifth of the steps by the noisy one");
@@ -59,7 +59,7 @@ internal sealed class GuidersExperiment : Experiment
         int change = AncestralSteps * 4 / 5;
         return
         [
-            new EluCdGuider(bench.Guide(3), settings) { When = GuidanceInterval.Steps(0, change - 1) },
+            new EluCdGuider(bench.Guide(Beta), settings) { When = GuidanceInterval.Steps(0, change - 1) },
             new ClassifierGuider(bench.Noisy, NoisyScale, GradientTarget.Mean) { When = GuidanceInterval.Steps(change, AncestralSteps) },
         ];
     }
@@ -70,9 +70,9 @@ internal sealed class GuidersExperiment : Experiment
         ExperimentPoint Point(string key, string label, double scale, Func<Workbench, Guidance> guidance) => new(key, label, Ancestral) { Group = Conditional, Scale = scale, Guidance = guidance };
         yield return Point("c-none", "unguided", 1, _ => Guidance.None);
         yield return Point("c-classifier", "noisy classifier, scale 1", 1, bench => Guidance.None with { Gradients = [new ClassifierGuider(bench.Noisy, 1, GradientTarget.Mean)] });
-        yield return Point("c-elucd", "EluCD, scale 2", 1, bench => Guidance.None with { Gradients = [new EluCdGuider(bench.Guide(3), settings)] });
+        yield return Point("c-elucd", "EluCD, scale 2", 1, bench => Guidance.None with { Gradients = [new EluCdGuider(bench.Guide(Beta), settings)] });
         yield return Point("c-cfg", "cfg, w = 0.5", 1.5, _ => new Guidance());
-        yield return Point("c-cfg-elucd", "cfg, w = 0.5, and EluCD", 1.5, bench => new Guidance { Gradients = [new EluCdGuider(bench.Guide(3), settings)] });
+        yield return Point("c-cfg-elucd", "cfg, w = 0.5, and EluCD", 1.5, bench => new Guidance { Gradients = [new EluCdGuider(bench.Guide(Beta), settings)] });
         yield return Point("c-temperature", "low temperature, noise times 0.9", 1, _ => Guidance.None with { Rules = [new NoiseTemperatureRule(0.9)] });
     }
 

@@ -12,16 +12,18 @@ internal readonly record struct PointCost(double Evaluations, double Gradients)
     public static PointCost Of(SamplerTable table, Guidance guidance, SampleRequest request)
     {
         double evaluations = 0, gradients = 0;
+        var times = guidance.Recurrences;
         int step = -1;
         foreach (var row in table.Rows)
         {
             var moment = new GuidanceMoment(row.StepIndex, table.Steps, row.LogSnr);
+            int taken = times[row.StepIndex * times.Count / table.Steps];
             bool isFirst = step != row.StepIndex;
             step = row.StepIndex;
-            gradients += guidance.Gradients.Count(g => g.When.At(moment) != 0 && g.Weight(request) != 0 && (g.Point == GradientPoint.StepStart ? isFirst : row.Evaluates));
-            if (row.Evaluates) evaluations += 1 + guidance.Branches.Count(b => IsNeeded(b, guidance, request, moment));
+            gradients += taken * guidance.Gradients.Count(g => g.When.At(moment) != 0 && g.Weight(request) != 0 && (g.Point == GradientPoint.StepStart ? isFirst : row.Evaluates));
+            if (row.Evaluates) evaluations += taken * (1 + guidance.Branches.Count(b => IsNeeded(b, guidance, request, moment)));
         }
-        return new PointCost(evaluations * guidance.Recurrences, gradients * guidance.Recurrences);
+        return new PointCost(evaluations, gradients);
     }
 
     // CFG++ takes its noise from the null class whatever the scale.

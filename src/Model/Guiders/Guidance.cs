@@ -106,7 +106,22 @@ public sealed record Guidance
                 throw new ArgumentException($"Guider '{guider.Name}' moves the {guider.Target} and the clean sample too (clipping after the shift, backward steps); let it move the score.");
             guider.Backward?.Require(guider.Name);
         }
+        RequireOneVariance(table);
         RequireThroughDenoiser();
+    }
+
+    // The sum of all gradients is multiplied by one variance.
+    private void RequireOneVariance(SamplerTable table)
+    {
+        var movers = Gradients.Where(g => g.Target == GradientTarget.Mean).ToList();
+        if (movers.Count < 2) return;
+        foreach (var row in table.Rows)
+        {
+            var acting = movers.Where(g => g.When.At(new GuidanceMoment(row.StepIndex, table.Steps, row.LogSnr)) != 0).ToList();
+            if (acting.Select(g => g.VarianceAddend(row, table, 1)).Distinct().Skip(1).Any())
+                throw new ArgumentException(
+                    $"Guiders {string.Join(" and ", acting.Select(g => $"'{g.Name}'"))} move the mean by different variances (a sine), both at step {row.StepIndex}; give them intervals that do not meet (When).");
+        }
     }
 
     // Published code differentiates the guided prediction itself, so all of it must lie in one plan and be a sum that is known before.

@@ -70,7 +70,8 @@ public sealed partial class GuidedSampler
             Run(PlanFor(PlanPart.Denoised, images), CleanOnly(kernelRow) with { Clip = false });
             Run(PlanFor(PlanPart.Limit, images));
         }
-        if (_mean is { ReadsVariance: true } && !_isPreparing) _mostVariance = Math.Max(_mostVariance, FirstVariance(row));
+        if (_readsVariance && !_isPreparing) _mostVariance = Math.Max(_mostVariance, FirstVariance(row));
+        var mean = shifted ? _meanThroughDenoiser : null;
         bool knowsDenoised = false;
         for (int i = 0; i < _guidance.Gradients.Count; i++)
         {
@@ -84,6 +85,7 @@ public sealed partial class GuidedSampler
             _noisyScale.Value = (float)row.NoisyScale;
             Run(PlanFor(shifted ? PlanPart.AddedGradient : PlanPart.Gradient, images, detail: i));
             shifted = true;
+            if (guider.Target == GradientTarget.Mean) mean = guider;
         }
         shifted |= MoveDenoised(batch, moment, kernelRow, shifted);
         if (!shifted)
@@ -91,9 +93,9 @@ public sealed partial class GuidedSampler
             Run(PlanPart.Step, images, kernelRow);
             return;
         }
-        Run(PlanPart.ShiftedStep, images, _mean is null
+        Run(PlanPart.ShiftedStep, images, mean is null
             ? kernelRow with { XFromShift = 1 }
-            : kernelRow with { YFromVariance = 1, YFromShift = (float)_mean.VarianceAddend(row, _table, _mostVariance) });
+            : kernelRow with { YFromVariance = 1, YFromShift = (float)mean.VarianceAddend(row, _table, _mostVariance) });
     }
 
     /// <summary>The prediction of the model's own network; true if a gradient through it moved the shift.</summary>

@@ -53,7 +53,8 @@ public sealed partial class GuidedSampler : IDisposable
     private readonly Slot<GuidedStepRow> _row = new();
     private readonly Slot<float> _inputScale = new(1);
     private readonly Slot<ulong> _seed = new();
-    private readonly GradientGuider? _mean;
+    private readonly GradientGuider? _meanThroughDenoiser;
+    private readonly bool _readsVariance;
     private readonly Perturbation? _perturbation;
     private readonly float[] _firstVariance = new float[1];
     private int _first, _draw;
@@ -80,7 +81,8 @@ public sealed partial class GuidedSampler : IDisposable
         _guidance = Options.Guidance ?? Guidance.ClassifierFree();
         (_model, _table) = (model, _guidance.Prepare(model, table));
         _perturbation = _guidance.Branches.Select(branch => branch.Perturbation).FirstOrDefault(p => p is not null);
-        _mean = _guidance.Gradients.FirstOrDefault(g => g.Target == GradientTarget.Mean);
+        _meanThroughDenoiser = _guidance.Gradients.FirstOrDefault(g => g.Target == GradientTarget.Mean && g.Point == GradientPoint.ThroughDenoiser);
+        _readsVariance = _guidance.Gradients.Any(g => g.ReadsVariance);
         _inOnePlan = _guidance.IsOnePlan && Options.Observer is null;
         if (table.Rows.Any(r => r.LearnedVariance) && !model.LearnsVariance)
             throw new ArgumentException($"Sampler {table.Name} needs a network that learns its variance, and this one has {model.Network.Config.OutChannels} output channels for {model.Network.Config.InChannels}.");
