@@ -115,7 +115,7 @@ internal sealed class ExperimentTests : CliFixture
             "calibration", model, "--classifier", clean, "--classifier", noisy, "--classifier", resnet, "--softplus", "8,3", "--noisy-input", "--samples", "9", "--steps", "3", "--out", PathTo("c"), "--json");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         var classifiers = run.Json.GetProperty("classifiers").EnumerateArray().ToArray();
-        Assert.That(classifiers.Select(c => c.GetProperty("classifier").GetString()), Has.Exactly(5 + 4).Items.And.Member("resnet, beta = 8").And.Member("clean, noisy sample"));
+        Assert.That(classifiers.Select(c => c.GetProperty("classifier").GetString()), Has.Exactly(5 + 4).Items.And.Some.EqualTo("resnet, beta = 8").And.Some.EqualTo("clean, noisy sample"));
         Assert.That(classifiers.Select(c => c.GetProperty("integral_error").GetProperty("value").GetDouble()), Has.All.InRange(0, 1));
         Assert.That(new[] { "calibration.csv", "calibration.svg", "gradients.svg", "gradients.png" }.Select(f => File.Exists(PathTo("c/" + f))), Has.All.True);
         ToolRun.Of("calibration", model).AssertError(2, "--classifier");

@@ -22,8 +22,10 @@ internal static partial class ChartRenderer
     public static string ToSvg(Chart chart, int width = 760, int height = 440)
     {
         string svg = Draw(chart).GetSvgXml(width, height);
-        // Skia ends lists of positions with a comma, which SVG does not allow; and a reader may lack the font.
+        // Skia ends lists of positions with a comma, which SVG does not allow, and counts names over all pictures of a process; and a reader may lack the font.
         svg = TrailingComma().Replace(svg, "\"");
+        var names = new Dictionary<string, string>();
+        svg = CountedName().Replace(svg, match => names.TryGetValue(match.Value, out string? name) ? name : names[match.Value] = $"cl_{names.Count}");
         return Font is null ? svg : svg.Replace($"font-family=\"{Font}\"", $"font-family=\"{Font}, sans-serif\"", StringComparison.Ordinal);
     }
 
@@ -78,4 +80,7 @@ internal static partial class ChartRenderer
 
     [GeneratedRegex(", \"")]
     private static partial Regex TrailingComma();
+
+    [GeneratedRegex("(?<=[\"#])[a-z]+_[0-9a-f]+(?=[\")])")]
+    private static partial Regex CountedName();
 }

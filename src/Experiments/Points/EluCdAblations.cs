@@ -13,7 +13,7 @@ internal sealed class EluCdAblations : Experiment
     // Activations of the ResNet that comes with the tool, which has no BatchNorm, are smaller than those of published ones: beta is larger for as much smoothness.
     private const double Beta = 20;
 
-    private static readonly EluCdSettings Preset = EluCdSettings.Ddpm with { Scale = 12 };
+    private static readonly EluCdSettings Preset = EluCdSettings.Ddpm with { Scale = 6 };
 
     public override string Name => "elucd-ablations";
 

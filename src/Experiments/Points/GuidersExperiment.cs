@@ -12,7 +12,7 @@ internal sealed class GuidersExperiment : Experiment
         Real = "Real images";
 
     private const int AncestralSteps = 15, SolverSteps = 6;
-    private const double Strong = 5, NoisyScale = 4, EluCdScale = 12, Beta = 20;
+    private const double Strong = 5, NoisyScale = 4, EluCdScale = 6, Beta = 20;
 
     private static readonly SamplerSettings Ancestral = new() { Kind = SamplerKind.Ancestral, Steps = AncestralSteps }, Solver = new() { Steps = SolverSteps };
 

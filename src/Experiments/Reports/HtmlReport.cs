@@ -3,7 +3,6 @@ using System.Net;
 using System.Text;
 using NativeDiffusion.Experiments.Plots;
 using NativeDiffusion.Experiments.Running;
-using NativeDiffusion.Model.Metrics;
 
 namespace NativeDiffusion.Experiments.Reports;
 

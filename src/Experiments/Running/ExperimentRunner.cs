@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using NativeDiffusion.Model.Data;
-using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Sampling;
 

@@ -1,7 +1,5 @@
 using NativeDiffusion.Kernels;
-using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
-using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Metrics;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Runtime;
