@@ -43,6 +43,7 @@ internal sealed class ExperimentTests : CliFixture
         string html = File.ReadAllText(PathTo("whole/guidance-sweep.html"));
         Assert.That(Regex.Matches(html, "src=\"([^\"]{5})").Select(m => m.Groups[1].Value), Has.All.EqualTo("data:").And.Not.Empty);
         Assert.That(html, Does.Not.Contain("http").And.Not.Contain("href").And.Not.Contain("<script").And.Not.Contain("@import").And.Not.Contain("url("));
+        Assert.That(NativeDiffusion.Model.Images.PngReader.Read(PathTo("whole/guidance-sweep.png")).Height, Is.EqualTo(points * (2 + 8 + 2)).Within(points * 8));
         string[] csv = File.ReadAllLines(PathTo("whole/guidance-sweep.csv"));
         Assert.That(csv, Has.Length.EqualTo(points + 1));
         Assert.That(csv.Select(line => line.Split(',').Length), Has.All.EqualTo(csv[0].Split(',').Length));

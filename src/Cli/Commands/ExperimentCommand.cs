@@ -81,6 +81,7 @@ internal sealed class ExperimentCommand
                 made += isNew ? 1 : 0;
                 report = folder.Write(experiment.Name + ".html", HtmlReport.Of(experiment, settings, finished, folder.Picture));
                 _ = folder.Write(experiment.Name + ".csv", CsvFile.Of(finished));
+                folder.Write(experiment.Name + ".png", Overview.Of(finished, bench.Judge.Classes, folder.Picture));
                 progress.Report(finished.Count, finished[^1].Label);
             },
             new ImmediateProgress<ExperimentProgress>(p => progress.Report(p.Point - 1, FormattableString.Invariant($"{p.Label}: {p.Share:P0}"))), context.Cancellation));

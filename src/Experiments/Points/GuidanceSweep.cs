@@ -21,7 +21,7 @@ internal sealed class GuidanceSweep : Experiment
     public override IReadOnlyList<ExperimentPoint> Points { get; } = [.. Strengths.Select(w => new ExperimentPoint(
         FormattableString.Invariant($"w-{w}"), FormattableString.Invariant($"w = {w}"), new SamplerSettings { Steps = 10 })
     {
-        Scale = 1 + w, Series = "dpm++2m, 10 steps", X = w, Guidance = _ => new Guidance(),
+        Scale = 1 + w, Series = "10 steps of dpm++2m", X = w, Guidance = _ => new Guidance(),
     })];
 
     public override IReadOnlyList<Chart> Charts(IReadOnlyList<PointResult> results) =>

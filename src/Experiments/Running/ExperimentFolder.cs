@@ -74,6 +74,9 @@ internal sealed class ExperimentFolder
         return path;
     }
 
+    /// <summary>Writes a picture beside the points.</summary>
+    public void Write(string name, Image picture) => PngWriter.Write(Path.Combine(_path, name), picture);
+
     private string PathOf(string key, string ending) => Path.Combine(_path, PointsFolder, $"{key}.{ending}");
 
     private void RequireSame(ExperimentSettings kept, ExperimentSettings now)

@@ -16,6 +16,9 @@ internal readonly record struct ExperimentProgress(int Point, int Points, string
 /// <summary>Runs the points of an experiment that are not there yet: every point draws the same noise for the same classes.</summary>
 internal sealed class ExperimentRunner(Experiment experiment, Workbench bench, ExperimentFolder folder, ExperimentSettings settings)
 {
+    /// <summary>Pixels between the images of a kept picture.</summary>
+    public const int GridGap = 2;
+
     private const int GridRounds = 3;
 
     /// <summary>Settings of a run, with what its files are.</summary>
@@ -99,7 +102,7 @@ internal sealed class ExperimentRunner(Experiment experiment, Workbench bench, E
     private static Image Grid(ImageDataset images, int classes)
     {
         int shown = Math.Min(images.Count, GridRounds * classes);
-        return ImageGrid.Compose([.. Enumerable.Range(0, shown).Select(images.ToImage)], classes, scale: 1, background: 255);
+        return ImageGrid.Compose([.. Enumerable.Range(0, shown).Select(images.ToImage)], classes, GridGap);
     }
 
     private sealed class Relay(Action<SamplingProgress> report) : IProgress<SamplingProgress>
