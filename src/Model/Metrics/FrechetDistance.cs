@@ -1,3 +1,4 @@
+using System.Buffers;
 using NativeDiffusion.Kernels;
 
 namespace NativeDiffusion.Model.Metrics;
@@ -78,12 +79,23 @@ public sealed unsafe class FrechetDistance
     private double TraceOfRoot(double[] covariance)
     {
         int d = Reference.Features, r = _rank;
-        double[] half = new double[d * r], product = new double[r * r];
-        fixed (double* t = _factor, c = covariance, h = half, p = product)
+        // Rented, for eleven distances in a row would leave the collector a gigabyte.
+        double[] half = ArrayPool<double>.Shared.Rent(d * r), product = ArrayPool<double>.Shared.Rent(r * r);
+        try
         {
-            DoubleProduct.AddTransposed(c, d, t, r, d, h, r, d, r, 1, lower: false, _threads);
-            DoubleProduct.AddTransposed(t, r, h, r, d, p, r, r, r, 1, lower: true, _threads);
+            Array.Clear(half, 0, d * r);
+            Array.Clear(product, 0, r * r);
+            fixed (double* t = _factor, c = covariance, h = half, p = product)
+            {
+                DoubleProduct.AddTransposed(c, d, t, r, d, h, r, d, r, 1, lower: false, _threads);
+                DoubleProduct.AddTransposed(t, r, h, r, d, p, r, r, r, 1, lower: true, _threads);
+            }
+            return SymmetricEigenvalues.Of(product, r, _threads).Sum(v => Math.Sqrt(Math.Max(0, v)));
         }
-        return SymmetricEigenvalues.Of(product, r, _threads).Sum(v => Math.Sqrt(Math.Max(0, v)));
+        finally
+        {
+            ArrayPool<double>.Shared.Return(half);
+            ArrayPool<double>.Shared.Return(product);
+        }
     }
 }

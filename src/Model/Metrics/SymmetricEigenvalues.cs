@@ -13,7 +13,7 @@ internal static unsafe class SymmetricEigenvalues
     private const double Rounding = 1.0 / (1L << 52);
 
     /// <summary>The eigenvalues, in no order.</summary>
-    /// <param name="matrix">[n, n], of which the triangle below the diagonal is read; overwritten.</param>
+    /// <param name="matrix">[n, n] or longer, of which the triangle below the diagonal is read; overwritten.</param>
     /// <param name="n">Rows.</param>
     /// <param name="threads">Threads, at least 1.</param>
     public static double[] Of(double[] matrix, int n, int threads)
