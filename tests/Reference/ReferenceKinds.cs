@@ -9,19 +9,19 @@ internal static class ReferenceKinds
     public const string AdmUNet = "adm_unet", AdmClassifier = "adm_classifier", ResNet = "resnet", Dit = "dit", Clip = "clip", Autoencoder = "autoencoder",
         EdmNetwork = "edm_network", EdmTrajectory = "edm_trajectory", Trajectory = "trajectory", TorchCheckpoint = "torch_checkpoint",
         GuidedTrajectory = "guided_trajectory", EluCdTrajectory = "elucd_trajectory", ClassifierGuidance = "classifier_guidance", EluCdDdpm = "elucd_ddpm", EluCdEdm = "elucd_edm", EluCdResNet = "elucd_resnet", Perturbed = "perturbed",
-        SigmaSampler = "sigma_sampler", Scheduler = "scheduler", CfgPlusPlus = "cfgpp", Guider = "guider", Metrics = "metrics", Universal = "universal", PowerAverage = "edm2_phema";
+        SigmaSampler = "sigma_sampler", Scheduler = "scheduler", CfgPlusPlus = "cfgpp", NormalizedAttention = "nag", Guider = "guider", Metrics = "metrics", Universal = "universal", PowerAverage = "edm2_phema";
 
     /// <summary>Kinds that a test runs.</summary>
     public static IReadOnlySet<string> Run { get; } = new HashSet<string>
     {
         AdmUNet, AdmClassifier, ResNet, Dit, Clip, Autoencoder, EdmNetwork, EdmTrajectory, Trajectory, TorchCheckpoint,
-        GuidedTrajectory, EluCdTrajectory, ClassifierGuidance, EluCdDdpm, EluCdEdm, EluCdResNet, Perturbed, SigmaSampler, Scheduler, CfgPlusPlus, Guider, Metrics, Universal, PowerAverage,
+        GuidedTrajectory, EluCdTrajectory, ClassifierGuidance, EluCdDdpm, EluCdEdm, EluCdResNet, Perturbed, SigmaSampler, Scheduler, CfgPlusPlus, NormalizedAttention, Guider, Metrics, Universal, PowerAverage,
     };
 
     /// <summary>Kinds of what the library has not yet, or not in a form that the case can be run with; reported as ignored.</summary>
     public static IReadOnlySet<string> Awaited { get; } = new HashSet<string>
     {
-        "nag", "edm2", "edm2_sampler", "sit", "sit_sampler", "sit_paths",
+        "edm2", "edm2_sampler", "sit", "sit_sampler", "sit_paths",
     };
 
     /// <summary>The kind of a case: what its configuration says, else what its entries show; null for one that shows none.</summary>
