@@ -104,6 +104,33 @@ public sealed class NoisyClassifierTests
         Assert.That(() => Sampler(Noise with { Schedule = NoiseScheduleKind.Continuous }), Throws.ArgumentException.With.Message.Contains("train-classifier --noisy"));
     }
 
+    [Test]
+    public void TheShippedOneReadsDigitsThroughNoiseAndLeadsTheShippedModel()
+    {
+        using var kernels = new CpuKernels(2);
+        using var classifier = NoisyClassifier.LoadShippedDigits(kernels);
+        var digits = ShippedDigits.LoadTest().Subset(0, 500);
+        int Recognised(double sigma) => classifier.Classify(digits, sigma).CountCorrect(digits.Labels.Span);
+        Assert.That(Recognised(0), Is.GreaterThanOrEqualTo(490));
+        Assert.That(Recognised(1), Is.GreaterThanOrEqualTo(475));
+        Assert.That(Recognised(16), Is.InRange(40, 150));
+
+        // Without condition, so that the classifier alone leads: the mean of ancestral steps, and the score of others, which pure noise does not bear.
+        using var model = DiffusionModel.Load(ShippedFiles.Find("models/digits.safetensors"), kernels);
+        using var judge = ImageClassifier.LoadShippedDigits(kernels);
+        var requests = Enumerable.Range(0, 10).Select(c => new SampleRequest(-1, new GuidanceScale(1), c) { Target = c }).ToArray();
+        foreach (var (kind, target) in new[] { (SamplerKind.Ancestral, GradientTarget.Mean), (SamplerKind.Ddim, GradientTarget.Score) })
+        {
+            var guider = new ClassifierGuider(classifier, 4, target) { When = GuidanceInterval.Sigmas(0, 80) };
+            using var sampler = new GuidedSampler(
+                model, new SamplerSettings { Kind = kind, Steps = 20 }, new GuidedSamplerOptions { Seed = 3, Guidance = new Guidance { Branches = [], Gradients = [guider] } });
+            var images = sampler.Sample(requests);
+            byte[] pixels = [.. images.SelectMany(i => i.Pixels.ToArray())];
+            var drawn = new ImageDataset(28, 28, 1, pixels, new int[10], [.. Enumerable.Range(0, 10).Select(c => $"{c}")]);
+            Assert.That(judge.Classify(drawn).CountCorrect([.. Enumerable.Range(0, 10)]), Is.GreaterThanOrEqualTo(8), $"{kind}");
+        }
+    }
+
     [TestCase("config", "out_channels", 3, "as many names")]
     [TestCase("config", "norm_groups", 0, "norm_groups")]
     [TestCase("config", "model_channels", 16, "input_blocks")]

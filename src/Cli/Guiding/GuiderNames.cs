@@ -24,7 +24,7 @@ internal static class GuiderNames
         ("cfg++", "with cfg and --scale in 0:1, for ddim, euler, euler-a and dpm++2m", "none", "arXiv 2406.08070"),
         ("noise-temperature", "a baseline: less noise, less variety, blur (--temperature)", "none", "arXiv 2105.05233"),
         ("score-scale", "a baseline: a larger score (--score-scale)", "none", "arXiv 2105.05233"),
-        ("classifier", "a classifier of noisy images (--classifier), also for models without classes (--target)", "classifier forward and backward", "arXiv 2105.05233"),
+        ("classifier", "a classifier of noisy images (--classifier), also for models without classes (--target); with other samplers than ddpm it acts at sigma up to 80", "classifier forward and backward", "arXiv 2105.05233"),
         ("elucd", "an ordinary classifier of clean images, sampler ddpm; of latents through the decoder", "classifier forward and backward", "Ma et al. 2024 (EluCD)"),
         ("elucd-edm", "the same at the start of each step, for models and samplers in EDM's sigma", "classifier forward and backward", "EluCD's released code"),
         ("clip", "a text (--clip, --prompt), sampler ddpm; of latents through the decoder", "CLIP's image tower forward and backward", "Ma et al. 2024 (EluCD)"),
