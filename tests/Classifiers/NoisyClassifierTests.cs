@@ -123,7 +123,7 @@ public sealed class NoisyClassifierTests
         {
             var guider = new ClassifierGuider(classifier, 4, target) { When = GuidanceInterval.Sigmas(0, 80) };
             using var sampler = new GuidedSampler(
-                model, new SamplerSettings { Kind = kind, Steps = 20 }, new GuidedSamplerOptions { Seed = 3, Guidance = new Guidance { Branches = [], Gradients = [guider] } });
+                model, new SamplerSettings { Kind = kind, Steps = 12 }, new GuidedSamplerOptions { Seed = 3, Guidance = new Guidance { Branches = [], Gradients = [guider] } });
             var images = sampler.Sample(requests);
             byte[] pixels = [.. images.SelectMany(i => i.Pixels.ToArray())];
             var drawn = new ImageDataset(28, 28, 1, pixels, new int[10], [.. Enumerable.Range(0, 10).Select(c => $"{c}")]);
