@@ -27,6 +27,7 @@ public sealed class GuiderPairTests
         ("cfg++", (_, g) => g with { Rules = [.. g.Rules, new CfgPlusPlusRule()] }), ("noise-temperature", (_, g) => g with { Rules = [.. g.Rules, new NoiseTemperatureRule(0.9)] }),
         ("score-scale", (_, g) => g with { Rules = [.. g.Rules, new ScoreScaleRule(1.02)] }), ("dynamic-threshold", (_, g) => g with { Threshold = new DynamicThreshold(0.95) }),
         ("elucd", (w, g) => With(g, new EluCdGuider(w.Classifier))), ("elucd-edm", (w, g) => With(g, new EluCdEdmGuider(w.Classifier))),
+        ("universal", (w, g) => With(g, new UniversalGuider(new ClassifierObjective(w.Classifier), new UniversalSettings { ForwardWeight = 0.3, Backward = new BackwardGuidance(1, 0.02) }))),
         ("state", (_, g) => With(g, new OwnGuider("state", GradientPoint.State))), ("denoised", (_, g) => With(g, new OwnGuider("denoised", GradientPoint.Denoised))),
         ("through", (_, g) => With(g, new OwnGuider("through", GradientPoint.ThroughDenoiser))), ("recurrence", (_, g) => g with { Recurrences = [2] }),
     ];
@@ -40,6 +41,7 @@ public sealed class GuiderPairTests
     [
         ("icg", "cfg++"), ("autoguidance", "cfg++"), ("pag", "cfg++"), ("slg", "cfg++"), ("seg", "cfg++"),
         ("pag", "slg"), ("pag", "seg"), ("slg", "seg"), ("autoguidance", "through"), .. Combinations.Select(c => (c, "through")),
+        ("autoguidance", "universal"), .. Combinations.Select(c => (c, "universal")), ("elucd", "universal"), ("universal", "through"),
         ("elucd", "state"), ("elucd", "denoised"), ("elucd", "through"),
     ];
 
