@@ -81,6 +81,12 @@ public sealed partial class PlanBuilder
             if (!_gradients.ContainsKey(input))
                 throw new ArgumentException($"{output} does not depend on {input}, so it has no gradient towards it.");
         if (!parameters) return;
+        if (output is { Parameter: { } itself, NeedsGradient: true })
+        {
+            var own = Bind("d_" + output.Name, output.Owner!.GradientOf(itself));
+            Record(nameof(IKernels.Copy), [cotangent], [own], k => k.Copy(cotangent.View, own.View));
+            _gradients[output] = own;
+        }
         if (!_parameterTensors.Values.Any(_gradients.ContainsKey))
             throw new InvalidOperationException($"{output} depends on no parameter of this plan that is trained, so there is nothing to learn.");
         ZeroUnusedGradients();

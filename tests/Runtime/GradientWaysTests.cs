@@ -40,6 +40,20 @@ public sealed class GradientWaysTests
     }
 
     [Test]
+    public void A_parameter_that_is_the_output_itself_has_the_cotangent_as_gradient()
+    {
+        using var parameters = new Parameters(_kernels);
+        parameters.Add("w", Vector);
+        var b = new PlanBuilder(_kernels, parameters);
+        var dy = b.Input("dy", Vector);
+        b.Backward(b.Parameter("w"), dy, parameters: true);
+        using var plan = b.Build();
+        dy.View.Span.Fill(3);
+        plan.Run();
+        Assert.That(parameters.GradientOf(parameters["w"]).Span.ToArray(), Is.All.EqualTo(3f));
+    }
+
+    [Test]
     public void A_call_of_ones_own_that_says_its_gradient_has_it()
     {
         var b = new PlanBuilder(_kernels);
