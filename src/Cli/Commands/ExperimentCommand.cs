@@ -75,16 +75,21 @@ internal sealed class ExperimentCommand
         int made = 0;
         IReadOnlyList<PointResult> results = [];
         string report = "";
+        void WriteReport(IReadOnlyList<PointResult> finished)
+        {
+            report = folder.Write(experiment.Name + ".html", HtmlReport.Of(experiment, settings, finished, folder.Picture));
+            _ = folder.Write(experiment.Name + ".csv", CsvFile.Of(finished));
+            folder.Write(experiment.Name + ".png", Overview.Of(finished, bench.Judge.Classes, folder.Picture));
+        }
         ConsoleProgress.Run(context, "row", 0, experiment.Points.Count, progress => results = new ExperimentRunner(experiment, bench, folder, settings).Run(
             (finished, isNew) =>
             {
                 made += isNew ? 1 : 0;
-                report = folder.Write(experiment.Name + ".html", HtmlReport.Of(experiment, settings, finished, folder.Picture));
-                _ = folder.Write(experiment.Name + ".csv", CsvFile.Of(finished));
-                folder.Write(experiment.Name + ".png", Overview.Of(finished, bench.Judge.Classes, folder.Picture));
+                if (isNew) WriteReport(finished);
                 progress.Report(finished.Count, finished[^1].Label);
             },
             new ImmediateProgress<ExperimentProgress>(p => progress.Report(p.Point - 1, FormattableString.Invariant($"{p.Label}: {p.Share:P0}"))), context.Cancellation));
+        WriteReport(results);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (parsed.GetValue(_json))
             JsonReport.Write(context.Out, new { Experiment = name, Report = report, Samples = samples, Made = made, Kept = results.Count - made, Seconds = Math.Round(seconds, 1), Rows = results });

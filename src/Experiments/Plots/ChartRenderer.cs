@@ -70,11 +70,14 @@ internal static partial class ChartRenderer
                 if (Font is not null) text.LabelFontName = Font;
             }
         }
+        // Labels stand to the right of their points.
+        if (chart.Series.Any(s => s.Points.Any(p => p.Label is not null))) plot.Axes.Margins(left: 0.05, right: 0.3);
         if (chart.Series.Count > 1)
         {
-            plot.ShowLegend(Edge.Right);
+            plot.ShowLegend(Edge.Bottom);
             if (Font is not null) plot.Legend.FontName = Font;
         }
+        else plot.HideLegend();
         return plot;
     }
 

@@ -31,8 +31,8 @@ internal sealed class GuidersExperiment : Experiment
 
     public override IReadOnlyList<Chart> Charts(IReadOnlyList<PointResult> results) =>
     [
-        Against("Recognised against near to real digits", "frechet", "accuracy", results.Where(r => r.Group != Real)),
-        Against("Variety against near to real digits", "frechet", "recall", results.Where(r => r.Group is not Real and not Unconditional)),
+        .. from told in results.Where(r => r.Group != Real).GroupBy(r => r.Group) from metric in told.Key == Unconditional ? new[] { "accuracy", "recall" } : ["recall", "precision"]
+        select Against(told.Key, "frechet", metric, told),
     ];
 
     private static IEnumerable<ExperimentPoint> Gradients()
