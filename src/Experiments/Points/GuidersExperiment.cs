@@ -86,7 +86,7 @@ internal sealed class GuidersExperiment : Experiment
         yield return Point("s-none-double", "unguided, twice the steps", Guidance.None, 1, 2 * SolverSteps);
         yield return Point("s-cfg-weak", "cfg, w = 0.5", new Guidance(), 1.5);
         yield return Point("s-rescale", "rescale 0.7", With(ReweightedCombination.Rescale()));
-        yield return Point("s-zero", "zero*", With(ReweightedCombination.ZeroStar(zeroSteps: 0)));
+        yield return Point("s-zero", "cfg-zero", With(ReweightedCombination.ZeroStar(zeroSteps: 0)));
         yield return Point("s-tcfg", "tcfg", With(ReweightedCombination.Tangential()));
         yield return Point("s-mambo", "mambo-g", With(ReweightedCombination.Magnitude()));
         yield return Point("s-apg", "apg", With(ReweightedCombination.Projected()));
