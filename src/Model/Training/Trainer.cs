@@ -171,7 +171,7 @@ public sealed partial class Trainer : IDisposable
         settings.Validate();
         if (!TrainingLevels.HasTimesteps(model) && (settings.Timesteps != TimestepSampling.Uniform || settings.Weighting == LossWeighting.LaterSteps))
             throw new ArgumentException(
-                $"{(settings.Weighting == LossWeighting.LaterSteps ? $"Weighting {settings.Weighting}" : $"Sampling of timesteps by {settings.Timesteps}")} needs discrete timesteps, and the model has the {model.Schedule} schedule; make it linear or cosine.");
+                $"{(settings.Weighting == LossWeighting.LaterSteps ? $"Weighting {OptionWords.Of(settings.Weighting.Value)}" : $"Sampling of timesteps by {OptionWords.Of(settings.Timesteps)}")} needs discrete timesteps, and the model has the {OptionWords.Of(model.Schedule)} schedule; make it linear or cosine.");
         if (model.HasSigmas)
             return settings.Weighting is null ? settings : throw new ArgumentException(
                 $"A model with the {OptionWords.Of(model.Schedule)} schedule has its own weighting of the levels; leave {nameof(TrainingSettings.Weighting)} null instead of {OptionWords.Of(settings.Weighting.Value)}.");

@@ -45,7 +45,7 @@ internal sealed class LossWeightingTests
         if (unbounded)
         {
             var error = Assert.Throws<ArgumentException>(() => new Trainer(model, TinyModel.Data(), settings))!;
-            Assert.That(error.Message, Does.Contain($"Weighting {weighting}").And.Contain(prediction.ToString()).And.Contain(schedule.ToString())
+            Assert.That(error.Message, Does.Contain($"Weighting {OptionWords.Of(weighting)} ").And.Contain($"predicts {OptionWords.Of(prediction)} ").And.Contain(OptionWords.Of(schedule))
                 .And.Contain(prediction == PredictionType.Eps ? "the noisiest level" : "the least noisy level").And.Contain(nameof(TrainingSettings.AllowUnboundedWeighting)));
             Assert.That(model.Settings.UntrainedLabels, Is.Empty, "a training that was refused trains nothing");
         }

@@ -232,8 +232,8 @@ public sealed class TrainerTests
         using var kernels = new CpuKernels(1);
         using var model = TinyModel.Create(kernels, settings: TinyModel.Settings with { Schedule = NoiseScheduleKind.Continuous, Prediction = PredictionType.Eps });
         Assert.That(() => new Trainer(model, TinyModel.Data(), Short with { Timesteps = TimestepSampling.LossSecondMoment }),
-            Throws.ArgumentException.With.Message.Contains("LossSecondMoment").And.Message.Contains("Continuous"));
-        Assert.That(() => new Trainer(model, TinyModel.Data(), Short with { Weighting = LossWeighting.LaterSteps }), Throws.ArgumentException.With.Message.Contains("LaterSteps"));
+            Throws.ArgumentException.With.Message.Contains("loss-second-moment").And.Message.Contains("continuous"));
+        Assert.That(() => new Trainer(model, TinyModel.Data(), Short with { Weighting = LossWeighting.LaterSteps }), Throws.ArgumentException.With.Message.Contains("later-steps"));
     }
 
     private static int Recognise(ReadOnlySpan<float> pixels)
