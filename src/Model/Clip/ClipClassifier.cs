@@ -111,30 +111,49 @@ public sealed class ClipClassifier : IClassifierNetwork, IDisposable
     public Tensor RecordLogits(PlanBuilder b, Tensor images, Tensor timesteps) => RecordLogits(b, images, _scale);
 
     /// <summary>The CLIP score of images: the cosines of their embeddings and those of the texts, in [-1, 1].</summary>
-    /// <param name="images">[N, H, W, <see cref="Channels"/>] in [-1, 1], on the classifier's device.</param>
+    /// <param name="images">Images of one size, N after the other, [H, W, <see cref="Channels"/>] in [-1, 1].</param>
+    /// <param name="height">H.</param>
+    /// <param name="width">W.</param>
     /// <returns>[N, <see cref="Classes"/>], row by row.</returns>
-    /// <exception cref="ArgumentException">The images have another shape.</exception>
+    /// <exception cref="ArgumentException">The values are not those of a whole number of images.</exception>
     /// <exception cref="InvalidOperationException">Another call uses the classifier.</exception>
-    public float[] Cosines(TensorView images) => Cosines(images, null);
+    public float[] Cosines(ReadOnlySpan<float> images, int height, int width)
+    {
+        using var use = _guard.Write();
+        using var weights = Parameters.Guard.Read();
+        if (height < 1 || width < 1 || images.IsEmpty || images.Length % ((long)height * width * Channels) != 0)
+            throw new ArgumentException($"CLIP compares images of {Channels} channels; {images.Length} values are not a whole number of images [{height}, {width}, {Channels}].");
+        var plan = PlanFor(new Shape((int)(images.Length / ((long)height * width * Channels)), height, width, Channels), null);
+        Parameters.Kernels.Upload(images, plan.Input("images"));
+        return Run(plan);
+    }
 
-    /// <summary>The same for the pictures that latents decode to, if there is a decoder.</summary>
+    /// <summary>The same for images [N, H, W, C] on the classifier's device, or for the pictures that latents decode to.</summary>
     internal float[] Cosines(TensorView images, LatentDecoder? decoder)
     {
         using var use = _guard.Write();
         using var weights = Parameters.Guard.Read();
-        if (images.IsEmpty || images.Shape.Rank != 4 || decoder is null && images.Shape.Channels != Channels)
-            throw new ArgumentException($"CLIP compares images [N, H, W, {Channels}]; got {(images.IsEmpty ? "none" : images.Shape)}.");
-        if (!_plans.TryGetValue((images.Shape, decoder), out var plan))
-        {
-            var b = new PlanBuilder(Parameters.Kernels, Parameters) { Images = images.Shape.Batch };
-            var input = b.Input("images", images.Shape);
-            b.Output("cosines", RecordLogits(b, decoder?.Record(b, input) ?? input, 1));
-            _plans[(images.Shape, decoder)] = plan = b.Build(_arena);
-        }
+        if (decoder is null && images.Shape.Channels != Channels) throw new ArgumentException($"CLIP compares images [N, H, W, {Channels}]; got {images.Shape}.");
+        var plan = PlanFor(images.Shape, decoder);
         using (Parameters.Kernels.Queue.Enter()) Parameters.Kernels.Copy(images, plan.Input("images"));
+        return Run(plan);
+    }
+
+    private Plan PlanFor(Shape shape, LatentDecoder? decoder)
+    {
+        if (_plans.TryGetValue((shape, decoder), out var plan)) return plan;
+        var b = new PlanBuilder(Parameters.Kernels, Parameters) { Images = shape.Batch };
+        var input = b.Input("images", shape);
+        b.Output("cosines", RecordLogits(b, decoder?.Record(b, input) ?? input, 1));
+        return _plans[(shape, decoder)] = b.Build(_arena);
+    }
+
+    private float[] Run(Plan plan)
+    {
         plan.Run();
-        float[] cosines = new float[images.Shape.Batch * Classes];
-        Parameters.Kernels.Download(plan.Output("cosines"), cosines);
+        var output = plan.Output("cosines");
+        float[] cosines = new float[output.Count];
+        Parameters.Kernels.Download(output, cosines);
         return cosines;
     }
 

@@ -24,7 +24,8 @@ public sealed class ClipClassifierTests
         var images = new TensorView(memory, 0, shape);
         float[] pixels = [.. Enumerable.Range(0, (int)shape.Count).Select(i => MathF.Sin(i * i))];
         kernels.Upload(pixels, images);
-        float[] cosines = clip.Cosines(images);
+        float[] cosines = clip.Cosines(pixels, 8, 8);
+        Assert.That(clip.Cosines(images, null), Is.EqualTo(cosines), "on the device");
 
         int[] tokens = [.. Texts.SelectMany(t => TinyClip.Tokenizer().Tokenize(t, TinyClip.Config.ContextLength))];
         var b = new PlanBuilder(kernels, weights);
@@ -88,7 +89,7 @@ public sealed class ClipClassifierTests
         Refused(["a"], 4, 0, "got 4");
         Refused(["a"], 3, 2, "516 tokens");
         using var clip = new ClipClassifier(new ClipNetwork(TinyClip.Config), weights, TinyClip.Tokenizer(), Texts);
-        using var memory = kernels.Allocate(64);
-        Assert.That(() => clip.Cosines(new TensorView(memory, 0, new Shape(1, 8, 8, 1))), Throws.ArgumentException.With.Message.Contains("N, H, W, 3"));
+        Assert.That(() => clip.Cosines(new float[100], 8, 8), Throws.ArgumentException.With.Message.Contains("[8, 8, 3]"));
+        Assert.That(() => clip.Cosines([], 8, 8), Throws.ArgumentException);
     }
 }
