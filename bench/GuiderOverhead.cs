@@ -37,7 +37,7 @@ internal static class GuiderOverhead
             _ => [new("digits", 1), new("digits", 8), new("small32", 1), new("small32", 4), new("base64", 1)],
         };
         var text = new StringBuilder("# GuiderOverhead\n\n").Append(ResultFiles.Header("")).Append('\n');
-        text.AppendLine(CultureInfo.InvariantCulture, $"Medians over rounds in turns. The classifier of elucd is the ResNet with softplus whose forward pass is nearest to {ClassifierShare:P0} of the denoiser's FLOPs.\n");
+        text.AppendLine(CultureInfo.InvariantCulture, $"Medians over rounds in turns. The classifiers of elucd are the ResNets with softplus whose forward pass is nearest to {ClassifierShare:P0} and {ClassifierShare / 2:P0} of the denoiser's FLOPs.\n");
         var csv = new StringBuilder(ResultFiles.Header("# ")).AppendLine("preset,batch,guidance,rounds,milliseconds,ratio_unguided,ratio_cfg");
         foreach (var measured in cases)
         {
@@ -47,7 +47,7 @@ internal static class GuiderOverhead
                 string row = string.Create(CultureInfo.InvariantCulture, $"| {name} | {milliseconds:0.00} | {unguided:0.000} | {cfg:0.000} |");
                 text.AppendLine(row);
                 Console.WriteLine($"{measured}: {row}");
-                csv.AppendLine(CultureInfo.InvariantCulture, $"{measured.Preset},{measured.Batch},{name},{rounds},{milliseconds:0.#####},{unguided:0.#####},{cfg:0.#####}");
+                csv.AppendLine(CultureInfo.InvariantCulture, $"{measured.Preset},{measured.Batch},\"{name}\",{rounds},{milliseconds:0.#####},{unguided:0.#####},{cfg:0.#####}");
             }
             text.AppendLine();
         }
@@ -62,11 +62,12 @@ internal static class GuiderOverhead
         using var arena = new Arena(kernels);
         var table = new SamplerSettings { Kind = SamplerKind.Ancestral, Steps = Steps }.Build(model);
         SampleRequest[] requests = [.. Enumerable.Range(0, measured.Batch).Select(i => new SampleRequest(i % model.NullLabel, new GuidanceScale(BenchModels.Scale), i))];
-        using var weights = new Parameters(kernels);
-        using var classifier = Classifier(model, weights, measured.Batch, out double share);
+        using Parameters weights = new(kernels), smallWeights = new(kernels);
+        using var classifier = Classifier(model, weights, measured.Batch, ClassifierShare, out double share);
+        using var small = Classifier(model, smallWeights, measured.Batch, ClassifierShare / 2, out double smallShare);
         text.Insert(text.Length - "| guidance | ms | / unguided | / cfg |\n|---|---:|---:|---:|\n".Length, string.Create(
-            CultureInfo.InvariantCulture, $"Classifier forward: {share:P1} of the denoiser's.\n\n"));
-        Arm[] arms = [.. Arms(measured, classifier)];
+            CultureInfo.InvariantCulture, $"Classifiers forward: {share:P1} and {smallShare:P1} of the denoiser's; backward towards the images as much again.\n\n"));
+        Arm[] arms = [.. Arms(measured, classifier, small)];
         foreach (var arm in arms)
         {
             arm.Sampler = new GuidedSampler(model, table, new GuidedSamplerOptions { Batch = measured.Batch, Guidance = arm.Guidance }, arena);
@@ -88,7 +89,7 @@ internal static class GuiderOverhead
         return [.. arms.Select(a => (a.Name, a.Milliseconds.Count, Median(a.Milliseconds), Ratio(a, arms[0]), Ratio(a, arms[1])))];
     }
 
-    private static IEnumerable<Arm> Arms(SamplerCase measured, ResNetClassifier classifier)
+    private static IEnumerable<Arm> Arms(SamplerCase measured, ResNetClassifier classifier, ResNetClassifier small)
     {
         Guidance Combined(Combination combination) => new() { Combination = combination };
         yield return new("unguided", Guidance.None);
@@ -101,7 +102,8 @@ internal static class GuiderOverhead
         yield return new("apg-momentum", Combined(new ProjectedCombination()));
         yield return new("fdg", Combined(new FrequencyCombination()));
         yield return new("dynamic threshold", new Guidance { Threshold = new DynamicThreshold() });
-        yield return new("elucd", new Guidance { Branches = [], Gradients = [new EluCdGuider(classifier)] });
+        yield return new("elucd, forward a tenth", new Guidance { Branches = [], Gradients = [new EluCdGuider(classifier)] });
+        yield return new("elucd, forward and backward a tenth", new Guidance { Branches = [], Gradients = [new EluCdGuider(small)] });
         if (measured.Network.AttentionResolutions.Length == 0) yield break;
         yield return new("pag", new Guidance { Branches = [new PerturbedBranch(PerturbationKind.IdentityAttention, 2)] });
         yield return new("cfg + pag", new Guidance { Branches = [new NullBranch(), new PerturbedBranch(PerturbationKind.IdentityAttention, 2)] });
@@ -109,8 +111,8 @@ internal static class GuiderOverhead
         yield return new("cfg + seg", new Guidance { Branches = [new NullBranch(), new PerturbedBranch(PerturbationKind.BlurredQueries, 2)] });
     }
 
-    /// <summary>The ResNet whose forward pass takes nearest to a tenth of the denoiser's.</summary>
-    private static ResNetClassifier Classifier(DiffusionModel model, Parameters weights, int batch, out double share)
+    /// <summary>The ResNet whose forward pass takes nearest to a share of the denoiser's.</summary>
+    private static ResNetClassifier Classifier(DiffusionModel model, Parameters weights, int batch, double wanted, out double share)
     {
         var network = model.Network.Config;
         double denoiser = PlanFlops(model.Kernels, b => model.Network.Record(
@@ -124,7 +126,7 @@ internal static class GuiderOverhead
                 Layers = [blocks, blocks, blocks, blocks], Width = width, InChannels = network.InChannels, Classes = model.NullLabel, Stem = ResNetStem.Cifar,
             }
             select (Config: config, Share: Flops(config) / denoiser);
-        (var nearest, share) = candidates.MinBy(c => Math.Abs(c.Share - ClassifierShare));
+        (var nearest, share) = candidates.MinBy(c => Math.Abs(c.Share - wanted));
         var chosen = new ResNet(nearest);
         chosen.Declare(weights);
         WeightInitialization.Apply(weights, model.Kernels, 1);
