@@ -103,7 +103,7 @@ internal static class GuiderOverhead
         yield return new("fdg", Combined(new FrequencyCombination()));
         yield return new("dynamic threshold", new Guidance { Threshold = new DynamicThreshold() });
         yield return new("elucd, forward a tenth", new Guidance { Branches = [], Gradients = [new EluCdGuider(classifier)] });
-        yield return new("elucd, forward and backward a tenth", new Guidance { Branches = [], Gradients = [new EluCdGuider(small)] });
+        yield return new("elucd, forward a twentieth", new Guidance { Branches = [], Gradients = [new EluCdGuider(small)] });
         if (measured.Network.AttentionResolutions.Length == 0) yield break;
         yield return new("pag", new Guidance { Branches = [new PerturbedBranch(PerturbationKind.IdentityAttention, 2)] });
         yield return new("cfg + pag", new Guidance { Branches = [new NullBranch(), new PerturbedBranch(PerturbationKind.IdentityAttention, 2)] });
