@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using NativeDiffusion.Bench.Arms;
@@ -12,7 +11,7 @@ namespace NativeDiffusion.Bench;
 /// </summary>
 internal static class AlternatedSteps
 {
-    private const int WarmupRounds = 2, LeastRounds = 5;
+    private const int WarmupRounds = 2;
 
     private sealed record Row(SamplerCase Case, int Rounds, double[] Milliseconds, double[] Ratios);
 
@@ -49,22 +48,15 @@ internal static class AlternatedSteps
         using var model = sampled.CreateModel(kernels);
         var table = BenchModels.MiddleStep(model);
         ISamplerArm[] arms = [.. Enumerable.Range(0, BenchModels.ArmNames.Length).Select(i => BenchModels.Start(i, model, table, sampled.Batch))];
-        List<double>[] times = [.. arms.Select(_ => new List<double>())];
         double seconds = BenchForm.Size switch { BenchSize.Long => 12, BenchSize.Short => 5, _ => 0 };
-        long start = Stopwatch.GetTimestamp();
-        for (int round = -WarmupRounds; round < LeastRounds || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds; round++)
-            for (int turn = 0; turn < arms.Length; turn++)
-            {
-                // Each round begins with another arm, so that none always follows the same one.
-                int arm = (turn + round + WarmupRounds) % arms.Length;
-                long begin = Stopwatch.GetTimestamp();
-                arms[arm].Step(0);
-                kernels.Synchronize();
-                if (round >= 0) times[arm].Add(Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
-            }
+        var times = InTurns.Milliseconds(arms.Length, WarmupRounds, seconds, arm =>
+        {
+            arms[arm].Step(0);
+            kernels.Synchronize();
+        });
         foreach (var arm in arms) arm.Dispose();
         return new Row(
-            sampled, times[0].Count, [.. times.Select(Median)], [.. times.Select(arm => Median(arm.Zip(times[0], (mine, twoPasses) => mine / twoPasses)))]);
+            sampled, times[0].Count, [.. times.Select(InTurns.Median)], [.. times.Select(arm => InTurns.Ratio(arm, times[0]))]);
     }
 
     private static string TableRow(Row row) => string.Create(CultureInfo.InvariantCulture,
@@ -73,10 +65,4 @@ internal static class AlternatedSteps
     private static string Fixed(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 
     private static string Exact(double value) => Fixed(value, "0.#####");
-
-    private static double Median(IEnumerable<double> values)
-    {
-        double[] sorted = [.. values.Order()];
-        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
-    }
 }

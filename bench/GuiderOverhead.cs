@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using NativeDiffusion.Bench.Reports;
@@ -17,14 +16,12 @@ namespace NativeDiffusion.Bench;
 /// </summary>
 internal static class GuiderOverhead
 {
-    private const int WarmupRounds = 3, LeastRounds = 5, Steps = 20;
+    private const int WarmupRounds = 3, Steps = 20;
     private const double ClassifierShare = 0.1;
 
     private sealed record Arm(string Name, Guidance Guidance)
     {
         public GuidedSampler Sampler { get; set; } = null!;
-
-        public List<double> Milliseconds { get; } = [];
     }
 
     /// <summary>Measures every network and batch, and writes <c>GuiderOverhead.md</c> and <c>.csv</c>.</summary>
@@ -74,19 +71,13 @@ internal static class GuiderOverhead
             arm.Sampler.Sample(requests, (_, _) => { });
         }
         double seconds = BenchForm.Size switch { BenchSize.Long => 40, BenchSize.Short => 15, _ => 0 };
-        long start = Stopwatch.GetTimestamp();
-        for (int round = -WarmupRounds; round < LeastRounds || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds; round++)
-            for (int turn = 0; turn < arms.Length; turn++)
-            {
-                // Each round begins with another arm, so that none always follows the same one.
-                var arm = arms[(turn + round + WarmupRounds) % arms.Length];
-                long begin = Stopwatch.GetTimestamp();
-                arm.Sampler.Advance(requests, Steps / 2);
-                kernels.Synchronize();
-                if (round >= 0) arm.Milliseconds.Add(Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
-            }
+        var times = InTurns.Milliseconds(arms.Length, WarmupRounds, seconds, arm =>
+        {
+            arms[arm].Sampler.Advance(requests, Steps / 2);
+            kernels.Synchronize();
+        });
         foreach (var arm in arms) arm.Sampler.Dispose();
-        return [.. arms.Select(a => (a.Name, a.Milliseconds.Count, Median(a.Milliseconds), Ratio(a, arms[0]), Ratio(a, arms[1])))];
+        return [.. arms.Zip(times, (arm, own) => (arm.Name, own.Count, InTurns.Median(own), InTurns.Ratio(own, times[0]), InTurns.Ratio(own, times[1])))];
     }
 
     private static IEnumerable<Arm> Arms(SamplerCase measured, ResNetClassifier classifier, ResNetClassifier small)
@@ -148,13 +139,5 @@ internal static class GuiderOverhead
         b.Output("y", record(b));
         using var plan = b.Build();
         return plan.Flops;
-    }
-
-    private static double Ratio(Arm arm, Arm other) => Median(arm.Milliseconds.Zip(other.Milliseconds, (mine, theirs) => mine / theirs));
-
-    private static double Median(IEnumerable<double> values)
-    {
-        double[] sorted = [.. values.Order()];
-        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 }
