@@ -123,6 +123,9 @@ public sealed record DiffusionSettings
         _ => Prediction,
     };
 
+    /// <summary>Whether levels are discrete timesteps.</summary>
+    internal bool HasTimesteps => Schedule is NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine;
+
     /// <summary>Whether the levels are EDM's sigmas rather than timesteps or u.</summary>
     internal bool HasSigmas => Schedule is NoiseScheduleKind.Edm or NoiseScheduleKind.VpSde or NoiseScheduleKind.VeSde or NoiseScheduleKind.Iddpm;
 
@@ -135,7 +138,7 @@ public sealed record DiffusionSettings
     }
 
     /// <summary>The noise levels in words.</summary>
-    internal string NoiseInWords => Schedule is NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine
+    internal string NoiseInWords => HasTimesteps
         ? $"the {OptionWords.Of(Schedule)} schedule of {Timesteps} timesteps{(RescaleTimesteps ? ", rescaled" : "")}" : $"the {OptionWords.Of(Schedule)} schedule";
 
     /// <summary>Whether a label of the network was trained, as far as is known.</summary>

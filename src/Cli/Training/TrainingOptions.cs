@@ -77,7 +77,7 @@ internal sealed class TrainingOptions
     {
         if (parsed.IsGiven(_ema) && parsed.IsGiven(_halfLife)) throw new UsageException($"{_ema.Name} and {_halfLife.Name} say the same; give one of them.");
         // A preset's weighting belongs to its prediction; another prediction has its own.
-        var weighting = parsed.GetValue(_weighting) ?? (diffusion.HasSigmas || !HasTimesteps(diffusion) || diffusion.Prediction != PredictionType.Eps ? null : preset.Weighting);
+        var weighting = parsed.GetValue(_weighting) ?? (diffusion.HasSigmas || !diffusion.HasTimesteps || diffusion.Prediction != PredictionType.Eps ? null : preset.Weighting);
         if (diffusion.HasSigmas && weighting is { } own)
             throw new UsageException($"{_weighting.Name} {OptionWords.Of(own)} is for timesteps; EDM's noise levels have a weighting of their own.");
         if (!diffusion.HasSigmas && weighting is { } asked && !parsed.GetValue(_unbounded) && LossWeightingRules.Unbounded(diffusion, asked) is { } numbers)
@@ -106,6 +106,4 @@ internal sealed class TrainingOptions
             Seed = parsed.GetValue(_seed),
         };
     }
-
-    private static bool HasTimesteps(DiffusionSettings diffusion) => diffusion.Schedule is NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine;
 }

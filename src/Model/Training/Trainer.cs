@@ -69,7 +69,7 @@ public sealed partial class Trainer : IDisposable
             throw new ArgumentException($"The data have {data.ClassCount} classes, the model {model.Settings.ClassNames.Length}.");
         if (model.IsConditional && !model.Settings.NullClass && settings.NullProbability > 0)
             throw new ArgumentException($"The model has no null class to drop labels to; make null_probability 0 instead of {settings.NullProbability}.");
-        if (model.LearnsVariance && model.Settings.Schedule is not (NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine))
+        if (model.LearnsVariance && !model.Settings.HasTimesteps)
             throw new ArgumentException(
                 $"A variance is learned on discrete timesteps, and the model has the {OptionWords.Of(model.Settings.Schedule)} schedule; make it linear or cosine, or out_channels equal to in_channels.");
 
@@ -86,7 +86,7 @@ public sealed partial class Trainer : IDisposable
         if (model.LearnsVariance) _bound = new VarianceRows(model.Settings, batch);
         _labels = new int[batch];
         _levelAt = TrainingLevels.Of(model.Settings, settings.Seed);
-        _levels = TrainingLevels.HasTimesteps(model.Settings) ? TrainingLevels.Timesteps(model.Settings) : [];
+        _levels = model.Settings.HasTimesteps ? TrainingLevels.Timesteps(model.Settings) : [];
         if (settings.Timesteps == TimestepSampling.LossSecondMoment) _lossAware = new LossSecondMomentSampler(_levels.Length);
         Average = model.Parameters.Clone();
         _powers = [.. settings.PowerAverages.Select(width => new PowerAverage(width, PowerFunctionAverage.Exponent(width), model.Parameters.Clone()))];
@@ -169,7 +169,7 @@ public sealed partial class Trainer : IDisposable
     private static TrainingSettings WithWeighting(TrainingSettings settings, DiffusionSettings model)
     {
         settings.Validate();
-        if (!TrainingLevels.HasTimesteps(model) && (settings.Timesteps != TimestepSampling.Uniform || settings.Weighting == LossWeighting.LaterSteps))
+        if (!model.HasTimesteps && (settings.Timesteps != TimestepSampling.Uniform || settings.Weighting == LossWeighting.LaterSteps))
             throw new ArgumentException(
                 $"{(settings.Weighting == LossWeighting.LaterSteps ? $"Weighting {OptionWords.Of(settings.Weighting.Value)}" : $"Sampling of timesteps by {OptionWords.Of(settings.Timesteps)}")} needs discrete timesteps, and the model has the {OptionWords.Of(model.Schedule)} schedule; make it linear or cosine.");
         if (model.HasSigmas)

@@ -35,9 +35,6 @@ internal static class TrainingLevels
         }
     }
 
-    /// <summary>Whether a model has discrete timesteps.</summary>
-    public static bool HasTimesteps(DiffusionSettings settings) => settings.Schedule is NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine;
-
     /// <summary>The levels of all discrete timesteps, noisiest first.</summary>
     public static NoiseLevel[] Timesteps(DiffusionSettings settings) => settings.Discrete().Respace([.. Enumerable.Range(0, settings.Timesteps)]).Levels();
 }
