@@ -61,7 +61,7 @@ public sealed class EdmReferenceTests
     {
         double Setting(string name, double otherwise) =>
             reference.Config.EnumerateObject().Where(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(p => p.Value.GetDouble()).Append(otherwise).First();
-        var networkCase = new ReferenceCase(Path.Combine(Path.GetDirectoryName(reference.Path)!, reference.Config.GetProperty("model").GetString() + ".safetensors"));
+        var networkCase = reference.Sibling(reference.Config.GetProperty("model").GetString()!);
         // With a share of dropped labels the network has a null class.
         var config = Config(networkCase) with { LabelDropout = 0.1 };
         var settings = Settings(networkCase) with { ClassNames = [.. Enumerable.Range(0, config.LabelDim).Select(i => i.ToString())] };

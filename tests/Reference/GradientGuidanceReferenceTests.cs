@@ -20,43 +20,30 @@ public sealed class GradientGuidanceReferenceTests
     private static IEnumerable<TestCaseData> VpRuns => new[]
     {
         ReferenceKinds.GuidedTrajectory, ReferenceKinds.EluCdTrajectory, ReferenceKinds.ClassifierGuidance, ReferenceKinds.EluCdDdpm,
-    }.SelectMany(Variants);
+    }.SelectMany(GuidedRun.OfKind);
 
-    private static IEnumerable<TestCaseData> EdmRuns => Variants(ReferenceKinds.EluCdEdm);
-
-    private static IEnumerable<TestCaseData> Variants(string kind) =>
-        from reference in ReferenceCase.OfKind(kind)
-        from i in Enumerable.Range(0, reference.Config.TryGetProperty("variants", out var variants) ? variants.GetArrayLength() : 1)
-        select new TestCaseData(reference, i).SetArgDisplayNames(reference.Name, $"{i}");
+    private static IEnumerable<TestCaseData> EdmRuns => GuidedRun.OfKind(ReferenceKinds.EluCdEdm);
 
     [TestCaseSource(nameof(VpRuns))]
     public void Every_state_of_a_vp_sampler_agrees(ReferenceCase reference, int variant)
     {
         var run = new GuidedRun(reference, variant);
-        var networkCase = Sibling(reference, run.Text("model"));
-        var network = networkCase.Config.Deserialize<UNetConfig>(ModelMetadata.Json)!;
-        var settings = new DiffusionSettings
-        {
-            Schedule = run.Text("schedule") == "linear" ? NoiseScheduleKind.Linear : NoiseScheduleKind.Cosine,
-            ClassNames = [.. Enumerable.Range(0, network.NumClasses ?? 0).Select(i => i.ToString())],
-            NullClass = false,
-        };
         using var kernels = new CpuKernels(2);
-        using var model = new DiffusionModel(network, settings, kernels);
-        networkCase.LoadWeights(model.Parameters, kernels);
+        using var model = run.VpModel(kernels);
+        var (network, settings) = ((UNetConfig)model.Network.Config, model.Settings);
         using var classifierParameters = new Parameters(kernels);
         GradientGuider guider;
         bool ddim = run.Flag("ddim", false), clips = run.Flag("clip_denoised", true), rescales = run.Flag("rescale_timesteps", false);
         double scale = run.Number("classifier_scale", 1);
         if (run.Has("joint_temperature"))
-            guider = new EluCdGuider(Guide(Sibling(reference, run.Text("classifier")), classifierParameters, kernels, run), new EluCdSettings
+            guider = new EluCdGuider(Guide(reference.Sibling(run.Text("classifier")), classifierParameters, kernels, run), new EluCdSettings
             {
                 Scale = scale, JointTemperature = run.Number("joint_temperature", 1), MarginalTemperature = run.Number("marginal_temperature", 1),
                 Sine = run.Number("gamma_factor", 0), ReadsVarianceOfBatch = true,
             });
         else
         {
-            var classifierCase = Sibling(reference, run.Text("classifier"));
+            var classifierCase = reference.Sibling(run.Text("classifier"));
             var classifier = new EncoderUNet(classifierCase.Config.Deserialize<EncoderUNetConfig>(ModelMetadata.Json)!);
             classifier.Declare(classifierParameters);
             classifierCase.LoadWeights(classifierParameters, kernels);
@@ -79,7 +66,7 @@ public sealed class GradientGuidanceReferenceTests
     public void Every_state_of_edm_agrees(ReferenceCase reference, int variant)
     {
         var run = new GuidedRun(reference, variant);
-        var networkCase = Sibling(reference, run.Text("model"));
+        var networkCase = reference.Sibling(run.Text("model"));
         var config = EdmReferenceTests.Config(networkCase);
         var settings = EdmReferenceTests.Settings(networkCase) with
         {
@@ -89,7 +76,7 @@ public sealed class GradientGuidanceReferenceTests
         using var model = new DiffusionModel(config, settings, kernels);
         networkCase.LoadWeights(model.Parameters, kernels, EdmConfig.Prefixes[0], EdmConfig.IsBuffer);
         using var classifierParameters = new Parameters(kernels);
-        var guider = new EluCdEdmGuider(Guide(Sibling(reference, run.Text("classifier")), classifierParameters, kernels, run), new EluCdSettings
+        var guider = new EluCdEdmGuider(Guide(reference.Sibling(run.Text("classifier")), classifierParameters, kernels, run), new EluCdSettings
         {
             Scale = run.Number("max_guidance", 0), JointTemperature = run.Number("joint_temperature", 1),
             MarginalTemperature = run.Number("uncond_temperature", 1), Sine = run.Number("add_factor", 0),
@@ -101,8 +88,6 @@ public sealed class GradientGuidanceReferenceTests
         int[] labels = [.. Enumerable.Range(0, classes.Length / config.LabelDim).Select(i => Array.FindIndex(classes, i * config.LabelDim, c => c == 1) - i * config.LabelDim)];
         run.Check(model, table, guider, kernels, config.ImgResolution, labels, sigmas[0]);
     }
-
-    private static ReferenceCase Sibling(ReferenceCase reference, string name) => new(Path.Combine(Path.GetDirectoryName(reference.Path)!, name + ".safetensors"));
 
     private static ResNetClassifier Guide(ReferenceCase reference, Parameters parameters, CpuKernels kernels, GuidedRun run)
     {

@@ -2,6 +2,7 @@ using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Guiders;
+using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Sampling;
 using NUnit.Framework;
 
@@ -11,6 +12,28 @@ namespace NativeDiffusion.Tests.Reference;
 internal sealed class GuidedRun(ReferenceCase reference, int variant)
 {
     private readonly bool _hasVariants = reference.Config.TryGetProperty("variants", out _);
+
+    /// <summary>A test case for each run of the cases of a kind: the case and its variant, 0 where it has none.</summary>
+    public static IEnumerable<TestCaseData> OfKind(string kind) =>
+        from reference in ReferenceCase.OfKind(kind)
+        from i in Enumerable.Range(0, reference.Config.TryGetProperty("variants", out var variants) ? variants.GetArrayLength() : 1)
+        select new TestCaseData(reference, i).SetArgDisplayNames(reference.Name, $"{i}");
+
+    /// <summary>The model with timesteps that the run takes, from the case that holds its network.</summary>
+    public DiffusionModel VpModel(CpuKernels kernels)
+    {
+        var networkCase = reference.Sibling(Text("model"));
+        var network = networkCase.Config.Deserialize<UNetConfig>(ModelMetadata.Json)!;
+        var settings = new DiffusionSettings
+        {
+            Schedule = Text("schedule") == "linear" ? NoiseScheduleKind.Linear : NoiseScheduleKind.Cosine,
+            ClassNames = [.. Enumerable.Range(0, network.NumClasses ?? 0).Select(i => i.ToString())],
+            NullClass = false,
+        };
+        var model = new DiffusionModel(network, settings, kernels);
+        networkCase.LoadWeights(model.Parameters, kernels);
+        return model;
+    }
 
     public bool Has(string name) => Find(name) is { ValueKind: not JsonValueKind.Null };
 

@@ -45,6 +45,9 @@ public sealed class ReferenceCase(string path)
 
     public override string ToString() => Name;
 
+    /// <summary>The case of a name in the same folder: a network that several cases share.</summary>
+    public ReferenceCase Sibling(string name) => new(System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, name + ".safetensors"));
+
     public bool Has(string tensor)
     {
         if (System.IO.Path.GetExtension(Path) != ".safetensors") return false;

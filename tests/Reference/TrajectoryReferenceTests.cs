@@ -19,7 +19,7 @@ public sealed class TrajectoryReferenceTests
     public void Every_state_agrees(ReferenceCase reference)
     {
         var config = reference.Config;
-        var networkCase = new ReferenceCase(Path.Combine(Path.GetDirectoryName(reference.Path)!, config.GetProperty("model").GetString() + ".safetensors"));
+        var networkCase = reference.Sibling(config.GetProperty("model").GetString()!);
         var network = networkCase.Config.Deserialize<UNetConfig>(ModelMetadata.Json)!;
         string schedule = config.GetProperty("schedule").GetString()!;
         var settings = new DiffusionSettings

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
@@ -17,26 +16,15 @@ public sealed class UniversalReferenceTests
 {
     private const int Channels = 3;
 
-    private static IEnumerable<TestCaseData> Runs =>
-        from reference in ReferenceCase.OfKind(ReferenceKinds.Universal)
-        from i in Enumerable.Range(0, reference.Config.GetProperty("variants").GetArrayLength())
-        select new TestCaseData(reference, i).SetArgDisplayNames(reference.Name, $"{i}");
+    private static IEnumerable<TestCaseData> Runs => GuidedRun.OfKind(ReferenceKinds.Universal);
 
     [TestCaseSource(nameof(Runs))]
     public void Every_state_agrees(ReferenceCase reference, int variant)
     {
         var run = new GuidedRun(reference, variant);
-        var networkCase = new ReferenceCase(Path.Combine(Path.GetDirectoryName(reference.Path)!, run.Text("model") + ".safetensors"));
-        var network = networkCase.Config.Deserialize<UNetConfig>(ModelMetadata.Json)!;
-        var settings = new DiffusionSettings
-        {
-            Schedule = run.Text("schedule") == "linear" ? NoiseScheduleKind.Linear : NoiseScheduleKind.Cosine,
-            ClassNames = [.. Enumerable.Range(0, network.NumClasses ?? 0).Select(i => i.ToString())],
-            NullClass = false,
-        };
         using var kernels = new CpuKernels(2);
-        using var model = new DiffusionModel(network, settings, kernels);
-        networkCase.LoadWeights(model.Parameters, kernels);
+        using var model = run.VpModel(kernels);
+        var (network, settings) = ((UNetConfig)model.Network.Config, model.Settings);
         using var weights = new Parameters(kernels);
         Guide.Declare(weights);
         reference.LoadWeights(weights, kernels);
