@@ -21,10 +21,13 @@ internal abstract class Experiment
     public abstract string Question { get; }
 
     /// <summary>Samples a point, where nobody says otherwise.</summary>
-    public virtual int Samples => 1000;
+    public virtual int Samples => 2000;
 
     /// <summary>Whether classifiers guide in some of its points.</summary>
     public virtual bool NeedsGuides => false;
+
+    /// <summary>Whether it compares models of several trainings, where they are given: every point is made with each.</summary>
+    public virtual bool ComparesModels => false;
 
     /// <summary>The points, in the order of the report.</summary>
     public abstract IReadOnlyList<ExperimentPoint> Points { get; }

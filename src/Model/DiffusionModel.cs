@@ -143,10 +143,13 @@ public sealed class DiffusionModel : IDisposable
     internal INetworkConfig Config { get; }
 
     /// <summary>Notes which labels a training shows; those that none has shown stay what the seed made of them.</summary>
-    internal void NoteTraining(HashSet<int> shown)
+    internal void NoteTraining(HashSet<int> shown, double nullProbability)
     {
         IEnumerable<int> untrained = _isNew ? Enumerable.Range(0, Config.NumClasses ?? 0) : Settings.UntrainedLabels;
-        Settings = Settings with { UntrainedLabels = [.. untrained.Where(label => !shown.Contains(label))] };
+        Settings = Settings with
+        {
+            UntrainedLabels = [.. untrained.Where(label => !shown.Contains(label))], NullProbability = Settings.ClassNames.Length > 0 ? nullProbability : null,
+        };
         _isNew = false;
     }
 

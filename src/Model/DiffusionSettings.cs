@@ -75,6 +75,9 @@ public sealed record DiffusionSettings
     /// <summary>What the network predicts; unused by EDM and the variance-exploding SDE, whose preconditioning says it.</summary>
     public PredictionType Prediction { get; init; } = PredictionType.Eps;
 
+    /// <summary>How often the label was hidden in training, p_uncond of Ho and Salimans (2207.12598), 0 to 1; null where nobody noted it.</summary>
+    public double? NullProbability { get; init; }
+
     /// <summary>Names of the classes; their indices are the labels. Empty for an unconditional model.</summary>
     public ImmutableArray<string> ClassNames { get; init; } = [];
 

@@ -57,8 +57,47 @@ internal sealed class ExperimentTests : CliFixture
         ToolRun run = ToolRun.Of([.. Run("guiders", PathTo("guiders")), "--json"]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         var rows = run.Json.GetProperty("rows").EnumerateArray().ToArray();
-        Assert.That(rows, Has.Length.EqualTo(Experiment.All.First(e => e.Name == "guiders").Points.Count - 1), "all but the real images, which are of the digits");
+        Assert.That(rows, Has.Length.EqualTo(Experiment.All.First(e => e.Name == "guiders").Points.Count - 1), "all but autoguidance, for which there is no weak model");
         Assert.That(rows.Select(r => r.GetProperty("cost").GetProperty("evaluations").GetDouble()), Has.All.GreaterThan(0));
+        string[] weak = [.. Run("guiders", PathTo("guiders")), "--weak-model", TinyModel(), "--json"];
+        ToolRun.Of(weak).AssertError(1, "weak model", "--out");
+        foreach (string settings in Directory.GetFiles(PathTo("guiders"), "experiment.json")) File.Delete(settings);
+        ToolRun more = ToolRun.Of(weak);
+        Assert.That(more.ExitCode, Is.Zero, more.Error);
+        Assert.That(more.Json.GetProperty("made").GetInt32(), Is.EqualTo(1), "autoguidance");
+    }
+
+    [Test]
+    public void ASweepComparesModelsOfSeveralTrainingsBesideRealImages()
+    {
+        string[] run = Run("guidance-sweep", PathTo("several"));
+        string other = PathTo("p05.safetensors"), images = run[Array.IndexOf(run, "--images") + 1], labels = run[Array.IndexOf(run, "--labels") + 1];
+        using (var kernels = new CpuKernels(1))
+        using (var model = DiffusionModel.Load(run[Array.IndexOf(run, "--model") + 1], kernels))
+        using (var half = new DiffusionModel((UNetConfig)model.Config, model.Settings with { NullProbability = 0.5 }, kernels, 7))
+            half.Save(other);
+        ToolRun several = ToolRun.Of([.. run, "--model", other, "--train-images", images, "--train-labels", labels, "--json"]);
+        Assert.That(several.ExitCode, Is.Zero, several.Error);
+        var rows = several.Json.GetProperty("rows").EnumerateArray().ToArray();
+        int points = Experiment.All.First(e => e.Name == "guidance-sweep").Points.Count;
+        Assert.That(rows, Has.Length.EqualTo(1 + 2 * points));
+        Assert.That(rows[0].GetProperty("label").GetString(), Does.StartWith("real"));
+        Assert.That(rows.Select(r => r.GetProperty("series").GetString()).Skip(1).GroupBy(s => s).Select(g => g.Count()), Is.EqualTo(new[] { points, points }));
+        Assert.That(rows[^1].GetProperty("label").GetString(), Is.EqualTo("p_uncond = 0.5, w = 8"));
+        Assert.That(rows[1].GetProperty("metrics").GetProperty("frechet").ToString(), Is.Not.EqualTo(rows[1 + points].GetProperty("metrics").GetProperty("frechet").ToString()), "each by its own model");
+        Assert.That(rows.Select(r => r.GetProperty("metrics").GetProperty("inception").GetProperty("value").GetDouble()), Has.All.InRange(1, Classes));
+        ToolRun.Of([.. Run("steps-sweep", PathTo("no")), "--model", other]).AssertError(2, "steps-sweep", "guidance-sweep");
+        ToolRun.Of([.. run, "--train-images", images]).AssertError(2, "--train-labels");
+    }
+
+    [Test]
+    public void APointThatAnOlderVersionMeasuredLessOfIsMadeAgain()
+    {
+        string[] run = [.. Run("temperature", PathTo("older")), "--json"];
+        Assert.That(ToolRun.Of(run).ExitCode, Is.Zero);
+        string point = PathTo("older/points/w-0.json");
+        File.WriteAllText(point, File.ReadAllText(point).Replace("\"inception\"", "\"something\"", StringComparison.Ordinal));
+        Assert.That(ToolRun.Of(run).Json.GetProperty("made").GetInt32(), Is.EqualTo(1));
     }
 
     [Test]

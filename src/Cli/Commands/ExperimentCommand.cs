@@ -22,8 +22,10 @@ internal sealed class ExperimentCommand
         Examples:
           nativediffusion experiment guiders --quick
               every guider in minutes: to see that it runs; 40 images a row tell little apart
-          nativediffusion experiment guiders --samples 2000 --out runs/guiders
+          nativediffusion experiment guiders --out runs/guiders
               an hour or more; after Ctrl-C the same command goes on after the last finished row
+          nativediffusion experiment guidance-sweep --model p01.safetensors --model p02.safetensors --model p05.safetensors
+              models whose training hid the label more and less often: a curve for each
           nativediffusion experiment guidance-sweep --model model.safetensors --judge judge.safetensors --images i.gz --labels l.gz
               a model of other images, judged by a classifier of them beside real ones that neither saw
 
@@ -32,15 +34,18 @@ internal sealed class ExperimentCommand
 
     private readonly Argument<string> _name = new("NAME") { Description = "The experiment; the list is below." };
     private readonly Option<string?> _out = CliOptions.Text("--out", "FOLDER", "Where rows and report go. [default: runs/NAME, with --quick runs/NAME-quick]");
-    private readonly Option<int?> _samples = CliOptions.OptionalInteger("--samples", "N", $"Images a row, shared evenly among the classes. [default: 1000, with --quick {QuickSamples}]", LeastSamples, 1_000_000);
+    private readonly Option<int?> _samples = CliOptions.OptionalInteger("--samples", "N", $"Images a row, shared evenly among the classes. [default: 2000, with --quick {QuickSamples}]", LeastSamples, 1_000_000);
     private readonly Option<bool> _quick = new("--quick") { Description = $"{QuickSamples} images a row." };
     private readonly Option<ulong> _seed = CliOptions.Seed("the noise");
-    private readonly Option<string?> _model = CliOptions.Text("--model", "FILE", "The model. Left out: the digits that come with the tool.");
+    private readonly Option<string[]> _model = new("--model") { HelpName = "FILE", Description = "The model; for guidance-sweep, several of them. Left out: the digits that come with the tool." };
+    private readonly Option<string?> _weak = CliOptions.Text("--weak-model", "FILE", "A model of the same images that was trained less: adds autoguidance to guiders.");
     private readonly Option<string?> _judge = CliOptions.Text("--judge", "FILE", "The classifier that judges, of train-classifier. Left out: that of the digits.");
     private readonly Option<string?> _guide = CliOptions.Text("--guide-classifier", "FILE", "The ResNet that guides, of train-classifier --resnet. Left out: that of the digits.");
     private readonly Option<string?> _noisy = CliOptions.Text("--noisy-classifier", "FILE", "The classifier of noisy images that guides, of train-classifier --noisy. Left out: that of the digits.");
     private readonly Option<string?> _images = CliOptions.Text("--images", "FILE", "Real images that the model never saw, in the IDX format. Left out: the test digits.");
     private readonly Option<string?> _labels = CliOptions.Text("--labels", "FILE", "Their labels.");
+    private readonly Option<string?> _trainImages = CliOptions.Text("--train-images", "FILE", "Real images that the model was trained on, for a row of what a perfect generator would score. Left out, with --images: no such row.");
+    private readonly Option<string?> _trainLabels = CliOptions.Text("--train-labels", "FILE", "Their labels.");
     private readonly DeviceOption _device = new();
     private readonly Option<bool> _json = CliOptions.Json();
 
@@ -50,8 +55,8 @@ internal sealed class ExperimentCommand
         experiment._name.CompletionSources.Add([.. Experiment.All.Select(e => e.Name)]);
         var command = new CliCommand("experiment", Description, Details)
         {
-            experiment._name, experiment._out, experiment._samples, experiment._quick, experiment._seed, experiment._model, experiment._judge, experiment._guide, experiment._noisy, experiment._images,
-            experiment._labels, experiment._device.Device, experiment._device.Threads, experiment._device.Math, experiment._json,
+            experiment._name, experiment._out, experiment._samples, experiment._quick, experiment._seed, experiment._model, experiment._weak, experiment._judge, experiment._guide, experiment._noisy, experiment._images,
+            experiment._labels, experiment._trainImages, experiment._trainLabels, experiment._device.Device, experiment._device.Threads, experiment._device.Math, experiment._json,
         };
         command.SetAction(parsed => experiment.Run(parsed, context));
         return command;
@@ -62,6 +67,9 @@ internal sealed class ExperimentCommand
         string name = parsed.GetValue(_name)!;
         var experiment = Experiment.All.FirstOrDefault(e => e.Name == name) ?? throw new UsageException(NearestWord.Message("experiment", name, [.. Experiment.All.Select(e => e.Name)]));
         if (parsed.IsGiven(_images) != parsed.IsGiven(_labels)) throw new UsageException("--images and --labels belong together; give both.");
+        if (parsed.IsGiven(_trainImages) != parsed.IsGiven(_trainLabels)) throw new UsageException("--train-images and --train-labels belong together; give both.");
+        if (parsed.GetValue(_model)!.Length > 1 && !experiment.ComparesModels)
+            throw new UsageException($"{name} is of one --model; several are compared by {string.Join(", ", Experiment.All.Where(e => e.ComparesModels).Select(e => e.Name))}.");
         bool quick = parsed.GetValue(_quick);
         int samples = parsed.GetValue(_samples) ?? (quick ? QuickSamples : experiment.Samples);
         string path = parsed.GetValue(_out) ?? Path.Combine("runs", quick ? name + "-quick" : name);
@@ -71,17 +79,18 @@ internal sealed class ExperimentCommand
         using var bench = new Workbench(FilesFrom(parsed), kernels);
         var settings = ExperimentRunner.SettingsOf(experiment, bench, samples, parsed.GetValue(_seed), typeof(CliApplication).Assembly.GetName().Version!.ToString(3));
         var folder = new ExperimentFolder(path, settings);
+        var runner = new ExperimentRunner(experiment, bench, folder, settings);
         long start = Stopwatch.GetTimestamp();
         int made = 0;
         IReadOnlyList<PointResult> results = [];
         string report = "";
         void WriteReport(IReadOnlyList<PointResult> finished)
         {
-            report = folder.Write(experiment.Name + ".html", HtmlReport.Of(experiment, settings, finished, folder.Picture));
+            report = folder.Write(experiment.Name + ".html", HtmlReport.Of(experiment, settings, runner.Points.Count, finished, folder.Picture));
             _ = folder.Write(experiment.Name + ".csv", CsvFile.Of(finished));
             folder.Write(experiment.Name + ".png", Overview.Of(finished, bench.Judge.Classes, folder.Picture));
         }
-        ConsoleProgress.Run(context, "row", 0, experiment.Points.Count, progress => results = new ExperimentRunner(experiment, bench, folder, settings).Run(
+        ConsoleProgress.Run(context, "row", 0, runner.Points.Count, progress => results = runner.Run(
             (finished, isNew) =>
             {
                 made += isNew ? 1 : 0;
@@ -103,8 +112,9 @@ internal sealed class ExperimentCommand
 
     private ExperimentFiles FilesFrom(ParseResult parsed) => new()
     {
-        Model = parsed.GetValue(_model), Judge = parsed.GetValue(_judge), Guide = parsed.GetValue(_guide), Noisy = parsed.GetValue(_noisy),
+        Models = parsed.GetValue(_model)!, Weak = parsed.GetValue(_weak), Judge = parsed.GetValue(_judge), Guide = parsed.GetValue(_guide), Noisy = parsed.GetValue(_noisy),
         Reference = parsed.GetValue(_images) is { } images ? (images, parsed.GetValue(_labels)!) : null,
+        Training = parsed.GetValue(_trainImages) is { } seen ? (seen, parsed.GetValue(_trainLabels)!) : null,
     };
 
     private static void WriteTable(CliContext context, IReadOnlyList<PointResult> results)

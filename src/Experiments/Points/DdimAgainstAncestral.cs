@@ -18,7 +18,8 @@ internal sealed class DdimAgainstAncestral : Experiment
 
     public override IReadOnlyList<ExperimentPoint> Points { get; } =
     [
-        .. from kind in new[] { SamplerKind.Ddim, SamplerKind.Ancestral } from steps in new[] { 5, 10, 25, 100 } select new ExperimentPoint(
+        .. from kind in new[] { SamplerKind.Ddim, SamplerKind.Ancestral } from steps in new[] { 5, 10, 25, 100, 250 }
+        where kind == SamplerKind.Ancestral || steps <= 100 select new ExperimentPoint(
             $"{Word(kind)}-{steps}", $"{Word(kind)}, {steps} steps", new SamplerSettings { Kind = kind, Steps = steps })
         {
             Scale = 1.5, Series = Word(kind), X = steps, Guidance = _ => new Guidance(),

@@ -8,11 +8,10 @@ namespace NativeDiffusion.Experiments.Points;
 /// <summary>Every guider on the same digits: gradients on a model that is not told the class, and combinations of branches on one that is.</summary>
 internal sealed class GuidersExperiment : Experiment
 {
-    private const string Unconditional = "Not told the class: gradients alone", Conditional = "Told the class: gradients and branches", Combinations = "Told the class: branches and combinations at w = 4",
-        Real = "Real images";
+    private const string Unconditional = "Not told the class: gradients alone", Conditional = "Told the class: gradients and branches", Combinations = "Told the class: branches and combinations at w = 4";
 
     private const int AncestralSteps = 15, SolverSteps = 6;
-    private const double Strong = 5, NoisyScale = 4, EluCdScale = 6, Beta = 20;
+    private const double Strong = 5, NoisyScale = 4, EluCdScale = 6, UniversalWeight = 3, Beta = 20;
 
     private static readonly SamplerSettings Ancestral = new() { Kind = SamplerKind.Ancestral, Steps = AncestralSteps }, Solver = new() { Steps = SolverSteps };
 
@@ -27,11 +26,11 @@ internal sealed class GuidersExperiment : Experiment
 
     public override bool NeedsGuides => true;
 
-    public override IReadOnlyList<ExperimentPoint> Points { get; } = [new("real", "real training digits", Solver) { Group = Real, IsReal = true, Note = "what a perfect generator would score" }, .. Gradients(), .. Told(), .. Combined()];
+    public override IReadOnlyList<ExperimentPoint> Points { get; } = [.. Gradients(), .. Told(), .. Combined()];
 
     public override IReadOnlyList<Chart> Charts(IReadOnlyList<PointResult> results) =>
     [
-        .. from told in results.Where(r => r.Group != Real).GroupBy(r => r.Group) from metric in told.Key == Unconditional ? new[] { "accuracy", "recall" } : ["recall", "precision"]
+        .. from told in results.Where(r => r.Key != ExperimentPoint.Real.Key).GroupBy(r => r.Group) from metric in told.Key == Unconditional ? new[] { "accuracy", "recall" } : ["recall", "precision"]
         select Against(told.Key, "frechet", metric, told),
     ];
 
@@ -51,6 +50,8 @@ internal sealed class GuidersExperiment : Experiment
         yield return Point("u-elucd-sine", "EluCD without sine", bench => [new EluCdGuider(bench.Guide(Beta), all with { Sine = 0 })], "without the sine");
         yield return Point("u-plain", "off-the-shelf classifier, none of the designs",
             bench => [new NoisyInputGuider(new EluCdGuider(bench.Guide(double.PositiveInfinity), all with { MarginalTemperature = 1, Sine = 0 }))]);
+        yield return Point("u-universal", "universal guidance", bench => [new UniversalGuider(new ClassifierObjective(bench.Guide(Beta)), new UniversalSettings { ForwardWeight = UniversalWeight })],
+            FormattableString.Invariant($"forward weight {UniversalWeight}; its gradient goes through the denoiser"));
         yield return Point("u-combined", "EluCD, then noisy classifier", bench => Combined(bench, all), "the last fifth of the steps by the noisy one");
     }
 
@@ -97,6 +98,8 @@ internal sealed class GuidersExperiment : Experiment
         yield return Point("s-linear", "cfg, falling to 0", Guidance.ClassifierFree(GuidanceSchedule.Linear(1, 0)));
         yield return Point("s-pag", "pag, w = 3, without cfg", new Guidance { Branches = [new PerturbedBranch(PerturbationKind.IdentityAttention, 3)] }, 1);
         yield return Point("s-seg", "seg, w = 3, without cfg", new Guidance { Branches = [new PerturbedBranch(PerturbationKind.BlurredQueries, 3)] }, 1);
+        yield return Point("s-slg", "slg, w = 3, without cfg", new Guidance { Branches = [new PerturbedBranch(PerturbationKind.SkippedBlock, 3)] }, 1);
+        yield return Point("s-auto", "autoguidance, w = 1", new Guidance(), 2) with { IsPossible = bench => bench.Weak is not null, Guidance = bench => new Guidance { Branches = [new WeakBranch(bench.Weak!)] } };
         yield return Point("s-icg", "icg", new Guidance { Branches = [new IndependentConditionBranch()] });
         yield return Point("s-threshold", "dynamic threshold 0.995", new Guidance { Threshold = new DynamicThreshold() });
         yield return Point("s-score", "score times 1.05, without cfg", Guidance.None with { Rules = [new ScoreScaleRule(1.05)] }, 1);

@@ -36,6 +36,6 @@ internal sealed class TemperatureExperiment : Experiment
 
     // What is bought at which loss of variety: a curve of each kind.
     public override IReadOnlyList<Chart> Charts(IReadOnlyList<PointResult> results) =>
-        [.. new[] { "frechet", "accuracy" }.Select(metric => new Chart(Title, "recall", Judge.Metrics.First(m => m.Key == metric).Head, [.. results.GroupBy(r => r.Series).Select(line => new ChartSeries(
+        [.. new[] { "frechet", "accuracy" }.Select(metric => new Chart(Title, "recall", Judge.Metrics.First(m => m.Key == metric).Head, [.. results.Where(r => r.Series.Length > 0).GroupBy(r => r.Series).Select(line => new ChartSeries(
             line.Key, [.. line.OrderBy(r => r.X).Select(r => new ChartPoint(r.Metrics["recall"].Value, r.Metrics[metric].Value, r.Metrics[metric].StandardError, FormattableString.Invariant($"{r.X}")))]))]))];
 }

@@ -20,13 +20,14 @@ internal static class HtmlReport
     /// <summary>The report.</summary>
     /// <param name="experiment">The experiment.</param>
     /// <param name="settings">What its points share.</param>
+    /// <param name="points">How many points there are.</param>
     /// <param name="results">Those that are finished.</param>
     /// <param name="picture">PNG bytes of a point's images, by key.</param>
-    public static string Of(Experiment experiment, ExperimentSettings settings, IReadOnlyList<PointResult> results, Func<string, byte[]> picture)
+    public static string Of(Experiment experiment, ExperimentSettings settings, int points, IReadOnlyList<PointResult> results, Func<string, byte[]> picture)
     {
         var html = new StringBuilder($"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{Text(experiment.Title)}</title>\n<style>\n{Style}</style></head><body>\n");
         html.Append($"<h1>{Text(experiment.Title)}</h1>\n<p>{Text(experiment.Question)}</p>\n");
-        if (results.Count < experiment.Points.Count(p => !p.IsReal)) html.Append(CultureInfo.InvariantCulture, $"<p><b>{results.Count} of {experiment.Points.Count} points are finished.</b></p>\n");
+        if (results.Count < points) html.Append(CultureInfo.InvariantCulture, $"<p><b>{results.Count} of {points} points are finished.</b></p>\n");
         if (!ChartRenderer.HasFonts) html.Append("<p><b>The charts have no text: the machine that drew them has no fonts.</b></p>\n");
         foreach (var chart in experiment.Charts(results))
             html.Append($"<figure><img alt=\"{Text(chart.Title)}\" src=\"data:image/svg+xml;base64,{Convert.ToBase64String(Encoding.UTF8.GetBytes(ChartRenderer.ToSvg(chart)))}\"></figure>\n");

@@ -52,9 +52,10 @@ internal sealed class ExperimentFolder
         else Write(file, settings);
     }
 
-    /// <summary>The finished point, or null.</summary>
+    /// <summary>The finished point, or null; one that an older version measured less of is not finished.</summary>
     /// <exception cref="InvalidDataException">Its file is damaged.</exception>
-    public PointResult? Find(string key) => File.Exists(PathOf(key, "json")) && File.Exists(PathOf(key, "png")) ? Read<PointResult>(PathOf(key, "json")) : null;
+    public PointResult? Find(string key) => File.Exists(PathOf(key, "json")) && File.Exists(PathOf(key, "png")) && Read<PointResult>(PathOf(key, "json")) is { } point
+        && Judge.Metrics.All(m => point.Metrics.ContainsKey(m.Key)) ? point : null;
 
     /// <summary>Keeps a finished point and a picture of it.</summary>
     public void Keep(PointResult result, Image picture)

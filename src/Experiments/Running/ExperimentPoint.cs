@@ -15,6 +15,12 @@ internal sealed record ExperimentPoint(string Key, string Label, SamplerSettings
     /// <summary>What steers the sampler.</summary>
     public Func<Workbench, Guidance> Guidance { get; init; } = _ => Model.Guiders.Guidance.None;
 
+    /// <summary>Which of the models that are compared, from 0.</summary>
+    public int ModelNumber { get; init; }
+
+    /// <summary>Whether it can be made with the files that are there.</summary>
+    public Predicate<Workbench> IsPossible { get; init; } = _ => true;
+
     /// <summary>Whether the network is told the class; else only gradients lead to it.</summary>
     public bool IsConditional { get; init; } = true;
 
@@ -28,7 +34,11 @@ internal sealed record ExperimentPoint(string Key, string Label, SamplerSettings
     public double X { get; init; } = double.NaN;
 
     /// <summary>Real images in place of drawn ones: what a perfect generator would score with as many.</summary>
-    public bool IsReal { get; init; }
+    public bool IsReal { get; private init; }
+
+    /// <summary>The row of real images that comes before those of every experiment.</summary>
+    public static ExperimentPoint Real { get; } =
+        new("real", "real training images", new SamplerSettings()) { Group = "Real images", IsReal = true, Note = "what a perfect generator would score" };
 
     /// <summary>What the report says beside it.</summary>
     public string Note { get; init; } = "";

@@ -21,12 +21,14 @@ internal sealed class ExperimentRunner(Experiment experiment, Workbench bench, E
 
     private const int GridRounds = 3;
 
+    /// <summary>The points that can be made with the files that are there, of each model that is compared, in the order of the report.</summary>
+    public IReadOnlyList<ExperimentPoint> Points { get; } = PointsOf(experiment, bench);
+
     /// <summary>Settings of a run, with what its files are.</summary>
     public static ExperimentSettings SettingsOf(Experiment experiment, Workbench bench, int samples, ulong seed, string version) => new()
     {
         Experiment = experiment.Name, Samples = samples, Seed = seed, Version = version, Runtime = Environment.Version.ToString(), Device = bench.Kernels.DeviceName,
-        Files = new SortedDictionary<string, string>(new[] { "model", "judge", "guide", "noisy classifier" }.Where(role => role is "model" or "judge" || experiment.NeedsGuides)
-            .ToDictionary(role => role, role => Hash(bench.PathOf(role)))),
+        Files = new SortedDictionary<string, string>(bench.Roles(experiment).ToDictionary(role => role, role => Hash(bench.PathOf(role)))),
     };
 
     /// <summary>Runs what is missing, and tells each finished point.</summary>
@@ -36,16 +38,29 @@ internal sealed class ExperimentRunner(Experiment experiment, Workbench bench, E
     public IReadOnlyList<PointResult> Run(Action<IReadOnlyList<PointResult>, bool>? finished, IProgress<ExperimentProgress>? progress, CancellationToken cancellation)
     {
         var results = new List<PointResult>();
-        for (int i = 0; i < experiment.Points.Count; i++)
+        for (int i = 0; i < Points.Count; i++)
         {
-            var point = experiment.Points[i];
-            if (point.IsReal && bench.Real is null) continue;
+            var point = Points[i];
             cancellation.ThrowIfCancellationRequested();
             var kept = folder.Find(point.Key);
-            results.Add(kept ?? Make(point, share => progress?.Report(new ExperimentProgress(i + 1, experiment.Points.Count, point.Label, share)), cancellation));
+            results.Add(kept ?? Make(point, share => progress?.Report(new ExperimentProgress(i + 1, Points.Count, point.Label, share)), cancellation));
             finished?.Invoke(results, kept is null);
         }
         return results;
+    }
+
+    private static IReadOnlyList<ExperimentPoint> PointsOf(Experiment experiment, Workbench bench)
+    {
+        IEnumerable<ExperimentPoint> Of(int number)
+        {
+            string name = bench.ModelName(number);
+            return experiment.Points.Select(p => p with { Key = $"m{number + 1}-{p.Key}", ModelNumber = number, Group = name, Label = $"{name}, {p.Label}", Series = name });
+        }
+        return
+        [
+            .. bench.HasReal ? [ExperimentPoint.Real] : Array.Empty<ExperimentPoint>(),
+            .. (bench.ModelCount == 1 ? experiment.Points : Enumerable.Range(0, bench.ModelCount).SelectMany(Of)).Where(p => p.IsPossible(bench)),
+        ];
     }
 
     private static string Hash(string path)
@@ -79,7 +94,7 @@ internal sealed class ExperimentRunner(Experiment experiment, Workbench bench, E
     {
         var guidance = point.Guidance(bench);
         var requests = labels.Select((label, i) => new SampleRequest(point.IsConditional ? label : -1, new GuidanceScale(point.Scale), i) { Target = label }).ToArray();
-        using var sampler = new GuidedSampler(bench.Model, point.Sampler, new GuidedSamplerOptions { Seed = settings.Seed, Guidance = guidance }, bench.Arena);
+        using var sampler = new GuidedSampler(bench.Model(point.ModelNumber), point.Sampler, new GuidedSamplerOptions { Seed = settings.Seed, Guidance = guidance }, bench.Arena);
         int evaluations = sampler.Evaluations(requests.Length);
         var images = sampler.Sample(requests, new Relay(p => progress((double)p.Evaluation / evaluations)), cancellation);
         var drawn = new ImageDataset(

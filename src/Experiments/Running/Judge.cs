@@ -19,6 +19,7 @@ internal sealed class Judge : IDisposable
     public static readonly IReadOnlyList<Metric> Metrics =
     [
         new("accuracy", "accuracy", "share of the images that the judge takes for the class they were drawn for", 1),
+        new("inception", "Inception Score", "of the judge's probabilities: how sure it is of each image, and how evenly it finds the classes; at most their number (Salimans et al. 2016)", 1),
         new("frechet", "Fréchet distance", "of the judge's features from those of the real images", -1),
         new("precision", "precision", "share of the images that lie among real ones (Kynkäänniemi et al. 2019, third neighbour)", 1),
         new("recall", "recall", "share of the real images that lie among drawn ones", 1),
@@ -61,6 +62,7 @@ internal sealed class Judge : IDisposable
         return new()
         {
             ["accuracy"] = Share(seen.CountCorrect(images.Labels.Span), images.Count),
+            ["inception"] = Inception(seen),
             ["frechet"] = _distance.Of(FeatureMoments.Of(features)),
             ["precision"] = manifold.Precision,
             ["recall"] = manifold.Recall,
@@ -75,6 +77,13 @@ internal sealed class Judge : IDisposable
     {
         double n = all + 4.0, p = (counted + 2) / n;
         return new Estimate((double)counted / all, Math.Sqrt(p * (1 - p) / n));
+    }
+
+    private Estimate Inception(Classification seen)
+    {
+        var score = new InceptionScore(Classes);
+        score.Add(seen.Probabilities);
+        return score.Score();
     }
 
     private FeatureSet FeaturesOf(Classification seen, int count)

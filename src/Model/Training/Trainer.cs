@@ -73,7 +73,7 @@ public sealed partial class Trainer : IDisposable
             throw new ArgumentException(
                 $"A variance is learned on discrete timesteps, and the model has the {OptionWords.Of(model.Settings.Schedule)} schedule; make it linear or cosine, or out_channels equal to in_channels.");
 
-        if (!resumed) model.NoteTraining(ShownLabels(model, data, settings.NullProbability));
+        if (!resumed) model.NoteTraining(ShownLabels(model, data, settings.NullProbability), settings.NullProbability);
         _source = new BatchSource(data, settings.Seed);
         _fingerprint = Fingerprint(data);
         _seed.Value = settings.Seed;

@@ -100,7 +100,7 @@ internal sealed class TrainedLabelsTests
     {
         using var kernels = new CpuKernels(1);
         using var model = TinyModel.Create(kernels);
-        using (new Trainer(model, WithoutClass1(), Short with { NullProbability = 0 })) Assert.That(model.Settings.UntrainedLabels, Is.EqualTo(new[] { 1, 3 }));
+        using (new Trainer(model, WithoutClass1(), Short with { NullProbability = 0 })) Assert.That((model.Settings.UntrainedLabels, model.Settings.NullProbability), Is.EqualTo((new[] { 1, 3 }, 0.0)));
         model.Save(_path);
         using var loaded = DiffusionModel.Load(_path, kernels);
         using (new Trainer(loaded, WithoutClass1(), Short)) Assert.That(loaded.Settings.UntrainedLabels, Is.EqualTo(new[] { 1 }));
