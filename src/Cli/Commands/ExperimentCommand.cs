@@ -77,7 +77,7 @@ internal sealed class ExperimentCommand
         WritableFolder.Require(path);
         using var kernels = _device.Open(parsed);
         using var bench = new Workbench(FilesFrom(parsed), kernels);
-        var settings = ExperimentRunner.SettingsOf(experiment, bench, samples, parsed.GetValue(_seed), typeof(CliApplication).Assembly.GetName().Version!.ToString(3));
+        var settings = ExperimentRunner.SettingsOf(experiment, bench, samples, parsed.GetValue(_seed), typeof(CliApplication).Assembly.GetName().Version!.ToString(3)) with { Options = FileOptions(parsed) };
         var folder = new ExperimentFolder(path, settings);
         var runner = new ExperimentRunner(experiment, bench, folder, settings);
         long start = Stopwatch.GetTimestamp();
@@ -116,6 +116,12 @@ internal sealed class ExperimentCommand
         Reference = parsed.GetValue(_images) is { } images ? (images, parsed.GetValue(_labels)!) : null,
         Training = parsed.GetValue(_trainImages) is { } seen ? (seen, parsed.GetValue(_trainLabels)!) : null,
     };
+
+    private string FileOptions(ParseResult parsed) => string.Concat(
+    [
+        .. parsed.GetValue(_model)!.Select(file => $" {_model.Name} {file}"),
+        .. new[] { _weak, _judge, _guide, _noisy, _images, _labels, _trainImages, _trainLabels }.Where(option => parsed.GetValue(option) is not null).Select(option => $" {option.Name} {parsed.GetValue(option)}"),
+    ]);
 
     private static void WriteTable(CliContext context, IReadOnlyList<PointResult> results)
     {

@@ -76,7 +76,7 @@ internal static class HtmlReport
     {
         html.Append("<h2>Settings</h2>\n<table>\n");
         void Row(string name, string value) => html.Append($"<tr><td>{Text(name)}</td><td class=\"text\">{Text(value)}</td></tr>\n");
-        Row("command", string.Create(CultureInfo.InvariantCulture, $"nativediffusion experiment {settings.Experiment} --samples {settings.Samples} --seed {settings.Seed}"));
+        Row("command", string.Create(CultureInfo.InvariantCulture, $"nativediffusion experiment {settings.Experiment} --samples {settings.Samples} --seed {settings.Seed}{settings.Options}"));
         Row("samples a row", settings.Samples.ToString(CultureInfo.InvariantCulture));
         Row("seed", settings.Seed.ToString(CultureInfo.InvariantCulture));
         Row("version", $"{settings.Version}, .NET {settings.Runtime}");

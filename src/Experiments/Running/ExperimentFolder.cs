@@ -15,6 +15,9 @@ internal sealed record ExperimentSettings
 
     public required ulong Seed { get; init; }
 
+    /// <summary>The files that the command line named, as options; nothing where all come with the tool.</summary>
+    public string Options { get; init; } = "";
+
     /// <summary>SHA-256 of each file, by its role.</summary>
     public required IReadOnlyDictionary<string, string> Files { get; init; }
 
