@@ -29,14 +29,20 @@ internal static class MetricSpeed
     private static void Time(string what, Func<object> compute)
     {
         var seconds = new List<double>();
+        var processors = new List<double>();
+        using var process = Process.GetCurrentProcess();
         object result = "";
         for (int i = 0; i < 3; i++)
         {
             long start = Stopwatch.GetTimestamp();
+            process.Refresh();
+            var before = process.TotalProcessorTime;
             result = compute();
             seconds.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+            process.Refresh();
+            processors.Add((process.TotalProcessorTime - before).TotalSeconds);
         }
-        Console.WriteLine(FormattableString.Invariant($"{what}: {seconds.Min():0.00} s (of {string.Join(", ", seconds.Select(s => s.ToString("0.00", CultureInfo.InvariantCulture)))}): {result}"));
+        Console.WriteLine(FormattableString.Invariant($"{what}: {seconds.Min():0.00} s, {processors.Min():0.00} s of processors: {result}"));
     }
 
     /// <summary>As features of networks are: from fewer dimensions than there are features, cut off at 0.</summary>
