@@ -19,6 +19,7 @@ if (args.Length == 0)
         dotnet run -c Release --project bench -- alternate        the arms of a guided sampler step in turns, for steady ratios (long alternate: every case)
         dotnet run -c Release --project bench -- --filter *Step*  chosen benchmarks, with BenchmarkDotNet's own options; *WorkerPool* is only run so
         dotnet run -c Release --project bench -- guiders          what each guider adds to a step, in turns (long guiders: every case)
+        dotnet run -c Release --project bench -- together         images per second of samplers that share a model, beside one alone, for docs/applications.md
         dotnet run -c Release --project bench -- quality --samples 100     recognised digits of every sampler at 2 to 50 steps, into docs/sampler-quality.md
         dotnet run -c Release --project bench -- metrics 10000 2048        seconds of FID, KID, precision and recall, for docs/evaluation.md
         dotnet run -c Release --project bench -- tiny --device ilgpu-cpu   whether they run there
@@ -39,6 +40,11 @@ if (rest is ["metrics", .. var sizes])
 if (rest is ["guiders"])
 {
     GuiderOverhead.Run();
+    return 0;
+}
+if (rest is ["together"])
+{
+    SamplersTogether.Run();
     return 0;
 }
 if (rest is ["alternate"])

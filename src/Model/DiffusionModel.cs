@@ -1,4 +1,7 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Published;
@@ -22,12 +25,14 @@ public sealed class DiffusionModel : IDisposable
     /// <param name="settings">Noise levels, prediction, classes.</param>
     /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
     /// <param name="seed">Seed of the initial weights.</param>
+    /// <param name="logger">Told what the model, its samplers and its trainers do.</param>
     /// <exception cref="ArgumentException">Network and settings do not fit together, or a network of your own has a configuration that JSON cannot hold.</exception>
-    public DiffusionModel(INetworkConfig network, DiffusionSettings settings, IKernels? kernels = null, ulong seed = 0)
-        : this(network, settings, kernels, seed, initialise: true) { }
+    public DiffusionModel(INetworkConfig network, DiffusionSettings settings, IKernels? kernels = null, ulong seed = 0, ILogger? logger = null)
+        : this(network, settings, kernels, seed, logger, initialise: true) { }
 
-    private DiffusionModel(INetworkConfig network, DiffusionSettings settings, IKernels? kernels, ulong seed, bool initialise)
+    private DiffusionModel(INetworkConfig network, DiffusionSettings settings, IKernels? kernels, ulong seed, ILogger? logger, bool initialise)
     {
+        Logger = logger ?? NullLogger.Instance;
         int expected = settings.ClassNames.Length == 0 ? 0 : settings.ClassNames.Length + (settings.NullClass ? 1 : 0);
         if ((network.NumClasses ?? 0) != expected)
             throw new ArgumentException(
@@ -62,6 +67,9 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>The device.</summary>
     public IKernels Kernels { get; }
 
+    /// <summary>Where the model, its samplers and its trainers log; nowhere by default.</summary>
+    public ILogger Logger { get; }
+
     /// <summary>The weights.</summary>
     public Parameters Parameters { get; }
 
@@ -83,11 +91,14 @@ public sealed class DiffusionModel : IDisposable
     /// <param name="weights">Which weights of the file.</param>
     /// <param name="settings">Of a published checkpoint, what is known of its network that the file does not say.</param>
     /// <param name="network">For a network of the caller's own: what the model was made from. Left out for this library's, which the file describes.</param>
+    /// <param name="logger">Told what the model, its samplers and its trainers do.</param>
     /// <exception cref="CheckpointException">
     /// The file is damaged or does not hold such a model, or what is said of its network contradicts itself; the message names file, key and values.
     /// </exception>
-    public static DiffusionModel Load(string path, IKernels? kernels = null, WeightChoice weights = WeightChoice.Average, PublishedSettings? settings = null, INetworkConfig? network = null)
+    public static DiffusionModel Load(
+        string path, IKernels? kernels = null, WeightChoice weights = WeightChoice.Average, PublishedSettings? settings = null, INetworkConfig? network = null, ILogger? logger = null)
     {
+        long began = Stopwatch.GetTimestamp();
         using var file = CheckpointFile.Open(path);
         bool own = ModelMetadata.IsIn(file);
         if (own && settings is not null) throw new CheckpointException($"{path}: was written by this library and says all of its network; nothing can be added to it.");
@@ -98,7 +109,7 @@ public sealed class DiffusionModel : IDisposable
         DiffusionModel model;
         try
         {
-            model = new DiffusionModel(config, diffusion, kernels, 0, initialise: false) { Assumptions = published?.Assumptions ?? [] };
+            model = new DiffusionModel(config, diffusion, kernels, 0, logger, initialise: false) { Assumptions = published?.Assumptions ?? [] };
         }
         catch (Exception e) when (e is ArgumentException or OverflowException)
         {
@@ -108,6 +119,7 @@ public sealed class DiffusionModel : IDisposable
         {
             if (published is null) model.LoadWeights(file, weights);
             else WeightFile.Read(file, published.Prefix, model.Parameters, model.Kernels, published.Family.IsBuffer);
+            model.LogLoading(path, Stopwatch.GetElapsedTime(began).TotalSeconds);
             return model;
         }
         catch
@@ -137,6 +149,13 @@ public sealed class DiffusionModel : IDisposable
     {
         using var use = Parameters.Guard.Read();
         SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Kernels, "", type), ModelMetadata.Write(Config, Settings));
+    }
+
+    private void LogLoading(string path, double seconds)
+    {
+        LogEvents.ModelLoaded(Logger, path, Network.GetType().Name, Parameters.Count, Kernels.DeviceName, seconds);
+        foreach (var (setting, value, published) in Assumptions)
+            LogEvents.Assumed(Logger, path, setting, value ?? "nothing", published is null ? "a guess" : $"as in {published}");
     }
 
     /// <summary>What the network was made from.</summary>

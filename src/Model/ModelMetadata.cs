@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Runtime.Checkpoints;
 
@@ -28,18 +27,6 @@ internal static class ModelMetadata
         ["tutorial_mlp"] = typeof(TutorialMlpConfig),
     };
 
-    public static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        RespectRequiredConstructorParameters = true,
-        RespectNullableAnnotations = true,
-        MaxDepth = 8,
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        WriteIndented = false,
-    };
-
     public static Dictionary<string, string> Write(INetworkConfig network, DiffusionSettings settings)
     {
         string architecture = ArchitectureOf(network);
@@ -47,8 +34,8 @@ internal static class ModelMetadata
         {
             [FormatKey] = Format,
             [ArchitectureKey] = architecture,
-            [NetworkKey] = Text(network),
-            [SettingsKey] = JsonSerializer.Serialize(settings, Json),
+            [NetworkKey] = ModelJson.Write(network),
+            [SettingsKey] = ModelJson.Write(settings),
         };
         if (architecture == OwnArchitecture) metadata[NetworkTypeKey] = network.GetType().ToString();
         return metadata;
@@ -67,10 +54,10 @@ internal static class ModelMetadata
             throw new CheckpointException(
                 $"{file.Name}: its network is none of this library's, but {OwnType(file)} of the program that wrote it; that program loads it, by DiffusionModel.Load with the network given.");
         var network = architecture == OwnArchitecture ? given! : (INetworkConfig)Parse(file, NetworkKey, Architectures[architecture]);
-        string written = architecture == OwnArchitecture ? Require(file, NetworkKey) : Text(network);
-        if (given is not null && (ArchitectureOf(given) != architecture || Text(given) != written))
+        string written = architecture == OwnArchitecture ? Require(file, NetworkKey) : ModelJson.Write(network);
+        if (given is not null && (ArchitectureOf(given) != architecture || ModelJson.Write(given) != written))
             throw new CheckpointException(
-                $"{file.Name}: was written with the network {(architecture == OwnArchitecture ? OwnType(file) : architecture)} {CheckpointException.Quote(written)}, and the one given is {given.GetType()} {CheckpointException.Quote(Text(given))}.");
+                $"{file.Name}: was written with the network {(architecture == OwnArchitecture ? OwnType(file) : architecture)} {CheckpointException.Quote(written)}, and the one given is {given.GetType()} {CheckpointException.Quote(ModelJson.Write(given))}.");
         return (given ?? network, Parse<DiffusionSettings>(file, SettingsKey));
     }
 
@@ -81,7 +68,7 @@ internal static class ModelMetadata
         if (ArchitectureOf(network) != OwnArchitecture) return;
         try
         {
-            _ = Text(network);
+            _ = ModelJson.Write(network);
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException)
         {
@@ -97,7 +84,7 @@ internal static class ModelMetadata
         string text = Require(file, key);
         try
         {
-            return JsonSerializer.Deserialize(text, type, Json) ?? throw new JsonException("the value is null");
+            return ModelJson.Read(text, type);
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
         {
@@ -120,8 +107,6 @@ internal static class ModelMetadata
     private static string ArchitectureOf(INetworkConfig network) => Architectures.FirstOrDefault(a => a.Value == network.GetType()).Key ?? OwnArchitecture;
 
     private static string OwnType(CheckpointFile file) => CheckpointException.Quote(file.Metadata.GetValueOrDefault(NetworkTypeKey) ?? OwnArchitecture);
-
-    private static string Text(INetworkConfig network) => JsonSerializer.Serialize(network, network.GetType(), Json);
 
     private static string Require(CheckpointFile file, string key) => file.Metadata.TryGetValue(key, out string? value)
         ? value

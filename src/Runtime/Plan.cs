@@ -61,12 +61,19 @@ public sealed class Plan : IDisposable
     /// <exception cref="DeviceLostException">The device stopped working.</exception>
     /// <exception cref="ObjectDisposedException">The plan, or what it works on, was disposed.</exception>
     /// <exception cref="InvalidOperationException">Another caller uses the plan or its arena, or changes weights that it reads.</exception>
-    public void Run() => Run(profiled: false);
+    public void Run() => Run(profiled: false, CancellationToken.None);
+
+    /// <summary>
+    /// Runs the steps until it is cancelled, which it looks for before each and while it waits for its turn. What the plan writes is then half made, so this is
+    /// not for plans that change weights.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    internal void Run(CancellationToken cancellation) => Run(profiled: false, cancellation);
 
     /// <summary>Runs every step and notes its seconds. A device that computes behind the caller's back is waited for after each.</summary>
-    public void RunProfiled() => Run(profiled: true);
+    public void RunProfiled() => Run(profiled: true, CancellationToken.None);
 
-    private void Run(bool profiled)
+    private void Run(bool profiled, CancellationToken cancellation)
     {
         using var use = _guard.Write();
         using var memory = _arena.Memory.Guard.Write();
@@ -74,10 +81,14 @@ public sealed class Plan : IDisposable
         try
         {
             for (; begun < _used.Length; begun++) _ = _used[begun].Writes ? _used[begun].Guard.Write(nested: true) : _used[begun].Guard.Read();
-            using var turn = _kernels.Queue.Enter();
+            using var turn = _kernels.Queue.Enter(cancellation);
             if (profiled) RunTimed();
             else
-                foreach (var step in _steps) step.Run(_kernels);
+                foreach (var step in _steps)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    step.Run(_kernels);
+                }
         }
         catch (DeviceMemoryException e)
         {

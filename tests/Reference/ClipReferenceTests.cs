@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Clip;
@@ -18,7 +17,7 @@ public sealed class ClipReferenceTests
     [TestCaseSource(nameof(Cases))]
     public void Features_logits_and_gradient_agree(ReferenceCase reference)
     {
-        var config = reference.Config.Deserialize<ClipConfig>(ModelMetadata.Json)!;
+        var config = ModelJson.Read<ClipConfig>(reference.Config.GetRawText());
         using (var file = SafetensorsFile.Open(reference.Path))
         {
             var shapes = file.Tensors.Where(t => t.Name.StartsWith("weights.", StringComparison.Ordinal))

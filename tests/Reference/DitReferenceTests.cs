@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using System.Text.RegularExpressions;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
@@ -88,7 +87,7 @@ public sealed partial class DitReferenceTests
 
     private static Dit Load(ReferenceCase reference, Parameters parameters, IKernels kernels)
     {
-        var config = reference.Config.Deserialize<DitConfig>(ModelMetadata.Json)!;
+        var config = ModelJson.Read<DitConfig>(reference.Config.GetRawText());
         var network = new Dit(config);
         network.Declare(parameters);
         reference.LoadWeights(parameters, kernels);

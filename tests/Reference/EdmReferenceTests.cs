@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Networks;
@@ -108,8 +107,8 @@ public sealed class EdmReferenceTests
     }
 
     internal static EdmConfig Config(ReferenceCase reference) => reference.Config.GetProperty("model_type").GetString() == "SongUNet"
-        ? reference.Config.Deserialize<SongUNetConfig>(ModelMetadata.Json)!
-        : reference.Config.Deserialize<DhariwalUNetConfig>(ModelMetadata.Json)!;
+        ? ModelJson.Read<SongUNetConfig>(reference.Config.GetRawText())
+        : ModelJson.Read<DhariwalUNetConfig>(reference.Config.GetRawText());
 
     // The cases are EDM-preconditioned; others say so in "precond", by the names of EDM's training options or of its classes.
     internal static DiffusionSettings Settings(ReferenceCase reference) => new()

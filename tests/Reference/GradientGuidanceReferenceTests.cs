@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
@@ -44,7 +43,7 @@ public sealed class GradientGuidanceReferenceTests
         else
         {
             var classifierCase = reference.Sibling(run.Text("classifier"));
-            var classifier = new EncoderUNet(classifierCase.Config.Deserialize<EncoderUNetConfig>(ModelMetadata.Json)!);
+            var classifier = new EncoderUNet(ModelJson.Read<EncoderUNetConfig>(classifierCase.Config.GetRawText()));
             classifier.Declare(classifierParameters);
             classifierCase.LoadWeights(classifierParameters, kernels);
             guider = new ClassifierGuider(new NoisyClassifier(classifier, classifierParameters), scale, ddim ? GradientTarget.Score : GradientTarget.Mean);

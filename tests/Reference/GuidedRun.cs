@@ -23,7 +23,7 @@ internal sealed class GuidedRun(ReferenceCase reference, int variant)
     public DiffusionModel VpModel(CpuKernels kernels)
     {
         var networkCase = reference.Sibling(Text("model"));
-        var network = networkCase.Config.Deserialize<UNetConfig>(ModelMetadata.Json)!;
+        var network = ModelJson.Read<UNetConfig>(networkCase.Config.GetRawText());
         var settings = new DiffusionSettings
         {
             Schedule = Text("schedule") == "linear" ? NoiseScheduleKind.Linear : NoiseScheduleKind.Cosine,

@@ -25,7 +25,7 @@ public sealed class PerturbedReferenceTests
     {
         string model = reference.Config.GetProperty("model").GetString()!;
         var weights = ReferenceCase.All.First(c => c.Name == model);
-        var config = weights.Config.Deserialize<DitConfig>(ModelMetadata.Json)!;
+        var config = ModelJson.Read<DitConfig>(weights.Config.GetRawText());
         var perturbation = new Perturbation(variant.GetProperty("method").GetString() switch
         {
             "pag" => PerturbationKind.IdentityAttention,

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Networks;
@@ -20,7 +19,7 @@ public sealed class TrajectoryReferenceTests
     {
         var config = reference.Config;
         var networkCase = reference.Sibling(config.GetProperty("model").GetString()!);
-        var network = networkCase.Config.Deserialize<UNetConfig>(ModelMetadata.Json)!;
+        var network = ModelJson.Read<UNetConfig>(networkCase.Config.GetRawText());
         string schedule = config.GetProperty("schedule").GetString()!;
         var settings = new DiffusionSettings
         {

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Networks;
@@ -17,7 +16,7 @@ public sealed class UNetReferenceTests
     [TestCaseSource(nameof(Cases))]
     public void Output_and_gradients_agree(ReferenceCase reference)
     {
-        var config = reference.Config.Deserialize<UNetConfig>(ModelMetadata.Json)!;
+        var config = ModelJson.Read<UNetConfig>(reference.Config.GetRawText());
         using var kernels = new CpuKernels(2);
         using var parameters = new Parameters(kernels);
         var network = new UNet(config);

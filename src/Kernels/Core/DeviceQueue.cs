@@ -15,8 +15,10 @@ internal sealed class DeviceQueue(string name, Action? begin = null)
     private bool _ended;
 
     /// <summary>Waits for the caller's turn. Dispose the result to end it.</summary>
+    /// <param name="cancellation">Ends the waiting.</param>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
-    public Turn Enter()
+    /// <exception cref="OperationCanceledException">Cancelled before the turn came.</exception>
+    public Turn Enter(CancellationToken cancellation = default)
     {
         lock (_sync)
         {
@@ -26,9 +28,9 @@ internal sealed class DeviceQueue(string name, Action? begin = null)
                 long ticket = _next++;
                 try
                 {
-                    while (ticket != _served) Monitor.Wait(_sync);
+                    if (ticket != _served) Wait(ticket, cancellation);
                 }
-                catch (ThreadInterruptedException)
+                catch (Exception e) when (e is ThreadInterruptedException or OperationCanceledException)
                 {
                     // Whoever no longer waits gives its place away, or all after it would wait for ever.
                     _given.Add(ticket);
@@ -71,6 +73,29 @@ internal sealed class DeviceQueue(string name, Action? begin = null)
                 throw new InvalidOperationException($"This {name} is running a plan of another call, so it cannot be disposed now; dispose it when that call has ended.");
             return _ended = true;
         }
+    }
+
+    private void Wait(long ticket, CancellationToken cancellation)
+    {
+        var wake = cancellation.UnsafeRegister(static queue => ((DeviceQueue)queue!).WakeAll(), this);
+        try
+        {
+            while (ticket != _served)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                Monitor.Wait(_sync);
+            }
+        }
+        finally
+        {
+            // Not disposed, which would wait for a call that waits for this lock.
+            wake.Unregister();
+        }
+    }
+
+    private void WakeAll()
+    {
+        lock (_sync) Monitor.PulseAll(_sync);
     }
 
     private void Leave()

@@ -64,7 +64,7 @@ internal sealed class ClassifierBatches(
             var plan = PlanFor(rows);
             kernels.Upload(pixels.AsSpan(0, rows * row), plan.Input("images"));
             prepare?.Invoke(plan, start, rows);
-            plan.Run();
+            plan.Run(cancellation);
             kernels.Download(plan.Output("logits"), logits);
             kernels.Download(plan.Output("features"), features);
             for (int i = 0; i < rows; i++)

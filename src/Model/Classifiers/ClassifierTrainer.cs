@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Networks;
@@ -29,24 +32,28 @@ public sealed class ClassifierTrainer : IDisposable
     private readonly float[] _pixels, _alpha, _sigma, _timesteps, _scalar = new float[1];
     private readonly int[] _labels;
     private readonly List<(long Step, double Loss)> _history = [];
+    private readonly ILogger _logger;
+    private readonly string _subject;
     private double _lossSum;
 
     /// <summary>Prepares the training of a classifier of clean images.</summary>
     /// <param name="classifier">Trained in place; it outlives the trainer.</param>
     /// <param name="data">Labelled images, at most as large as the network's.</param>
     /// <param name="settings">Epochs, batch, learning rate, ...</param>
+    /// <param name="logger">Told how the training goes.</param>
     /// <exception cref="ArgumentException">Data and classifier do not fit, or a setting is out of range.</exception>
-    public ClassifierTrainer(ImageClassifier classifier, ImageDataset data, ClassifierTrainingSettings settings)
-        : this(classifier, RequireFit(data, classifier, classifier.Fit), settings, null, (b, images, _, _) => classifier.Network.Record(b, images).Logits) { }
+    public ClassifierTrainer(ImageClassifier classifier, ImageDataset data, ClassifierTrainingSettings settings, ILogger? logger = null)
+        : this(classifier, RequireFit(data, classifier, classifier.Fit), settings, logger, null, (b, images, _, _) => classifier.Network.Record(b, images).Logits) { }
 
     /// <summary>Prepares the training of a classifier of noisy images: noise of the levels that its model's training shows, uniform over timesteps where there are any.</summary>
     /// <param name="classifier">Trained in place; it outlives the trainer.</param>
     /// <param name="data">Labelled images, at most as large as the network's.</param>
     /// <param name="settings">Epochs, batch, learning rate, ...</param>
+    /// <param name="logger">Told how the training goes.</param>
     /// <exception cref="ArgumentException">Data and classifier do not fit, a setting is out of range, or the classifier does not know its noise levels.</exception>
-    public ClassifierTrainer(NoisyClassifier classifier, ImageDataset data, ClassifierTrainingSettings settings)
+    public ClassifierTrainer(NoisyClassifier classifier, ImageDataset data, ClassifierTrainingSettings settings, ILogger? logger = null)
         : this(
-            classifier, RequireFit(data, classifier, classifier.Fit), settings,
+            classifier, RequireFit(data, classifier, classifier.Fit), settings, logger,
             classifier.Settings ?? throw new ArgumentException("A noisy classifier is trained on the noise levels of its model, and this one was made without them."),
             (b, images, timesteps, dropout) => classifier.Network.Record(b, images, timesteps!, dropout)) { }
 
@@ -54,15 +61,17 @@ public sealed class ClassifierTrainer : IDisposable
     /// <param name="classifier">Trained in place; it outlives the trainer.</param>
     /// <param name="data">Labelled square images.</param>
     /// <param name="settings">Epochs, batch, learning rate, ...</param>
+    /// <param name="logger">Told how the training goes.</param>
     /// <exception cref="ArgumentException">Data and classifier do not fit, or a setting is out of range.</exception>
-    public ClassifierTrainer(ResNetClassifier classifier, ImageDataset data, ClassifierTrainingSettings settings)
-        : this(classifier, RequireFit(data, classifier, d => d.PadTo(Math.Max(d.Height, d.Width))), settings, null, (b, images, _, _) => classifier.RecordLogits(b, images, images)) { }
+    public ClassifierTrainer(ResNetClassifier classifier, ImageDataset data, ClassifierTrainingSettings settings, ILogger? logger = null)
+        : this(classifier, RequireFit(data, classifier, d => d.PadTo(Math.Max(d.Height, d.Width))), settings, logger, null, (b, images, _, _) => classifier.RecordLogits(b, images, images)) { }
 
     private ClassifierTrainer(
-        IClassifierNetwork classifier, ImageDataset data, ClassifierTrainingSettings settings, DiffusionSettings? noise,
+        IClassifierNetwork classifier, ImageDataset data, ClassifierTrainingSettings settings, ILogger? logger, DiffusionSettings? noise,
         Func<PlanBuilder, Tensor, Tensor?, DropoutSource?, Tensor> record)
     {
         (_parameters, _size, _channels, Settings) = (classifier.Parameters, data.Height, data.Channels, settings);
+        (_logger, _subject) = (logger ?? NullLogger.Instance, classifier.GetType().Name);
         _optimisation = settings.ForImages(data.Count);
         _source = new BatchSource(data, settings.Seed);
         int batch = settings.BatchSize;
@@ -95,6 +104,8 @@ public sealed class ClassifierTrainer : IDisposable
     /// <exception cref="TrainingDivergedException">Loss or gradient became NaN or infinite.</exception>
     public void Run(IProgress<TrainingStep>? progress = null, CancellationToken cancellation = default)
     {
+        long began = Stopwatch.GetTimestamp();
+        LogEvents.TrainingStarts(_logger, _subject, Step, Steps, Settings.BatchSize);
         while (Step < Steps)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -102,7 +113,20 @@ public sealed class ClassifierTrainer : IDisposable
             progress?.Report(step);
         }
         _parameters.CopyValuesFrom(_average);
+        LogEvents.TrainingEnds(_logger, Step, Stopwatch.GetElapsedTime(began).TotalSeconds);
     }
+
+    /// <summary>Trains to the end in a thread of its own. The trainer is in use until the task has ended.</summary>
+    /// <param name="progress">Told after each step, in the training thread.</param>
+    /// <param name="cancellation">Checked between steps.</param>
+    /// <returns>A task with the exceptions of <see cref="Run"/>.</returns>
+    public Task RunAsync(IProgress<TrainingStep>? progress = null, CancellationToken cancellation = default) => OwnThread.Run(
+        () =>
+        {
+            Run(progress, cancellation);
+            return true;
+        },
+        cancellation);
 
     /// <summary>Frees the plan and the averaged weights.</summary>
     /// <exception cref="InvalidOperationException">The trainer is in the middle of a step.</exception>
@@ -122,13 +146,18 @@ public sealed class ClassifierTrainer : IDisposable
         Prepare();
         _plan.Run();
         double loss = Read(_plan.Output("loss")), norm = Read(_plan.Output("gradient_norm"));
-        if (!double.IsFinite(loss) || !double.IsFinite(norm)) throw new TrainingDivergedException(Step + 1, loss, norm);
+        if (!double.IsFinite(loss) || !double.IsFinite(norm))
+        {
+            LogEvents.TrainingDiverged(_logger, Step + 1, loss, norm);
+            throw new TrainingDivergedException(Step + 1, loss, norm);
+        }
         Step++;
         _lossSum += loss;
         if (Step % HistoryInterval == 0 || Step == Steps)
         {
             _history.Add((Step, _lossSum / ((Step - 1) % HistoryInterval + 1)));
             _lossSum = 0;
+            LogEvents.TrainingStep(_logger, Step, Steps, _history[^1].Loss, norm, _optimiser.Value.LearningRate);
         }
         return new TrainingStep(Step, loss, norm, _optimiser.Value.LearningRate);
     }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Runtime;
@@ -110,7 +109,7 @@ public sealed class ImageClassifier : IClassifierNetwork, IDisposable
         {
             [ModelMetadata.FormatKey] = ModelMetadata.Format,
             [ModelMetadata.ArchitectureKey] = Architecture,
-            [ModelMetadata.NetworkKey] = JsonSerializer.Serialize(Config, ModelMetadata.Json),
+            [ModelMetadata.NetworkKey] = ModelJson.Write(Config),
         });
     }
 

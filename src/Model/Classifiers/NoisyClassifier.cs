@@ -175,14 +175,14 @@ public sealed class NoisyClassifier : IClassifierNetwork, IDisposable
     {
         if (Settings is null)
             throw new InvalidOperationException("A noisy classifier is saved with its noise levels and classes, and this one was made without them; keep the file that it came from.");
-        var settings = JsonSerializer.SerializeToNode(Settings, ModelMetadata.Json)!.AsObject();
+        var settings = JsonSerializer.SerializeToNode(Settings, ModelJson.Default.DiffusionSettings)!.AsObject();
         foreach (string name in OfDenoisers) settings.Remove(name);
         return new Dictionary<string, string>
         {
             [ModelMetadata.FormatKey] = ModelMetadata.Format,
             [ModelMetadata.ArchitectureKey] = Architecture,
-            [ModelMetadata.NetworkKey] = JsonSerializer.Serialize(Network.Config, ModelMetadata.Json),
-            [ModelMetadata.SettingsKey] = settings.ToJsonString(ModelMetadata.Json),
+            [ModelMetadata.NetworkKey] = ModelJson.Write(Network.Config),
+            [ModelMetadata.SettingsKey] = settings.ToJsonString(ModelJson.Default.Options),
         };
     }
 

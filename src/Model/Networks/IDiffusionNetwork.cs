@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization.Metadata;
 using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Networks;
@@ -36,6 +37,12 @@ public interface INetworkConfig
 
     /// <summary>Labels that the network takes, the null class included where there is one; null for an unconditional network.</summary>
     int? NumClasses { get; }
+
+    /// <summary>
+    /// How the configuration of a network of your own is written as JSON by generated code, which a program needs that is published trimmed or natively compiled: the
+    /// type information of a <see cref="System.Text.Json.Serialization.JsonSerializerContext"/>. Implement it explicitly, so that it is no part of the text.
+    /// </summary>
+    JsonTypeInfo? JsonType => null;
 
     /// <summary>The network of these arguments.</summary>
     /// <exception cref="ArgumentException">They are not possible together; the message says why.</exception>

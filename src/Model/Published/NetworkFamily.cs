@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Runtime;
 
@@ -55,5 +54,5 @@ internal sealed record NetworkFamily(string Name, string Title)
     public string? PublishedAs(object inferred) => Presets.Where(p => Json(p.Config) == Json(inferred)).Select(p => p.Name).FirstOrDefault();
 
     /// <summary>A configuration as JSON; records that hold arrays are not equal where their elements are.</summary>
-    public static string Json(object config) => JsonSerializer.Serialize(config, config.GetType(), ModelMetadata.Json);
+    public static string Json(object config) => ModelJson.Write(config);
 }

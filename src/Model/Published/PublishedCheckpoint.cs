@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Runtime.Checkpoints;
 
@@ -53,7 +52,7 @@ public sealed class PublishedCheckpoint
     public IReadOnlyList<Assumption> Assumptions { get; }
 
     /// <summary>Noise levels and classes as JSON, without the names of the classes; null for networks that are no diffusion models.</summary>
-    public string? SettingsJson => _settings is null ? null : JsonSerializer.Serialize(_settings with { ClassNames = [] }, ModelMetadata.Json);
+    public string? SettingsJson => _settings is null ? null : ModelJson.Write(_settings with { ClassNames = [] });
 
     /// <summary>Elements of all parameters, as the publications count them: without buffers and the running statistics of BatchNorm.</summary>
     public long ParameterCount => Family.TensorsOf(Config).Where(t => !t.Key.Contains(".running_", StringComparison.Ordinal))

@@ -40,12 +40,12 @@ internal sealed class StatedSettings
             int end = key.LastIndexOf('.') + 1;
             string scope = key[..end], name = key[end..];
             if (!prefix.StartsWith(scope, StringComparison.Ordinal) && scope != lone) continue;
-            if (PythonJson.Parse(text) is not { } value) Add(name, key, JsonSerializer.SerializeToElement(text), false);
+            if (PythonJson.Parse(text) is not { } value) Add(name, key, JsonSerializer.SerializeToElement(text, ModelJson.Default.String), false);
             else if (value.ValueKind == JsonValueKind.Array) Add(name, key, value, false);
             else if (Groups.Contains(name)) AddGroup(key, value, false, 0);
             HasArguments |= name == Arguments;
         }
-        if (user is not null) AddGroup("", JsonSerializer.SerializeToElement(user, ModelMetadata.Json), true, 0);
+        if (user is not null) AddGroup("", JsonSerializer.SerializeToElement(user, ModelJson.Default.PublishedSettings), true, 0);
     }
 
     /// <summary>Whether the file has EDM's constructor arguments, so that one which is absent has its default.</summary>
@@ -58,7 +58,7 @@ internal sealed class StatedSettings
     public static Dictionary<string, string> Declare(IReadOnlyDictionary<string, string> metadata, PublishedSettings settings)
     {
         var all = metadata.TryGetValue(Declared, out string? text) && PythonJson.Parse(text) is { ValueKind: JsonValueKind.Object } before ? JsonObject.Create(before)! : [];
-        foreach (var property in JsonSerializer.SerializeToElement(settings, ModelMetadata.Json).EnumerateObject()) all[property.Name] = JsonNode.Parse(property.Value.GetRawText());
+        foreach (var property in JsonSerializer.SerializeToElement(settings, ModelJson.Default.PublishedSettings).EnumerateObject()) all[property.Name] = JsonNode.Parse(property.Value.GetRawText());
         return new Dictionary<string, string>(metadata) { [Declared] = all.ToJsonString() };
     }
 

@@ -73,6 +73,7 @@ public sealed partial class GuidedSampler
     {
         var key = new PlanKey(part, images, rows, detail);
         if (_plans.TryGetValue(key, out var plan)) return plan;
+        _cancellation.ThrowIfCancellationRequested();
         var b = new PlanBuilder(_model.Kernels, _model.Parameters) { Images = images };
         switch (part)
         {
@@ -90,7 +91,9 @@ public sealed partial class GuidedSampler
             case PlanPart.Step or PlanPart.ShiftedStep: RecordStep(b, images, Predictions(b), part == PlanPart.ShiftedStep, whole: false); break;
             default: RecordStep(b, images, null, part == PlanPart.ShiftedMove, whole: true); break;
         }
-        return _plans[key] = b.Build(_arena);
+        plan = _plans[key] = b.Build(_arena);
+        LogEvents.PlanRecorded(_model.Logger, part, images, plan.Steps.Count, plan.PeakBytes);
+        return plan;
     }
 
     private (Tensor Z, Tensor Prediction) RecordPrediction(PlanBuilder b, int images, int rows, int firstPerturbed)

@@ -187,7 +187,7 @@ public sealed partial class GuidedSampler
 
     private void Run(Plan plan)
     {
-        if (!_isPreparing) plan.Run();
+        if (!_isPreparing) plan.Run(_cancellation);
     }
 
     private void UploadNoise(int images)

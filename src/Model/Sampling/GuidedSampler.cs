@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Images;
@@ -57,6 +58,7 @@ public sealed partial class GuidedSampler : IDisposable
     private readonly bool _readsVariance;
     private readonly Perturbation? _perturbation;
     private readonly float[] _firstVariance = new float[1];
+    private CancellationToken _cancellation;
     private int _first, _draw;
     private double _mostVariance;
     private bool _isPreparing;
@@ -107,16 +109,13 @@ public sealed partial class GuidedSampler : IDisposable
 
     /// <summary>Samples images as 8-bit pictures of the data's size.</summary>
     /// <exception cref="ArgumentException">A label or scale that the model cannot serve.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled between two evaluations.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled, at once: also within an evaluation, and while others use the device.</exception>
     /// <exception cref="InvalidOperationException">Another call uses this sampler, or changes the model's weights.</exception>
     /// <exception cref="ObjectDisposedException">The sampler, its model or its device was disposed.</exception>
     public Image[] Sample(IReadOnlyList<SampleRequest> requests, IProgress<SamplingProgress>? progress = null, CancellationToken cancellation = default)
     {
         var images = new Image[requests.Count];
-        var config = _model.Network.Config;
-        int size = config.ImageSize, data = _model.Settings.DataSize ?? size;
-        double offset = _model.Settings.PixelOffset;
-        Sample(requests, (i, pixels) => images[i] = PixelConversion.ToImage(pixels, size, config.InChannels, data, offset), progress, cancellation);
+        Sample(requests, (i, pixels) => images[i] = ToImage(pixels), progress, cancellation);
         return images;
     }
 
@@ -128,7 +127,29 @@ public sealed partial class GuidedSampler : IDisposable
         using var weights = _model.Parameters.Guard.Read();
         using var others = new OtherWeights(_guidance);
         foreach (var request in requests) Check(request);
-        int evaluations = Evaluations(requests.Count), groups = Groups(requests.Count), done = 0;
+        _cancellation = cancellation;
+        long began = Stopwatch.GetTimestamp();
+        int evaluations = Evaluations(requests.Count), done = 0;
+        LogEvents.SamplingStarts(_model.Logger, requests.Count, _table, evaluations, Batch);
+        try
+        {
+            Sample(requests, receive, evaluations, ref done, progress);
+        }
+        catch (OperationCanceledException)
+        {
+            LogEvents.SamplingCancelled(_model.Logger, done, evaluations, Stopwatch.GetElapsedTime(began).TotalSeconds);
+            throw;
+        }
+        finally
+        {
+            _cancellation = default;
+        }
+        LogEvents.SamplingEnds(_model.Logger, requests.Count, evaluations, Stopwatch.GetElapsedTime(began).TotalSeconds);
+    }
+
+    private void Sample(IReadOnlyList<SampleRequest> requests, SampleReceiver receive, int evaluations, ref int done, IProgress<SamplingProgress>? progress)
+    {
+        int groups = Groups(requests.Count);
         _seed.Value = Options.Seed;
         float[] image = new float[_buffers.RowLength];
         for (int group = 0; group < groups; group++)
@@ -139,10 +160,10 @@ public sealed partial class GuidedSampler : IDisposable
             // What a step needs is recorded before the first runs, so that the loop allocates nothing.
             for (int r = 0; r < _table.Rows.Count; r++) PreparePlans(batch, r);
             (_first, _draw, _mostVariance) = (start, 0, 0);
-            _buffers.Start(batch, _table, Options);
+            _buffers.Start(batch, _table, Options, _cancellation);
             for (int r = 0; r < _table.Rows.Count; r++)
             {
-                cancellation.ThrowIfCancellationRequested();
+                _cancellation.ThrowIfCancellationRequested();
                 Advance(batch, r);
                 if (!_table.Rows[r].Evaluates) continue;
                 done += RecurrencesOf(_table.Rows[r]);
@@ -164,6 +185,12 @@ public sealed partial class GuidedSampler : IDisposable
         foreach (var plan in _plans.Values) plan.Dispose();
         _buffers.Dispose();
         if (_ownsArena) _arena.Dispose();
+    }
+
+    private Image ToImage(ReadOnlySpan<float> pixels)
+    {
+        var config = _model.Network.Config;
+        return PixelConversion.ToImage(pixels, config.ImageSize, config.InChannels, _model.Settings.DataSize ?? config.ImageSize, _model.Settings.PixelOffset);
     }
 
     private int RecurrencesOf(SamplerRow row) => _guidance.RecurrencesAt(row.StepIndex, _table.Steps);

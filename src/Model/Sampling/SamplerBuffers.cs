@@ -119,13 +119,13 @@ internal sealed class SamplerBuffers : IDisposable
     }
 
     /// <summary>Initial states of a batch: noise keyed by the sample's index, or what the requests start from.</summary>
-    public void Start(ReadOnlySpan<SampleRequest> batch, SamplerTable table, GuidedSamplerOptions options)
+    public void Start(ReadOnlySpan<SampleRequest> batch, SamplerTable table, GuidedSamplerOptions options, CancellationToken cancellation = default)
     {
         for (int i = 0; i < batch.Length; i++) (_index[i], _targets[i]) = (batch[i].Index, Math.Max(0, batch[i].GradientTarget));
         var kernels = _model.Kernels;
         kernels.Upload(_index.AsSpan(0, batch.Length), SampleIndex);
         if (!Targets.IsEmpty) kernels.Upload(_targets.AsSpan(0, batch.Length), Targets);
-        using var turn = kernels.Queue.Enter();
+        using var turn = kernels.Queue.Enter(cancellation);
         if (!Memory.IsEmpty) kernels.Fill(Memory, 0f);
         if (options.InitialState is { } state)
         {

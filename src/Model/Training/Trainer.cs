@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Networks;
@@ -127,12 +129,35 @@ public sealed partial class Trainer : IDisposable
     /// <exception cref="TrainingDivergedException">Loss or gradient became NaN or infinite; the weights are those of the step before.</exception>
     public void Run(IProgress<TrainingStep>? progress = null, CancellationToken cancellation = default)
     {
+        long began = Stopwatch.GetTimestamp();
+        LogEvents.TrainingStarts(Model.Logger, nameof(DiffusionModel), Step, Settings.Steps, Settings.BatchSize);
         while (Step < Settings.Steps)
         {
             cancellation.ThrowIfCancellationRequested();
             var step = RunStep();
             progress?.Report(step);
         }
+        LogEvents.TrainingEnds(Model.Logger, Step, Stopwatch.GetElapsedTime(began).TotalSeconds);
+    }
+
+    /// <summary>Trains until <see cref="TrainingSettings.Steps"/> in a thread of its own. The trainer is in use until the task has ended.</summary>
+    /// <param name="progress">Told after each step, in the training thread.</param>
+    /// <param name="cancellation">Checked between steps; the state stays whole and can be saved.</param>
+    /// <returns>A task with the exceptions of <see cref="Run"/>.</returns>
+    public Task RunAsync(IProgress<TrainingStep>? progress = null, CancellationToken cancellation = default) => OwnThread.Run(
+        () =>
+        {
+            Run(progress, cancellation);
+            return true;
+        },
+        cancellation);
+
+    /// <summary>Trains beside the caller until <see cref="TrainingSettings.Steps"/>, a step whenever the last one was taken: between two, the trainer can be saved and its model sampled.</summary>
+    /// <param name="cancellation">Checked between steps; the state stays whole and can be saved.</param>
+    /// <returns>The steps; its exceptions are those of <see cref="Run"/>.</returns>
+    public async IAsyncEnumerable<TrainingStep> RunEachAsync([EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        while (Step < Settings.Steps) yield return await Task.Run(RunStep, cancellation).ConfigureAwait(false);
     }
 
     /// <summary>One optimiser step.</summary>
@@ -146,9 +171,13 @@ public sealed partial class Trainer : IDisposable
         _plan.Run();
         double loss = Read(_plan.Output("loss")), norm = Read(_plan.Output("gradient_norm"));
         // A gradient that is not finite leaves the weights as they were.
-        if (!double.IsFinite(loss) || !double.IsFinite(norm)) throw new TrainingDivergedException(Step + 1, loss, norm);
+        if (!double.IsFinite(loss) || !double.IsFinite(norm))
+        {
+            LogEvents.TrainingDiverged(Model.Logger, Step + 1, loss, norm);
+            throw new TrainingDivergedException(Step + 1, loss, norm);
+        }
         Step++;
-        Note(loss);
+        Note(loss, norm);
         if (_lossAware is not null) NoteRowLosses(_lossAware);
         AveragePowers();
         return new TrainingStep(Step, loss, norm, _optimiser.Value.LearningRate);
@@ -224,12 +253,13 @@ public sealed partial class Trainer : IDisposable
         return b.Build(Arena);
     }
 
-    private void Note(double loss)
+    private void Note(double loss, double norm)
     {
         _lossSum += loss;
         if (Step % HistoryInterval != 0 && Step != Settings.Steps) return;
         _history.Add((Step, _lossSum / ((Step - 1) % HistoryInterval + 1)));
         _lossSum = 0;
+        LogEvents.TrainingStep(Model.Logger, Step, Settings.Steps, _history[^1].Loss, norm, _optimiser.Value.LearningRate);
     }
 
     private double Read(TensorView view)

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
 
@@ -33,7 +32,7 @@ public sealed partial class Trainer
             var metadata = ModelMetadata.Write(Model.Config, Model.Settings);
             metadata[ModelMetadata.WeightsKey] = ModelMetadata.AveragedWeights;
             var profile = new PowerProfile { Width = power.Width, Images = Step * Settings.BatchSize, BatchSize = Settings.BatchSize, Training = _fingerprint };
-            metadata[PowerProfile.Key] = JsonSerializer.Serialize(profile, ModelMetadata.Json);
+            metadata[PowerProfile.Key] = ModelJson.Write(profile);
             paths.Add(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"average-{power.Width:R}-{Step:0000000}.safetensors")));
             SafetensorsWriter.Write(paths[^1], WeightFile.Entries(power.Weights, Model.Kernels, "", type), metadata);
         }

@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Networks;
@@ -21,8 +21,8 @@ public sealed partial class Trainer
         using var use = _guard.Write();
         using var weights = Model.Parameters.Guard.Read();
         var metadata = ModelMetadata.Write(Model.Config, Model.Settings);
-        metadata[SettingsKey] = JsonSerializer.Serialize(Settings, ModelMetadata.Json);
-        metadata[StateKey] = JsonSerializer.Serialize(new TrainerState { Step = Step, LossSum = _lossSum, DataFingerprint = _fingerprint }, ModelMetadata.Json);
+        metadata[SettingsKey] = ModelJson.Write(Settings);
+        metadata[StateKey] = ModelJson.Write(new TrainerState { Step = Step, LossSum = _lossSum, DataFingerprint = _fingerprint });
         var (parameters, kernels) = (Model.Parameters, Model.Kernels);
         double[] history = [.. _history.SelectMany(h => new[] { h.Step, h.Loss })];
         SafetensorsWriter.Write(path,
@@ -35,6 +35,7 @@ public sealed partial class Trainer
             .. _lossAware is null ? [] : new[] { TensorEntry.Of(TimestepLossesName, [_lossAware.Timesteps, LossSecondMomentSampler.Kept + 1], (ReadOnlyMemory<double>)_lossAware.Save()) },
             TensorEntry.Of(HistoryName, [_history.Count, 2], (ReadOnlyMemory<double>)history),
         ], metadata);
+        LogEvents.Saved(Model.Logger, "the training", Step, path);
     }
 
     /// <summary>Writes the averaged weights as a model to sample from and share.</summary>
@@ -46,6 +47,7 @@ public sealed partial class Trainer
         var metadata = ModelMetadata.Write(Model.Config, Model.Settings);
         metadata[ModelMetadata.WeightsKey] = ModelMetadata.AveragedWeights;
         SafetensorsWriter.Write(path, WeightFile.Entries(Average, Model.Kernels, "", type), metadata);
+        LogEvents.Saved(Model.Logger, "the model", Step, path);
     }
 
     /// <summary>Goes on where <see cref="Save"/> stopped; the result of the whole run is the same to the bit.</summary>
@@ -53,16 +55,17 @@ public sealed partial class Trainer
     /// <param name="data">The same images as before.</param>
     /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
     /// <param name="network">For a network of the caller's own: what the model was made from.</param>
+    /// <param name="logger">Told what the model, its samplers and its trainers do.</param>
     /// <returns>A trainer; its <see cref="Model"/> is the caller's to dispose.</returns>
     /// <exception cref="CheckpointException">The file is damaged, is not a training checkpoint, or the images are others than before.</exception>
-    public static Trainer Resume(string path, ImageDataset data, IKernels? kernels = null, INetworkConfig? network = null)
+    public static Trainer Resume(string path, ImageDataset data, IKernels? kernels = null, INetworkConfig? network = null, ILogger? logger = null)
     {
         using var file = SafetensorsFile.Open(path);
         if (!file.Metadata.ContainsKey(StateKey))
             throw new CheckpointException($"{path}: is a model to sample from, not a training checkpoint; training cannot be resumed from it.");
         var state = ModelMetadata.Parse<TrainerState>(file, StateKey);
         var settings = ModelMetadata.Parse<TrainingSettings>(file, SettingsKey);
-        var model = DiffusionModel.Load(path, kernels, WeightChoice.Raw, network: network);
+        var model = DiffusionModel.Load(path, kernels, WeightChoice.Raw, network: network, logger: logger);
         Trainer? trainer = null;
         try
         {
@@ -103,13 +106,17 @@ public sealed partial class Trainer
         hash.AppendData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(data.Labels.Span));
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
     }
+}
 
-    private sealed record TrainerState
-    {
-        public required long Step { get; init; }
+/// <summary>Where a training stands.</summary>
+internal sealed record TrainerState
+{
+    /// <summary>Steps done.</summary>
+    public required long Step { get; init; }
 
-        public required double LossSum { get; init; }
+    /// <summary>Sum of the losses since the last entry of the history.</summary>
+    public required double LossSum { get; init; }
 
-        public required string DataFingerprint { get; init; }
-    }
+    /// <summary>Which images it saw.</summary>
+    public required string DataFingerprint { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace NativeDiffusion.Runtime.Checkpoints;
 
@@ -17,7 +18,7 @@ internal static class JsonText
             reader.ReadBytes(bytes);
         try
         {
-            return JsonSerializer.Deserialize<Dictionary<string, string>>(bytes);
+            return JsonSerializer.Deserialize(bytes, StringsJson.Default.DictionaryStringString);
         }
         catch (JsonException)
         {
@@ -27,7 +28,11 @@ internal static class JsonText
 
     public static TensorEntry Entry(string name, IEnumerable<KeyValuePair<string, string>> texts)
     {
-        byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>(texts));
+        byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>(texts), StringsJson.Default.DictionaryStringString);
         return TensorEntry.Of(name, [bytes.Length], bytes);
     }
 }
+
+/// <summary>The code that reads and writes it.</summary>
+[JsonSerializable(typeof(Dictionary<string, string>))]
+internal sealed partial class StringsJson : JsonSerializerContext;

@@ -40,6 +40,26 @@ public sealed class FeatureNetworkTests
     }
 
     [Test]
+    public void It_serves_one_caller_and_is_not_disposed_under_it()
+    {
+        using var kernels = new CpuKernels(1);
+        var network = FeatureNetwork.Open(null, kernels);
+        var images = ImageSource.Of(ShippedDigits.LoadTest().Subset(0, 3), "digits", labelled: true);
+        network.Extract(images, progress: new Immediately(() =>
+        {
+            Assert.That(() => network.Extract(images), Throws.InvalidOperationException.With.Message.Contains("one for each thread"));
+            Assert.That(network.Dispose, Throws.InvalidOperationException);
+        }));
+        network.Dispose();
+        Assert.That(() => network.Extract(images), Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    private sealed class Immediately(Action act) : IProgress<int>
+    {
+        public void Report(int value) => act();
+    }
+
+    [Test]
     public void The_inception_network_has_the_published_layers()
     {
         var layers = InceptionLayers.All;

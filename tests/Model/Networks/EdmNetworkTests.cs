@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Networks;
@@ -74,7 +73,7 @@ public sealed class EdmNetworkTests
     public void A_configuration_survives_its_text(EdmConfig config)
     {
         string text = PublishedShapes.Text(config);
-        Assert.That(PublishedShapes.Text(JsonSerializer.Deserialize(text, config.GetType(), ModelMetadata.Json)), Is.EqualTo(text));
+        Assert.That(PublishedShapes.Text(ModelJson.Read(text, config.GetType())), Is.EqualTo(text));
     }
 
     [Test]

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using NativeDiffusion.Model;
 using NativeDiffusion.Runtime;
 
@@ -11,5 +10,5 @@ internal static class PublishedShapes
         parameters.Items.ToDictionary(p => p.Name, p => p.PublishedShape.Select(extent => (long)extent).ToArray());
 
     /// <summary>A configuration as text, since records do not compare the elements of their lists.</summary>
-    public static string Text(object? config) => config is null ? "none" : JsonSerializer.Serialize(config, config.GetType(), ModelMetadata.Json);
+    public static string Text(object? config) => config is null ? "none" : ModelJson.Write(config);
 }

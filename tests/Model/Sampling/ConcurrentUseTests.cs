@@ -1,6 +1,7 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
+using NativeDiffusion.Model.Guiders;
 using NativeDiffusion.Model.Sampling;
 using NativeDiffusion.Model.Training;
 using NativeDiffusion.Runtime;
@@ -46,6 +47,27 @@ public sealed class ConcurrentUseTests
             ? classifiers[thread].Classify(pixels).Probabilities.Select(p => (double)p).SequenceEqual(alone)
             : Draw(model, 1).AsSpan().SequenceEqual(pixels)), Is.All.True);
         foreach (var classifier in classifiers) classifier.Dispose();
+    }
+
+    [Test]
+    public void Samplers_share_a_classifier_guiders_and_a_weak_model_while_it_classifies()
+    {
+        using var kernels = new CpuKernels(2);
+        using var model = TinyModel.CreateRandom(kernels);
+        using var weak = TinyModel.CreateRandom(kernels, TinyModel.Network with { ModelChannels = 12 });
+        using var classifier = new ImageClassifier(SmallClassifier, kernels, seed: 2);
+        var guidance = new Guidance
+        {
+            Branches = [new NullBranch(), new WeakBranch(weak)],
+            Gradients = [new EluCdGuider(classifier, EluCdSettings.Ddpm)], Combination = new ProjectedCombination(), Threshold = new DynamicThreshold(),
+        };
+        float[][] alone = [.. Enumerable.Range(0, 3).Select(seed => Draw(model, seed, guidance))];
+        double[] judged = Judge();
+        Assert.That(InThreads(5, thread => Enumerable.Range(thread, 3).All(call => thread == 4
+            ? Judge().SequenceEqual(judged)
+            : Draw(model, call % 3, guidance).AsSpan().SequenceEqual(alone[call % 3]))), Is.All.True);
+
+        double[] Judge() => [.. classifier.Classify(alone[0]).Probabilities.Select(p => (double)p)];
     }
 
     [Test]
@@ -260,12 +282,13 @@ public sealed class ConcurrentUseTests
         return results;
     }
 
-    private static GuidedSampler Sampler(DiffusionModel model, int seed) =>
-        new(model, new SamplerSettings { Steps = 3 }, new GuidedSamplerOptions { Batch = 2, Seed = (ulong)seed });
+    private static GuidedSampler Sampler(DiffusionModel model, int seed, Guidance? guidance = null) => new(
+        model, new SamplerSettings { Kind = guidance is null ? SamplerKind.DpmSolver2M : SamplerKind.Ancestral, Steps = 3 },
+        new GuidedSamplerOptions { Batch = 2, Seed = (ulong)seed, Guidance = guidance });
 
-    private static float[] Draw(DiffusionModel model, int seed)
+    private static float[] Draw(DiffusionModel model, int seed, Guidance? guidance = null)
     {
-        using var sampler = Sampler(model, seed);
+        using var sampler = Sampler(model, seed, guidance);
         float[] images = new float[Requests.Length * TinyModel.Size * TinyModel.Size];
         sampler.Sample(Requests, (position, pixels) => pixels.CopyTo(images.AsSpan(position * pixels.Length)));
         return images;

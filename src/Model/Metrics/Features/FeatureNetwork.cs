@@ -17,6 +17,7 @@ public abstract class FeatureNetwork : IDisposable
 {
     private const string SpatialSuffix = " (spatial)";
 
+    private readonly UseGuard _guard = new(nameof(FeatureNetwork), "A network that gives features serves one caller at a time; open one for each thread.");
     private readonly Dictionary<(int, int, int), Plan> _plans = [];
     private readonly Arena _arena;
 
@@ -67,9 +68,13 @@ public abstract class FeatureNetwork : IDisposable
     /// <param name="cancellation">Checked between batches.</param>
     /// <exception cref="ArgumentException">Pictures that the network does not take, or that it has features of NaN for.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="InvalidOperationException">Another call uses this network.</exception>
+    /// <exception cref="ObjectDisposedException">The network or its device was disposed.</exception>
     public SampleFeatures Extract(ImageSource images, ulong seed = 0, int threads = 0, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(images);
+        using var use = _guard.Write();
+        using var weights = Parameters.Guard.Read();
         var result = new SampleFeatures(this, images, seed, threads);
         float[] features = new float[Batch * Features], spatial = new float[Batch * SpatialFeatures], logits = new float[Batch * Classes];
         foreach (var batch in images.Batches(Batch))
@@ -79,7 +84,7 @@ public abstract class FeatureNetwork : IDisposable
             for (int i = 0; i < batch.Count; i++) Prepare(batch, i, pixels.AsSpan((int)(i * InputShape(batch).Count), (int)InputShape(batch).Count));
             var plan = PlanFor(batch);
             Kernels.Upload(pixels, plan.Input("pixels"));
-            plan.Run();
+            plan.Run(cancellation);
             Download("features", features, Features);
             if (SpatialFeatures > 0) Download("spatial", spatial, SpatialFeatures);
             if (Classes > 0) Download("logits", logits, Classes);
@@ -91,13 +96,15 @@ public abstract class FeatureNetwork : IDisposable
         return result;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees the weights.</summary>
+    /// <exception cref="InvalidOperationException">The network is in use.</exception>
     public void Dispose()
     {
+        GC.SuppressFinalize(this);
+        if (!_guard.End()) return;
         foreach (var plan in _plans.Values) plan.Dispose();
         _arena.Dispose();
         DisposeNetwork();
-        GC.SuppressFinalize(this);
     }
 
     /// <summary>What the spatial features of a network are called.</summary>
