@@ -3,8 +3,6 @@ namespace NativeDiffusion.Runtime;
 /// <summary>Replaces a file in one step: a reader sees the old content or the new, never a part of it.</summary>
 public static class AtomicFile
 {
-    private static int _lastNumber;
-
     /// <summary>
     /// Calls <paramref name="write"/> on a temporary file beside <paramref name="path"/>, flushes it to the disk and moves it into place.
     /// A missing parent folder is created. When anything fails the temporary file is deleted and the old file stays as it was.
@@ -46,14 +44,9 @@ public static class AtomicFile
 
     private static FileStream CreateBeside(string path)
     {
-        while (true)
-        {
-            string name = $"{path}.tmp-{Environment.ProcessId}-{Interlocked.Increment(ref _lastNumber)}";
-            // A process with the same id, before this one or in another container, may have left this name behind.
-            if (File.Exists(name))
-                continue;
-            return new FileStream(name, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 1 << 16);
-        }
+        // At random: a process with the same id, before this one or in another container, may have left names of a sequence behind.
+        string name = $"{path}.tmp-{Environment.ProcessId}-{Random.Shared.NextInt64():x}";
+        return new FileStream(name, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 1 << 16);
     }
 
     private static void DeleteIfPossible(string temporary)
