@@ -1,6 +1,10 @@
 using NativeDiffusion.Cli;
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
+using NativeDiffusion.Model.Networks;
+using NativeDiffusion.Tests.Model.Clip;
 using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Cli;
@@ -48,6 +52,30 @@ internal sealed class EvaluateTests : CliFixture
         string published = PathTo("published.npz");
         NpzWriter.Write(published, [("mu", NpyArray.From(new double[128], 128)), ("sigma", NpyArray.From(new double[128 * 128], 128, 128))]);
         ToolRun.Of("evaluate", Digits("samples.npz", 0, 20), "--reference", published).AssertError(ExitCode.Usage, "unnamed network of 128 features", "digits-classifier");
+    }
+
+    [Test]
+    public void Clip_and_residual_networks_see_features_and_are_never_compared_with_each_other()
+    {
+        string pictures = PathTo("rgb.npz"), clip = PathTo("clip.safetensors"), resnet = PathTo("resnet.safetensors"), statistics = PathTo("by-clip.npz");
+        byte[] pixels = new byte[24 * 12 * 12 * 3];
+        new Random(3).NextBytes(pixels);
+        NpzWriter.Write(pictures, new ImageDataset(12, 12, 3, pixels, (int[])[.. Enumerable.Range(0, 24).Select(i => i % 2)], ["a", "b"]));
+        TinyClip.Write(clip);
+        using (var kernels = new CpuKernels(1))
+        using (var classifier = new ResNetClassifier(new ResNetConfig { Layers = [1, 1], Width = 4, InChannels = 3, Classes = 2, Stem = ResNetStem.Cifar }, kernels, 2))
+            classifier.Save(resnet);
+        var byClip = ToolRun.Of("evaluate", pictures, "--network", clip, "--reference", pictures, "--metrics", "fid,pr", "--save-statistics", statistics, "--json", "--threads", "1");
+        Assert.That(byClip.ExitCode, Is.Zero, byClip.Error);
+        Assert.That(byClip.Json.GetProperty("network").GetString(), Does.Contain("CLIP").IgnoreCase);
+        Assert.That(Metric(byClip.Json, "fid", "value"), Is.Zero.Within(1e-6), "a set and itself");
+        Assert.That(Metric(byClip.Json, "precision", "value"), Is.EqualTo(1));
+        var byResNet = ToolRun.Of("evaluate", pictures, "--network", resnet, "--reference", pictures, "--metrics", "fid,is,accuracy", "--json", "--threads", "1");
+        Assert.That(byResNet.ExitCode, Is.Zero, byResNet.Error);
+        Assert.That(byResNet.Json.GetProperty("network").GetString(), Does.Contain("resnet").IgnoreCase);
+        Assert.That(Metric(byResNet.Json, "inception_score", "value"), Is.InRange(1, 2));
+        ToolRun.Of("evaluate", pictures, "--network", resnet, "--reference", statistics, "--metrics", "fid").AssertError(ExitCode.Usage, "clip", "resnet");
+        ToolRun.Of("evaluate", pictures, "--network", clip, "--metrics", "is").AssertError(ExitCode.Usage, "is", "clip");
     }
 
     [Test]
