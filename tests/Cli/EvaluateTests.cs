@@ -3,7 +3,6 @@ using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
-using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Tests.Model.Clip;
 using NUnit.Framework;
 

@@ -1,9 +1,10 @@
+using System.Text.RegularExpressions;
 using Microsoft.Win32.SafeHandles;
 
 namespace NativeDiffusion.Runtime.Checkpoints;
 
 /// <summary>Bytes that can be read at any position, from several threads.</summary>
-internal abstract class ByteSource : IDisposable
+internal abstract partial class ByteSource : IDisposable
 {
     public abstract long Length { get; }
 
@@ -27,7 +28,8 @@ internal abstract class ByteSource : IDisposable
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new CheckpointException($"{path}: there is no such file", error);
+            throw new CheckpointException(
+                $"{path}: there is no such file{(IsOnline(path) ? "; it looks like an address or the name of a model on a hub, and nothing is downloaded: fetch the file, and give its path" : "")}", error);
         }
         catch (NotSupportedException error)
         {
@@ -41,6 +43,13 @@ internal abstract class ByteSource : IDisposable
                 Directory.Exists(path) ? $"{path}: this is a folder, not a file" : $"{path}: cannot be opened: {error.Message}", error);
         }
     }
+
+    // An address, or the owner/name of hubs: no folder of the first part is here.
+    private static bool IsOnline(string path) =>
+        path.Contains("://", StringComparison.Ordinal) || HubName().IsMatch(path) && Path.GetDirectoryName(path) is { } folder && !Directory.Exists(folder);
+
+    [GeneratedRegex(@"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")]
+    private static partial Regex HubName();
 }
 
 /// <summary>A file, read without a shared position.</summary>

@@ -12,8 +12,7 @@ internal static class CheckpointContainer
     /// <summary>Opens a file or a folder with an index file.</summary>
     public static CheckpointFile Open(string path)
     {
-        if (Directory.Exists(path))
-            return ShardedCheckpoint.Open(ShardedCheckpoint.FindIndex(path));
+        if (Directory.Exists(path)) path = CheckpointFolder.WeightsOf(path);
         ByteSource source = ByteSource.OpenFile(path);
         try
         {
@@ -47,6 +46,10 @@ internal static class CheckpointContainer
                 return OpenZip(source, name);
             if (start.StartsWith(NpyHeader.Magic))
                 return NumpyCheckpoint.OpenArray(name, source);
+            if (ForeignFile.Describe(source) is { } other)
+                throw new CheckpointException($"{name}: {other}");
+            if (TorchSharpFile.TryOpen(source, name) is { } torchSharp)
+                return torchSharp;
             return start.Length > 1 && start[0] == 0x80 && start[1] is >= 1 and <= 5
                 ? PickleCheckpoint.Open(name, source)
                 : SafetensorsFile.Open(source, name);

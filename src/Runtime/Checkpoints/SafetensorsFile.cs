@@ -24,7 +24,7 @@ public sealed class SafetensorsFile : CheckpointFile
             ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
             if (headerLength > SafetensorsHeader.LongestHeader)
             {
-                throw new CheckpointException($"{name}: this is no file of a known kind (safetensors, PyTorch, EDM's pickles, NumPy); "
+                throw new CheckpointException($"{name}: {ForeignFile.Describe(source) ?? "this is no file of a known kind (safetensors, PyTorch, TorchSharp, EDM's pickles, NumPy)"}; "
                     + $"as safetensors it would have a header of {headerLength} bytes, above the format's limit of {SafetensorsHeader.LongestHeader}");
             }
             if ((long)headerLength > length - 8)

@@ -8,7 +8,6 @@ namespace NativeDiffusion.Runtime.Checkpoints;
 /// </summary>
 internal static class ShardedCheckpoint
 {
-    private const string IndexEnding = ".index.json";
     private const int LongestIndex = 100_000_000;
     private const int MostShards = 4096;
 
@@ -20,19 +19,6 @@ internal static class ShardedCheckpoint
             return false;
         source.Read(0, first);
         return first[0] is (byte)'{' or (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t';
-    }
-
-    /// <summary>The index file of a folder.</summary>
-    /// <exception cref="CheckpointException">There is none, or more than one.</exception>
-    public static string FindIndex(string folder)
-    {
-        string[] found = [.. Directory.EnumerateFiles(folder, "*" + IndexEnding).Order(StringComparer.Ordinal)];
-        // Both kinds stand side by side in many published folders.
-        if (found.Length > 1 && found.Where(f => f.EndsWith(".safetensors" + IndexEnding, StringComparison.Ordinal)).ToArray() is [var preferred])
-            return preferred;
-        return found.Length == 1
-            ? found[0]
-            : throw new CheckpointException($"{folder}: this is a folder, not a file, with {found.Length} files '*{IndexEnding}' of a checkpoint in parts, expected 1");
     }
 
     public static ContainerFile Open(string index)
