@@ -1,7 +1,6 @@
-using System.Globalization;
-using System.Text;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
+using NativeDiffusion.Pictures;
 
 namespace NativeDiffusion.Cli;
 
@@ -11,7 +10,7 @@ internal enum SampleFormat
     /// <summary>One PNG file with all images.</summary>
     Grid,
 
-    /// <summary>A folder with one PNG file per image.</summary>
+    /// <summary>A folder with one PNG file per image, in one sub-folder for each class.</summary>
     Files,
 
     /// <summary>Images and labels as NumPy arrays.</summary>
@@ -23,9 +22,6 @@ internal sealed class SampleOutput(string path, SampleFormat format, SampleSelec
 {
     // Pictures of a few dozen pixels are hard to see as they are.
     private const int SmallestCell = 56;
-
-    // Of a file name, which has room for 255 bytes.
-    private const int LongestName = 120;
 
     /// <summary>The images, in the order of the selection's requests.</summary>
     public IReadOnlyList<Image> Images { get; set; } = [];
@@ -86,10 +82,10 @@ internal sealed class SampleOutput(string path, SampleFormat format, SampleSelec
     private void WriteFiles()
     {
         int position = 0;
-        foreach (string name in FileNames(selection.Classes))
+        foreach (string name in ClassFolderName.Of(selection.Classes))
             foreach (string strength in selection.StrengthNames)
                 for (int i = 0; i < selection.Count; i++)
-                    PngWriter.Write(Path.Combine(path, $"{name}_{strength}_{i:000}.png"), Images[position++]);
+                    PngWriter.Write(Path.Combine(path, selection.HasClasses ? name : "", $"{strength}_{i:000}.png"), Images[position++]);
     }
 
     private void WriteNpz()
@@ -103,31 +99,4 @@ internal sealed class SampleOutput(string path, SampleFormat format, SampleSelec
         // Images drawn without condition have no labels to write.
         NpzWriter.Write(path, labels.All(label => label >= 0) ? [images, ("arr_1", NpyArray.From(labels, Images.Count))] : [images]);
     }
-
-    /// <summary>
-    /// The beginnings of the classes' file names. Class names come from files, so they may hold anything: what is not safe on every file system is
-    /// written as in an address, so that different names stay different and can be read back; a name that is too long, or differs from another only
-    /// in case, is followed by ~ and its number.
-    /// </summary>
-    internal static IReadOnlyList<string> FileNames(IReadOnlyList<(string Name, int Label)> classes)
-    {
-        string[] safe = [.. classes.Select(c => Escape(c.Name))];
-        return [.. safe.Select((name, i) =>
-            name.Length > LongestName || safe.Count(other => other.Equals(name, StringComparison.OrdinalIgnoreCase)) > 1
-                ? $"{name[..Math.Min(name.Length, LongestName)]}~{classes[i].Label}"
-                : name)];
-    }
-
-    private static string Escape(string name)
-    {
-        var text = new StringBuilder();
-        foreach (Rune rune in name.EnumerateRunes())
-            if (IsSafe(rune) && (text.Length > 0 || rune.Value != '.')) text.Append(rune);
-            else
-                foreach (byte b in Encoding.UTF8.GetBytes(rune.ToString())) text.Append(CultureInfo.InvariantCulture, $"%{b:X2}");
-        return text.ToString();
-    }
-
-    // File systems differ in how they see other letters, in composed and decomposed form for example.
-    private static bool IsSafe(Rune rune) => rune.IsAscii && (Rune.IsLetterOrDigit(rune) || rune.Value is '-' or '_' or '.' or ' ' or '+' or ',' or '(' or ')');
 }

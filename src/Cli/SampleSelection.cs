@@ -24,6 +24,9 @@ internal sealed class SampleSelection
     /// <summary>Names and labels; one of label -1 for an unconditional model.</summary>
     public IReadOnlyList<(string Name, int Label)> Classes { get; }
 
+    /// <summary>Whether images are of a class each, of the model or of what guides it.</summary>
+    public bool HasClasses => Classes[0].Label >= 0 || Requests[0].Target is not null;
+
     /// <summary>Guidance.</summary>
     public IReadOnlyList<GuidanceStrength> Strengths { get; }
 

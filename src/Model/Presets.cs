@@ -126,23 +126,25 @@ public static class Presets
     /// <summary>Noise levels and prediction that both trainings use: the cosine schedule, v.</summary>
     public static DiffusionSettings Diffusion { get; } = new() { Schedule = NoiseScheduleKind.Cosine, Prediction = PredictionType.V };
 
-    /// <summary>A preset for other images: their padded size (see <see cref="PaddedSize"/>), channels and classes, and one class more for null.</summary>
+    /// <summary>A preset for other images: their padded size (see <see cref="PaddedSize"/>), channels and classes, and one class more for null; without classes, an unconditional one.</summary>
     /// <param name="preset">The network to follow, of any of this library's kinds.</param>
     /// <param name="data">The images as they are, before padding.</param>
     /// <param name="nullClass">Whether there is a null class; <see cref="DiffusionSettings.NullClass"/> says the same.</param>
     /// <exception cref="ArgumentException">A network that no preset follows.</exception>
-    public static INetworkConfig For(INetworkConfig preset, ImageDataset data, bool nullClass = true)
+    public static INetworkConfig For(INetworkConfig preset, ITrainingImages data, bool nullClass = true)
     {
-        int size = PaddedSize(preset, data), labels = data.ClassCount + (nullClass ? 1 : 0);
+        bool conditional = data.ClassNames.Count > 0;
+        int size = PaddedSize(preset, data), labels = data.ClassNames.Count + (nullClass && conditional ? 1 : 0);
         return preset switch
         {
-            UNetConfig network => network with { ImageSize = size, InChannels = data.Channels, OutChannels = data.Channels, NumClasses = labels },
+            UNetConfig network => network with { ImageSize = size, InChannels = data.Channels, OutChannels = data.Channels, NumClasses = conditional ? labels : null },
             EdmConfig network => network with
             {
-                ImgResolution = size, ImgChannels = data.Channels, OutChannels = data.Channels, LabelDim = data.ClassCount,
+                ImgResolution = size, ImgChannels = data.Channels, OutChannels = data.Channels, LabelDim = data.ClassNames.Count,
                 AttnResolutions = [.. network.AttnResolutions.Select(at => at * size / network.ImgResolution)],
-                LabelDropout = nullClass ? network.LabelDropout > 0 ? network.LabelDropout : Edm.LabelDropout : 0,
+                LabelDropout = nullClass && conditional ? network.LabelDropout > 0 ? network.LabelDropout : Edm.LabelDropout : 0,
             },
+            TutorialMlpConfig when !conditional => throw new ArgumentException("The tutorial's network learns classes, and these images have none."),
             TutorialMlpConfig network => network with { ImageSize = size, InChannels = data.Channels, NumClasses = labels },
             _ => throw new ArgumentException($"No preset follows a {preset.GetType().Name}."),
         };
@@ -154,7 +156,7 @@ public static class Presets
     /// </summary>
     /// <param name="preset">The network to follow.</param>
     /// <param name="data">The images as they are.</param>
-    public static int PaddedSize(INetworkConfig preset, ImageDataset data)
+    public static int PaddedSize(INetworkConfig preset, ITrainingImages data)
     {
         int levels = preset switch { UNetConfig network => network.ChannelMult.Length, EdmConfig network => network.ChannelMult.Length, _ => 1 };
         int multiple = 1 << (levels - 1), side = Math.Max(data.Height, data.Width);

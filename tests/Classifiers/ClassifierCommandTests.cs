@@ -1,9 +1,10 @@
 using System.Text.Json;
+using NUnit.Framework;
 using NativeDiffusion.Cli;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
-using NUnit.Framework;
+using NativeDiffusion.Pictures;
 
 namespace NativeDiffusion.Tests.Classifiers;
 
@@ -68,7 +69,7 @@ public sealed class ClassifierCommandTests
     [Test]
     public void ClassifiesAnNpzFileAgainstItsLabels()
     {
-        var images = PngFolder.Load(Path.Combine(_folder, "other"));
+        var images = PictureFolder.Open(Path.Combine(_folder, "other")).Load();
         // One wrong label of ten.
         int[] labels = [1, 0, 0, 0, 0, 1, 1, 1, 1, 1];
         string path = Path.Combine(_folder, "images.npz");

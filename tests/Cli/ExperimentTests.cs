@@ -1,16 +1,17 @@
 using System.Text.RegularExpressions;
+using NUnit.Framework;
 using NativeDiffusion.Cli;
-using NativeDiffusion.Experiments;
 using NativeDiffusion.Experiments.Plots;
 using NativeDiffusion.Experiments.Reports;
+using NativeDiffusion.Experiments;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Metrics;
 using NativeDiffusion.Model.Networks;
-using NativeDiffusion.Runtime;
-using NativeDiffusion.Runtime.Checkpoints;
 using NativeDiffusion.Model;
-using NUnit.Framework;
+using NativeDiffusion.Pictures;
+using NativeDiffusion.Runtime.Checkpoints;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Tests.Cli;
 
@@ -43,7 +44,7 @@ internal sealed class ExperimentTests : CliFixture
         string html = File.ReadAllText(PathTo("whole/guidance-sweep.html"));
         Assert.That(Regex.Matches(html, "src=\"([^\"]{5})").Select(m => m.Groups[1].Value), Has.All.EqualTo("data:").And.Not.Empty);
         Assert.That(html, Does.Not.Contain("http").And.Not.Contain("href").And.Not.Contain("<script").And.Not.Contain("@import").And.Not.Contain("url("));
-        Assert.That(NativeDiffusion.Model.Images.PngReader.Read(PathTo("whole/guidance-sweep.png")).Height, Is.EqualTo(points * (2 + 8 + 2)).Within(points * 8));
+        Assert.That(PictureReader.Read(PathTo("whole/guidance-sweep.png")).Height, Is.EqualTo(points * (2 + 8 + 2)).Within(points * 8));
         string[] csv = File.ReadAllLines(PathTo("whole/guidance-sweep.csv"));
         Assert.That(csv, Has.Length.EqualTo(points + 1));
         Assert.That(csv.Select(line => line.Split(',').Length), Has.All.EqualTo(csv[0].Split(',').Length));
@@ -170,7 +171,7 @@ internal sealed class ExperimentTests : CliFixture
         Assert.That(run.Json.GetProperty("last_epoch_loss").GetDouble(), Is.LessThan(0.3));
         using var kernels = new CpuKernels(1);
         using var classifier = ResNetClassifier.Load(path, kernels, new ResNetGuideOptions { SoftplusBeta = double.PositiveInfinity });
-        var data = NativeDiffusion.Model.Data.PngFolder.Load(PathTo("data"));
+        var data = PictureFolder.Open(PathTo("data")).Load();
         Assert.That(classifier.Classify(data).CountCorrect(data.Labels.Span), Is.EqualTo(6), "as read back under the published names");
         ToolRun.Of("train-classifier", "--resnet", "--noisy").AssertError(2, "--resnet");
     }

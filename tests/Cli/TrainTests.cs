@@ -1,10 +1,11 @@
 using System.Text.Json;
+using NUnit.Framework;
 using NativeDiffusion.Cli;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
+using NativeDiffusion.Pictures;
 using NativeDiffusion.Runtime.Checkpoints;
-using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Cli;
 
@@ -29,7 +30,7 @@ internal sealed class TrainTests : CliFixture
                 Assert.That(File.ReadAllBytes(PathTo($"parts/{file}")), Is.EqualTo(File.ReadAllBytes(PathTo($"whole/{file}"))), file);
             string[] Losses(string run) => [.. File.ReadAllLines(PathTo($"{run}/log.csv")).Select(row => row[..row.LastIndexOf(',')])];
             Assert.That(Losses("parts"), Is.EqualTo(Losses("whole")).And.Length.EqualTo(6));
-            Assert.That(PngReader.Read(PathTo("parts/samples-000004.png")).Width, Is.GreaterThan(32));
+            Assert.That(PictureReader.Read(PathTo("parts/samples-000004.png")).Width, Is.GreaterThan(32));
             Assert.That(Directory.GetFiles(PathTo("whole"), "samples-*.png"), Is.Empty);
         }
         Assert.That(ToolRun.Of("sample", "--model", PathTo("parts/model.safetensors"), "--classes", "left", "--steps", "2", "--out", PathTo("x.png")), Has.Property("ExitCode").Zero);
@@ -61,7 +62,7 @@ internal sealed class TrainTests : CliFixture
         string model = TrainTiny("--null-probability", "0", "--sample-every", "1"), arrays = PathTo("x.npz");
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(PngReader.Read(PathTo("run/samples-000002.png")).Width, Is.LessThan(100), "one strength, not four");
+            Assert.That(PictureReader.Read(PathTo("run/samples-000002.png")).Width, Is.LessThan(100), "one strength, not four");
             var info = ToolRun.Of("info", model, "--json").Json;
             Assert.That(info.GetProperty("diffusion").GetProperty("null_class").GetBoolean(), Is.False);
             Assert.That(info.GetProperty("guidance").GetString(), Does.StartWith("none").And.Contain("no null class"));
@@ -127,7 +128,12 @@ internal sealed class TrainTests : CliFixture
     [Test]
     public void CtrlCSavesAndSaysHowToGoOn()
     {
-        ToolRun run = ToolRun.Of(new CancellationToken(canceled: true), "train", "--folder", TinyData(), "--steps", "50", "--batch", "2", "--out", PathTo("run"));
+        string data = TinyData();
+        // The pictures are packed by then: a cancelled packing starts no training.
+        Assert.That(ToolRun.Of(new CancellationToken(canceled: true), "train", "--folder", data, "--out", PathTo("run")), Has.Property("ExitCode").EqualTo(130));
+        Assert.That(Directory.GetFiles(PathTo("run")), Is.Empty);
+        ToolRun.Of("train", "--folder", data, "--steps", "1", "--batch", "2", "--sample-every", "0", "--out", PathTo("other"));
+        ToolRun run = ToolRun.Of(new CancellationToken(canceled: true), "train", "--folder", data, "--steps", "50", "--batch", "2", "--out", PathTo("run"));
         using (Assert.EnterMultipleScope())
         {
             Assert.That(run.ExitCode, Is.EqualTo(130), run.Error);
@@ -194,5 +200,58 @@ internal sealed class TrainTests : CliFixture
             }
             base.WriteLine(value);
         }
+    }
+
+    [Test]
+    public void PhotographsOfAnySizeAndKindAreTrainedOnAndWhatIsNotIsTold()
+    {
+        foreach (string name in new[] { "rgb420.jpg", "exif6.jpg", "lossy.webp", "alpha.png", "cut_rgb420.jpg" }) CopyPicture(name, $"photos/{(name[0] == 'l' ? "b" : "a")}/{name}");
+        File.WriteAllText(PathTo("photos/notes.txt"), "x");
+        string[] train = ["train", "--folder", PathTo("photos"), "--size", "16", "--flip", "--crop", "random", "--steps", "2", "--batch", "2", "--sample-every", "0"];
+        ToolRun.Of([.. train, "--out", PathTo("run")]).AssertError(1, "cut_rgb420.jpg", "a JPEG that is truncated");
+        ToolRun run = ToolRun.Of([.. train, "--skip-bad", "--out", PathTo("run")]);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(run.ExitCode, Is.Zero, run.Error);
+            Assert.That(run.Error, Does.Contain("4 pictures in 2 classes: a 3, b 1").And.Contain("16 x 16 x 3").And.Contain("notes.txt: it lies beside the folders of the classes").Or.Contain("notes.txt: it is no picture but a text file"));
+            Assert.That(run.Error.Split("a JPEG that is truncated"), Has.Length.EqualTo(3), "before and after the training");
+            Assert.That(ToolRun.Of("info", PathTo("run/model.safetensors"), "--json").Json.GetProperty("config").GetProperty("image_size").GetInt32(), Is.EqualTo(16));
+        }
+        ToolRun more = ToolRun.Of("train", "--resume", "--out", PathTo("run"));
+        Assert.That((more.ExitCode, more.Error.Contains("taken from")), Is.EqualTo((0, true)), more.Error);
+        ToolRun.Of([.. train[..3], "--crop", "random", "--out", PathTo("x")]).AssertError(2, "--crop", "--size");
+        ToolRun.Of("train", "--skip-bad", "--out", PathTo("x")).AssertError(2, "--skip-bad", "--folder");
+    }
+
+    [Test]
+    public void PicturesWithoutClassesTrainAnUnconditionalModel()
+    {
+        CopyPicture("rgb420.jpg", "flat/1.jpg");
+        CopyPicture("rgb.png", "flat/2.png");
+        ToolRun run = ToolRun.Of("train", "--folder", PathTo("flat"), "--size", "8", "--steps", "1", "--batch", "2", "--sample-every", "1", "--out", PathTo("run"));
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Error, Does.Contain("2 pictures without classes"));
+        ToolRun sample = ToolRun.Of("sample", "--model", PathTo("run/model.safetensors"), "--steps", "2", "--count", "2", "--out", PathTo("images"));
+        Assert.That(sample.ExitCode, Is.Zero, sample.Error);
+        Assert.That(Directory.GetFiles(PathTo("images"), "*.png"), Has.Length.EqualTo(2));
+        ToolRun.Of("train", "--preset", "tutorial", "--folder", PathTo("flat"), "--size", "8", "--out", PathTo("x")).AssertError(1, "classes");
+    }
+
+    [Test]
+    public void ClassesOfIdxFilesHaveNames()
+    {
+        Write("images", [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 8, .. new byte[128]]);
+        Write("labels", [0, 0, 8, 1, 0, 0, 0, 2, 0, 1]);
+        string[] train = ["train", "--images", PathTo("images"), "--labels", PathTo("labels"), "--steps", "1", "--batch", "1", "--sample-every", "0", "--out", PathTo("run")];
+        Assert.That(ToolRun.Of([.. train, "--class-names", "shirt, shoe"]), Has.Property("ExitCode").Zero);
+        Assert.That(ToolRun.Of("info", PathTo("run/model.safetensors")).Output, Does.Contain("shirt").And.Contain("shoe"));
+        ToolRun.Of([.. train, "--force", "--class-names", "shirt"]).AssertError(1, "labels up to 1", "give 2");
+        ToolRun.Of([.. train, "--force", "--class-names", "a,a"]).AssertError(2, "different names");
+    }
+
+    private void CopyPicture(string name, string to)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(PathTo(to))!);
+        File.Copy(Tests.Pictures.PictureFiles.PathOf(name), PathTo(to));
     }
 }

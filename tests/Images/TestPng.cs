@@ -58,17 +58,18 @@ internal sealed record TestPng(int Width, int Height, int ColourType, int Depth,
         };
     }
 
-    /// <summary>Rounds and composites in floating point, always as RGB.</summary>
+    /// <summary>Composites in floating point, always as RGB.</summary>
     public byte[] ExpectedRgb()
     {
         byte[] rgb = new byte[Width * Height * 3];
         int perPixel = PerPixel(ColourType);
-        double most = (1 << Depth) - 1;
+        // The decoder leaves the lower byte of 16 bits out.
+        double ToByte(int sample) => Depth == 16 ? sample >> 8 : Math.Floor(sample / ((1 << Depth) - 1.0) * 255 + 0.5);
         for (int p = 0; p < Width * Height; p++)
         {
             ReadOnlySpan<int> pixel = Samples.AsSpan(p * perPixel, perPixel);
             bool alphaChannel = ColourType is 4 or 6;
-            double alpha = alphaChannel ? Math.Floor(pixel[^1] / most * 255 + 0.5) : 255;
+            double alpha = alphaChannel ? ToByte(pixel[^1]) : 255;
             if (ColourType is 0 or 2 && Transparency is not null)
             {
                 bool same = true;
@@ -84,8 +85,8 @@ internal sealed record TestPng(int Width, int Height, int ColourType, int Depth,
                 double value = ColourType switch
                 {
                     3 => Palette![3 * pixel[0] + c],
-                    2 or 6 => Math.Floor(pixel[c] / most * 255 + 0.5),
-                    _ => Math.Floor(pixel[0] / most * 255 + 0.5),
+                    2 or 6 => ToByte(pixel[c]),
+                    _ => ToByte(pixel[0]),
                 };
                 rgb[3 * p + c] = (byte)Math.Floor((value * alpha + 255 * (255 - alpha)) / 255 + 0.5);
             }

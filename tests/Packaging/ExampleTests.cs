@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using NativeDiffusion.Model.Images;
 using NUnit.Framework;
+using NativeDiffusion.Model.Images;
+using NativeDiffusion.Pictures;
 
 namespace NativeDiffusion.Tests.Packaging;
 
@@ -21,9 +22,9 @@ public sealed class ExampleTests
             Assert.That(Run("EluCd", Path.Combine(folder, "elucd.png"), "2"), Does.Contain("30 digits"));
             Assert.That(Run("ClassifierGuidance", Path.Combine(folder, "classifier.png"), "2"), Does.Contain("30 digits"));
             Assert.That(Run("OwnGuider", Path.Combine(folder, "own.png"), "2"), Does.Contain("30 digits"));
-            Assert.That(PngReader.Read(Path.Combine(folder, "classifier.png")).Width, Is.GreaterThan(10 * 28));
-            Assert.That(PngReader.Read(Path.Combine(folder, "elucd.png")).Width, Is.GreaterThan(10 * 28));
-            var image = PngReader.Read(picture);
+            Assert.That(PictureReader.Read(Path.Combine(folder, "classifier.png")).Width, Is.GreaterThan(10 * 28));
+            Assert.That(PictureReader.Read(Path.Combine(folder, "elucd.png")).Width, Is.GreaterThan(10 * 28));
+            var image = PictureReader.Read(picture);
             Assert.That(image.Width, Is.GreaterThan(5 * 28));
             Assert.That(image.Height, Is.GreaterThan(10 * 28));
         }

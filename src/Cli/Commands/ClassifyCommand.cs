@@ -2,6 +2,8 @@ using System.CommandLine;
 using NativeDiffusion.Cli.Guiding;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
+using NativeDiffusion.Model.Images;
+using NativeDiffusion.Pictures;
 using Spectre.Console;
 
 namespace NativeDiffusion.Cli.Commands;
@@ -19,12 +21,12 @@ internal sealed class ClassifyCommand
           nativediffusion sample --w 2 --count 100 --out digits.npz && nativediffusion classify digits.npz
               how many of 1,000 generated digits are recognised as the class they were drawn for
           nativediffusion classify pictures/ --model classifier.safetensors --per-image
-              a folder of PNG files; its sub-folders, if it has any, are named after the classes
+              a folder of pictures; its sub-folders, if it has any, are named after the classes
         """;
 
     private readonly Argument<string> _input = new("INPUT")
     {
-        Description = "An .npz file (arr_0 u8 NHWC images, arr_1 labels if known) or a folder of PNG files, with one sub-folder per class if known.",
+        Description = "An .npz file (arr_0 u8 NHWC images, arr_1 labels if known) a folder of pictures with one sub-folder per class if known, or one picture.",
     };
 
     private readonly Option<string?> _model = CliOptions.Text(
@@ -104,6 +106,11 @@ internal sealed class ClassifyCommand
 
     private static (ImageDataset Images, int[]? Labels, IReadOnlyList<string>? Files) Load(string path, IReadOnlyList<string> names)
     {
+        if (File.Exists(path) && PictureKind.IsPictureName(path))
+        {
+            Image image = PictureReader.Read(path);
+            return (new ImageDataset(image.Height, image.Width, image.Channels, image.Pixels, new int[1], ["image"]), null, [Path.GetFileName(path)]);
+        }
         if (!Directory.Exists(path))
         {
             ImageDataset arrays = NpzReader.ReadImages(path, out bool labelled);
@@ -113,9 +120,10 @@ internal sealed class ClassifyCommand
                 throw new InvalidDataException($"'{path}': image {beyond} has the label {labels[beyond]}, but the classifier's classes are 0 to {names.Count - 1}.");
             return (arrays, labelled ? labels : null, null);
         }
-        string[] files = [.. PngFolder.Files(path).Select(file => Path.GetRelativePath(path, file))];
-        if (!PngFolder.HasClasses(path)) return (PngFolder.LoadUnlabelled(path), null, files);
-        ImageDataset images = PngFolder.Load(path);
+        var folder = PictureFolder.Open(path);
+        string[] files = [.. folder.Files.Select(file => Path.GetRelativePath(path, file))];
+        ImageDataset images = folder.Load();
+        if (folder.ClassNames.Count == 0) return (images, null, files);
         int[] classOf = [.. images.ClassNames.Select(name => names.ToList().IndexOf(name))];
         int unknown = Array.IndexOf(classOf, -1);
         if (unknown >= 0)

@@ -16,7 +16,7 @@ internal sealed class EvaluateCommand
 
     private const string Details =
         """
-        SAMPLES and the sets of --reference and --training are .npz files (arr_0 u8 NHWC images, arr_1 labels if known), folders of PNG files (a sub-folder
+        SAMPLES and the sets of --reference and --training are .npz files (arr_0 u8 NHWC images, arr_1 labels if known), folders of pictures (a sub-folder
         for each class, if known), IDX files, or mnist-train and mnist-test, the digits that come with the tool. A reference may also be a statistics file
         (.npz with mu and sigma, and mu_s and sigma_s for sFID) as others publish them. SAMPLES may be a model, which is then sampled.
 

@@ -4,6 +4,7 @@ using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
+using NativeDiffusion.Pictures;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime.Checkpoints;
@@ -23,7 +24,7 @@ internal sealed class TrainClassifierCommand
           nativediffusion train-classifier --images train-images.gz --labels train-labels.gz --test-images t10k-images.gz --test-labels t10k-labels.gz
               any pair of IDX files, Fashion-MNIST for example
           nativediffusion train-classifier --folder pictures/ --epochs 20
-              PNG files of one size, one sub-folder per class
+              pictures of one size (JPEG, PNG, WebP, GIF, BMP), one sub-folder per class
           nativediffusion train-classifier --noisy --out noisy.safetensors
               for sample --guider classifier --classifier noisy.safetensors: on the noise levels of the digits model
           nativediffusion train-classifier --noisy --model runs/quick/model.safetensors --folder pictures/ --width 32 --levels 4
@@ -36,7 +37,7 @@ internal sealed class TrainClassifierCommand
 
     private readonly Option<string?> _images = CliOptions.Text("--images", "FILE", "Training images in the IDX format, packed with gzip or not.");
     private readonly Option<string?> _labels = CliOptions.Text("--labels", "FILE", "Their labels in the IDX format.");
-    private readonly Option<string?> _folder = CliOptions.Text("--folder", "PATH", "A folder of PNG files with one sub-folder per class, instead of --images.");
+    private readonly Option<string?> _folder = CliOptions.Text("--folder", "PATH", "A folder of pictures of one size, with one sub-folder for each class, instead of --images.");
     private readonly Option<string?> _testImages = CliOptions.Text("--test-images", "FILE", "Images to test the result on, in the IDX format.");
     private readonly Option<string?> _testLabels = CliOptions.Text("--test-labels", "FILE", "Their labels.");
 
@@ -179,7 +180,7 @@ internal sealed class TrainClassifierCommand
     {
         bool shipped = !parsed.IsGiven(_folder) && !parsed.IsGiven(_images);
         ImageDataset data = parsed.GetValue(_folder) is { } folder
-            ? PngFolder.Load(folder)
+            ? ClassesIn(folder)
             : shipped ? ShippedDigits.LoadTrain() : IdxFile.Load(parsed.GetValue(_images)!, parsed.GetValue(_labels)!);
         ImageDataset? test = parsed.IsGiven(_testImages)
             ? IdxFile.Load(parsed.GetValue(_testImages)!, parsed.GetValue(_testLabels)!)
@@ -189,6 +190,12 @@ internal sealed class TrainClassifierCommand
             throw new InvalidDataException(
                 $"The test images are {test.Height}x{test.Width}x{test.Channels} of {test.ClassCount} classes, the training images {data.Height}x{data.Width}x{data.Channels} of {data.ClassCount}.");
         return (data, test);
+    }
+
+    private static ImageDataset ClassesIn(string path)
+    {
+        var folder = PictureFolder.Open(path);
+        return folder.ClassNames.Count > 0 ? folder.Load() : throw new InvalidDataException($"'{path}' has no sub-folders; make one for each class and put its pictures inside.");
     }
 
     private int WidthFrom(ParseResult parsed)

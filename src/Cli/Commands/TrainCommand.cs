@@ -17,8 +17,10 @@ internal sealed class TrainCommand
               a small model of the digits that come with the tool, in runs/quick
           nativediffusion train --images train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz --out runs/fashion
               any data in the format of MNIST
-          nativediffusion train --folder photos --preset digits --out runs/photos
-              PNG files, in one sub-folder per class
+          nativediffusion train --folder photos --size 64 --flip --out runs/photos
+              photographs of any size (JPEG, PNG, WebP, GIF, BMP), in one sub-folder for each class
+          nativediffusion train --parquet train-00000-of-00001.parquet --size 32 --out runs/hub
+              a data set as the Hugging Face hub serves it
           nativediffusion train --resume --out runs/quick
               go on after Ctrl-C: the result equals that of an uninterrupted training to the bit
 
@@ -43,9 +45,7 @@ internal sealed class TrainCommand
         "--preset", "Network and training: quick takes about ten minutes, digits takes longer and is better; edm is as quick with EDM's loss and noise levels; tutorial is a small perceptron, to learn from.",
         PresetNames);
 
-    private readonly Option<string?> _images = CliOptions.Text("--images", "FILE", "Images in IDX format, plain or gzip. Left out: the digits that come with the tool.");
-    private readonly Option<string?> _labels = CliOptions.Text("--labels", "FILE", "Labels in IDX format, for --images.");
-    private readonly Option<string?> _folder = CliOptions.Text("--folder", "DIR", "Folder of PNG images with one sub-folder per class, instead of --images.");
+    private readonly DataOptions _data = new();
     private readonly Option<string?> _out = CliOptions.Text("--out", "DIR", "Where the training is kept. [default: runs/ and the name of the preset]");
     private readonly TrainingOptions _training = new();
 
@@ -70,8 +70,10 @@ internal sealed class TrainCommand
         var train = new TrainCommand();
         var command = new CliCommand("train", Description, Details)
         {
-            train._preset, train._images, train._labels, train._folder, train._out, train._prediction, train._schedule, train._dropout, train._tanhHead,
+            train._preset,
         };
+        foreach (var option in train._data.All) command.Add(option);
+        foreach (var option in new Option[] { train._out, train._prediction, train._schedule, train._dropout, train._tanhHead }) command.Add(option);
         foreach (var option in train._training.All) command.Add(option);
         foreach (var option in new Option[]
         {
@@ -88,8 +90,8 @@ internal sealed class TrainCommand
         var folder = new RunFolder(parsed.GetValue(_out) ?? Path.Combine("runs", PresetNames.NameOf(parsed.GetValue(_preset))));
         using var kernels = _device.Open(parsed);
         using var run = parsed.GetValue(_resume)
-            ? TrainingRun.Resume(folder, data, kernels)
-            : TrainingRun.Start(folder, data ?? new DataSource(), PlanFrom(parsed), kernels, parsed.GetValue(_force));
+            ? TrainingRun.Resume(context, folder, data, kernels)
+            : TrainingRun.Start(context, folder, data ?? new DataSource(), PlanFrom(parsed), kernels, parsed.GetValue(_force));
         return run.Train(context, new SessionOptions
         {
             SampleEvery = parsed.GetValue(_sampleEvery),
@@ -110,10 +112,7 @@ internal sealed class TrainCommand
             if (!parsed.IsGiven(_out)) given = [.. given.Where(name => name != _preset.Name)];
             if (given.Length > 0) throw new UsageException($"--resume goes on with the settings of the checkpoint; {string.Join(", ", given)} cannot be given with it.");
         }
-        var (images, labels, folder) = (parsed.GetValue(_images), parsed.GetValue(_labels), parsed.GetValue(_folder));
-        if (images is null != labels is null) throw new UsageException("--images and --labels belong together; give both.");
-        if (images is not null && folder is not null) throw new UsageException("--images and --folder are two kinds of data; give one of them.");
-        return images is null && folder is null ? null : new DataSource { Images = images, Labels = labels, Folder = folder };
+        return _data.From(parsed);
     }
 
     private TrainingPlan PlanFrom(ParseResult parsed)

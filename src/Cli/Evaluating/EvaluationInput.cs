@@ -2,6 +2,7 @@ using System.Globalization;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Data;
+using NativeDiffusion.Pictures;
 using NativeDiffusion.Model.Metrics;
 using NativeDiffusion.Model.Sampling;
 
@@ -28,14 +29,14 @@ internal sealed record EvaluationInput(ImageSource? Pictures, StatisticsFile? St
     {
         if (text is TrainingDigits or TestDigits)
             return new EvaluationInput(ImageSource.Of(text == TrainingDigits ? ShippedDigits.LoadTrain() : ShippedDigits.LoadTest(), text, labelled: true), null, text);
-        if (!text.EndsWith(".npz", StringComparison.OrdinalIgnoreCase) || !File.Exists(text) || !StatisticsFile.IsOne(text)) return new EvaluationInput(ImageSource.Open(text), null, text);
+        if (!text.EndsWith(".npz", StringComparison.OrdinalIgnoreCase) || !File.Exists(text) || !StatisticsFile.IsOne(text)) return new EvaluationInput(PictureSource.Open(text), null, text);
         using var file = NativeDiffusion.Runtime.Checkpoints.CheckpointFile.Open(text);
-        return new EvaluationInput(file.Contains("arr_0") ? ImageSource.Open(text) : null, StatisticsFile.Read(text), text);
+        return new EvaluationInput(file.Contains("arr_0") ? PictureSource.Open(text) : null, StatisticsFile.Read(text), text);
     }
 
     /// <summary>Whether it can only be a model.</summary>
     public static bool IsModel(string text) =>
-        File.Exists(text) && !text.EndsWith(".npz", StringComparison.OrdinalIgnoreCase) && !Path.GetFileName(text).Contains("idx3", StringComparison.Ordinal);
+        File.Exists(text) && !text.EndsWith(".npz", StringComparison.OrdinalIgnoreCase) && !PictureKind.IsPictureName(text) && !Path.GetFileName(text).Contains("idx3", StringComparison.Ordinal);
 
     /// <summary>Samples a model, as many of each class.</summary>
     /// <exception cref="UsageException">Guidance that it was not trained for, or a model of latents.</exception>

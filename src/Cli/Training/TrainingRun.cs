@@ -17,51 +17,64 @@ internal sealed class TrainingRun : IDisposable
 
     private readonly RunFolder _folder;
     private readonly Trainer _trainer;
+    private readonly TrainingData _data;
     private DiffusionModel? _averaged;
     private long _savedStep;
     private GuidedSampler? _sampler;
 
-    private TrainingRun(RunFolder folder, Trainer trainer) => (_folder, _trainer, _savedStep) = (folder, trainer, trainer.Step);
+    private TrainingRun(RunFolder folder, Trainer trainer, TrainingData data) => (_folder, _trainer, _data, _savedStep) = (folder, trainer, data, trainer.Step);
 
     /// <summary>Starts a training and saves its first checkpoint, so that an unwritable or full disk shows at once.</summary>
-    public static TrainingRun Start(RunFolder folder, DataSource source, TrainingPlan plan, IKernels kernels, bool force)
+    public static TrainingRun Start(CliContext context, RunFolder folder, DataSource source, TrainingPlan plan, IKernels kernels, bool force)
     {
-        var data = source.Load();
         folder.Prepare(force);
-        // A class that no image is given would be a row of the network that nothing trains.
-        bool nullClass = plan.Training.NullProbability > 0;
-        var network = Presets.For(plan.Network, data, nullClass);
-        var diffusion = plan.Diffusion with { ClassNames = [.. data.ClassNames], NullClass = nullClass, DataSize = Math.Max(data.Height, data.Width) };
-        var model = new DiffusionModel(network, diffusion, kernels, plan.Training.Seed);
+        var data = source.Open(context, folder.Folder);
+        DiffusionModel? model = null;
         Trainer? trainer = null;
         try
         {
-            trainer = new Trainer(model, data.PadTo(network.ImageSize), plan.Training);
+            var images = data.Images;
+            // A class that no image is given would be a row of the network that nothing trains.
+            bool nullClass = plan.Training.NullProbability > 0;
+            var network = Presets.For(plan.Network, images, nullClass);
+            var diffusion = plan.Diffusion with { ClassNames = [.. images.ClassNames], NullClass = nullClass, DataSize = Math.Max(images.Height, images.Width) };
+            model = new DiffusionModel(network, diffusion, kernels, plan.Training.Seed);
+            trainer = new Trainer(model, images.PadTo(network.ImageSize), plan.Training);
             folder.WriteSettings(source, trainer);
             trainer.Save(folder.Checkpoint);
             folder.RemoveOldFiles();
-            return new TrainingRun(folder, trainer);
+            return new TrainingRun(folder, trainer, data);
         }
         catch
         {
             trainer?.Dispose();
-            model.Dispose();
+            model?.Dispose();
+            data.Dispose();
             throw;
         }
     }
 
     /// <summary>Goes on with a training.</summary>
+    /// <param name="context">Where progress goes.</param>
     /// <param name="folder">Its folder.</param>
     /// <param name="named">The data, if the user named them; else those of the start.</param>
     /// <param name="kernels">The device.</param>
-    public static TrainingRun Resume(RunFolder folder, DataSource? named, IKernels kernels)
+    public static TrainingRun Resume(CliContext context, RunFolder folder, DataSource? named, IKernels kernels)
     {
         if (!File.Exists(folder.Checkpoint)) throw new FileNotFoundException($"'{folder.Folder}' holds no training to resume: there is no '{folder.Checkpoint}'.");
         WritableFolder.Require(folder.Folder);
         int size;
         using (var file = SafetensorsFile.Open(folder.Checkpoint)) size = ModelMetadata.Read(file).Network.ImageSize;
-        var data = (named ?? folder.ReadDataSource()).Load();
-        return new TrainingRun(folder, Trainer.Resume(folder.Checkpoint, data.PadTo(size), kernels));
+        var data = (named ?? folder.ReadDataSource()).Open(context, folder.Folder);
+        try
+        {
+            return new TrainingRun(folder, Trainer.Resume(folder.Checkpoint, data.Images.PadTo(size), kernels), data);
+        }
+        catch
+        {
+            data.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Trains until the end, Ctrl-C or the session's last step, and saves.</summary>
@@ -86,6 +99,7 @@ internal sealed class TrainingRun : IDisposable
         _averaged?.Dispose();
         _trainer.Dispose();
         _trainer.Model.Dispose();
+        _data.Dispose();
     }
 
     private int RunSession(CliContext context, SessionOptions options)
@@ -146,6 +160,7 @@ internal sealed class TrainingRun : IDisposable
     private int Finish(CliContext context, SessionOptions options, long first, double seconds, double loss)
     {
         bool done = _trainer.Step >= _trainer.Settings.Steps;
+        if (_data.Pack is { } pack) PictureSummary.WriteLeftOut(context.Error, pack);
         long steps = _trainer.Step - first;
         if (options.Json)
             JsonReport.Write(context.Out, new

@@ -1,5 +1,6 @@
 using NativeDiffusion.Experiments.Running;
 using NativeDiffusion.Model.Images;
+using NativeDiffusion.Pictures;
 
 namespace NativeDiffusion.Experiments.Reports;
 
@@ -8,7 +9,7 @@ internal static class Overview
 {
     public static Image Of(IReadOnlyList<PointResult> results, int classes, Func<string, byte[]> picture)
     {
-        var lines = results.Select(r => FirstLine(PngReader.Decode(picture(r.Key), r.Key), classes)).ToArray();
+        var lines = results.Select(r => FirstLine(PictureReader.Decode(picture(r.Key), r.Key), classes)).ToArray();
         return ImageGrid.Compose(lines, columns: 1, gap: 0, rowHeads: [.. results.Select(r => r.Label)]);
     }
 

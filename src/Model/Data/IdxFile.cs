@@ -14,15 +14,16 @@ public static class IdxFile
 
     private const int MaxSide = 16384;
 
-    /// <summary>Loads a pair of files; the classes are the numbers 0 to the largest label.</summary>
+    /// <summary>Loads a pair of files; the classes are the numbers 0 to the largest label, or have the names that are given.</summary>
     /// <param name="imagesPath">Bytes in three dimensions: count, rows, columns.</param>
     /// <param name="labelsPath">Bytes in one dimension: count.</param>
+    /// <param name="classNames">A name for each label from 0 on; null for their numbers.</param>
     /// <returns>Grey images <c>[N, H, W, 1]</c>.</returns>
     /// <exception cref="InvalidDataException">
     /// A file is not of that kind, is truncated, has bytes to spare, or the two counts differ; the message names the file.
     /// </exception>
     /// <exception cref="IOException">A file is missing or cannot be read.</exception>
-    public static ImageDataset Load(string imagesPath, string labelsPath)
+    public static ImageDataset Load(string imagesPath, string labelsPath, IReadOnlyList<string>? classNames = null)
     {
         (int[] imageSizes, byte[] pixels) = Read(imagesPath, dimensions: 3, "images");
         (int[] labelSizes, byte[] labels) = Read(labelsPath, dimensions: 1, "labels");
@@ -31,8 +32,10 @@ public static class IdxFile
                 $"'{imagesPath}' holds {imageSizes[0]} images but '{labelsPath}' holds {labelSizes[0]} labels; give files that belong together.");
 
         int[] classes = Array.ConvertAll(labels, label => (int)label);
-        string[] names = Enumerable.Range(0, classes.Max() + 1).Select(index => index.ToString()).ToArray();
-        return new ImageDataset(imageSizes[1], imageSizes[2], 1, pixels, classes, names);
+        int largest = classes.Max();
+        if (classNames is not null && classNames.Count <= largest)
+            throw new InvalidDataException($"'{labelsPath}' has labels up to {largest}, and {classNames.Count} class names were given; give {largest + 1}.");
+        return new ImageDataset(imageSizes[1], imageSizes[2], 1, pixels, classes, classNames ?? [.. Enumerable.Range(0, largest + 1).Select(index => $"{index}")]);
     }
 
     /// <summary>Loads a file of images without labels, as one class.</summary>

@@ -1,9 +1,11 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using NativeDiffusion.Model.Images;
 
 namespace NativeDiffusion.Model.Data;
 
 /// <summary>Labelled images of one size, held in memory as bytes. Immutable, so it may be shared between threads.</summary>
-public sealed class ImageDataset
+public sealed class ImageDataset : ITrainingImages
 {
     /// <summary>Creates a dataset over the given memory, which is not copied and must not change afterwards.</summary>
     /// <param name="height">Rows of every image.</param>
@@ -78,6 +80,18 @@ public sealed class ImageDataset
     /// <exception cref="ArgumentOutOfRangeException">There is no image <paramref name="index"/>.</exception>
     /// <exception cref="ArgumentException">The destination has another length.</exception>
     public void CopyRow(int index, Span<float> destination) => PixelConversion.ToFloat(Row(index), destination);
+
+    void ITrainingImages.CopyRow(int index, double across, double down, Span<float> destination) => CopyRow(index, destination);
+
+    ITrainingImages ITrainingImages.PadTo(int size) => PadTo(size);
+
+    string ITrainingImages.Fingerprint()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Pixels.Span);
+        hash.AppendData(MemoryMarshal.AsBytes(Labels.Span));
+        return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
+    }
 
     /// <summary>Image <paramref name="index"/> as a picture; needs 1 or 3 channels.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no image <paramref name="index"/>.</exception>

@@ -1,4 +1,3 @@
-using NativeDiffusion.Model.Images;
 using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Data;
@@ -34,20 +33,19 @@ public abstract class ImageSource
     public static ImageSource Of(ImageDataset images, string name, bool labelled) => new InMemory(images, name, labelled);
 
     /// <summary>
-    /// Opens an <c>.npz</c> file (<c>arr_0</c> u8 NHWC, <c>arr_1</c> labels if known), a folder of PNG files (one sub-folder per class, if known), or a file of images in the IDX
-    /// format, with its labels in the file of the same name with "labels-idx1" for "images-idx3".
+    /// Opens an <c>.npz</c> file (<c>arr_0</c> u8 NHWC, <c>arr_1</c> labels if known), or a file of images in the IDX format, with its labels in the file of the same name
+    /// with "labels-idx1" for "images-idx3". Folders of pictures are opened by <c>PictureSource</c> of NativeDiffusion.Pictures.
     /// </summary>
-    /// <param name="path">The file or folder.</param>
+    /// <param name="path">The file.</param>
     /// <exception cref="InvalidDataException">It is none of these, is damaged, or its pictures differ in size; the message names it.</exception>
     /// <exception cref="IOException">It is missing or cannot be read.</exception>
     public static ImageSource Open(string path)
     {
-        if (Directory.Exists(path)) return Folder.Of(path);
         if (!File.Exists(path)) throw new FileNotFoundException($"There is no file or folder '{path}'.", path);
         if (path.EndsWith(".npz", StringComparison.OrdinalIgnoreCase)) return new Arrays(path);
         string file = Path.GetFileName(path);
         if (!file.Contains("idx3", StringComparison.Ordinal))
-            throw new InvalidDataException($"'{path}' is no set of pictures: an .npz file, a folder of PNG files, or an IDX file (its name has idx3).");
+            throw new InvalidDataException($"'{path}' is no set of pictures: a folder of pictures, an .npz file, or an IDX file (its name has idx3).");
         string labels = Path.Combine(Path.GetDirectoryName(path) ?? "", file.Replace("images", "labels", StringComparison.Ordinal).Replace("idx3", "idx1", StringComparison.Ordinal));
         return labels != path && File.Exists(labels) ? Of(IdxFile.Load(path, labels), path, labelled: true) : Of(IdxFile.LoadUnlabelled(path), path, labelled: false);
     }
@@ -66,51 +64,6 @@ public abstract class ImageSource
         public override IEnumerable<ImageDataset> Batches(int most)
         {
             for (int i = 0; i < Count; i += most) yield return images.Subset(i, Math.Min(most, Count - i));
-        }
-    }
-
-    /// <summary>Files that are read one batch at a time.</summary>
-    private sealed class Folder : ImageSource
-    {
-        private readonly string _folder;
-        private readonly IReadOnlyList<string> _files;
-        private readonly int[] _labels;
-
-        private Folder(string folder, IReadOnlyList<string> files, int[] labels, IReadOnlyList<string>? classes, Image first)
-            : base(folder, files.Count, first.Height, first.Width, first.Channels, classes) => (_folder, _files, _labels) = (folder, files, labels);
-
-        public static Folder Of(string folder)
-        {
-            var files = PngFolder.Files(folder);
-            var first = PngReader.Read(files[0]);
-            if (!PngFolder.HasClasses(folder)) return new Folder(folder, files, new int[files.Count], null, first);
-            string[] classOf = [.. files.Select(f => Path.GetFileName(Path.GetDirectoryName(f)!))];
-            string[] names = [.. classOf.Distinct()];
-            return new Folder(folder, files, [.. classOf.Select(c => Array.IndexOf(names, c))], names, first);
-        }
-
-        public override string NameOf(int index) => Path.GetRelativePath(_folder, _files[index]);
-
-        public override IEnumerable<ImageDataset> Batches(int most)
-        {
-            int row = Height * Width * Channels;
-            for (int start = 0; start < Count; start += most)
-            {
-                int count = Math.Min(most, Count - start);
-                byte[] pixels = new byte[count * row];
-                for (int i = 0; i < count; i++)
-                {
-                    string path = _files[start + i];
-                    Image image = PngReader.Read(path);
-                    if (Channels == 3) image = image.ToRgb();
-                    if ((image.Width, image.Height, image.Channels) != (Width, Height, Channels))
-                        throw new InvalidDataException(
-                            $"'{path}' is {image.Width} x {image.Height} of {image.Channels} channels but '{_files[0]}' is {Width} x {Height} of {Channels}; all pictures of a set must be alike. "
-                            + "Bring them to one size by one method first: how they are resized changes every metric.");
-                    image.Pixels.Span.CopyTo(pixels.AsSpan(i * row));
-                }
-                yield return new ImageDataset(Height, Width, Channels, pixels, _labels.AsMemory(start, count), ClassNames ?? ["image"]);
-            }
         }
     }
 

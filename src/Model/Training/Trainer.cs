@@ -56,10 +56,10 @@ public sealed partial class Trainer : IDisposable
     /// <param name="data">Images of the network's size (see <see cref="ImageDataset.PadTo"/>).</param>
     /// <param name="settings">Batch, steps, learning rate, ...</param>
     /// <exception cref="ArgumentException">Data and model do not fit, or a setting is out of range.</exception>
-    public Trainer(DiffusionModel model, ImageDataset data, TrainingSettings settings)
+    public Trainer(DiffusionModel model, ITrainingImages data, TrainingSettings settings)
         : this(model, data, WithWeighting(settings, model.Settings), resumed: false) { }
 
-    private Trainer(DiffusionModel model, ImageDataset data, TrainingSettings settings, bool resumed)
+    private Trainer(DiffusionModel model, ITrainingImages data, TrainingSettings settings, bool resumed)
     {
         settings.Validate();
         (Model, Settings) = (model, settings);
@@ -67,8 +67,8 @@ public sealed partial class Trainer : IDisposable
         if (data.Height != network.ImageSize || data.Width != network.ImageSize || data.Channels != network.InChannels)
             throw new ArgumentException(
                 $"The network takes {network.ImageSize}x{network.ImageSize} images of {network.InChannels} channels, the data are {data.Height}x{data.Width} of {data.Channels}.");
-        if (model.IsConditional && data.ClassCount > model.Settings.ClassNames.Length)
-            throw new ArgumentException($"The data have {data.ClassCount} classes, the model {model.Settings.ClassNames.Length}.");
+        if (model.IsConditional && data.ClassNames.Count > model.Settings.ClassNames.Length)
+            throw new ArgumentException($"The data have {data.ClassNames.Count} classes, the model {model.Settings.ClassNames.Length}.");
         if (model.IsConditional && !model.Settings.NullClass && settings.NullProbability > 0)
             throw new ArgumentException($"The model has no null class to drop labels to; make null_probability 0 instead of {settings.NullProbability}.");
         if (model.LearnsVariance && !model.Settings.HasTimesteps)
@@ -77,10 +77,10 @@ public sealed partial class Trainer : IDisposable
 
         if (!resumed) model.NoteTraining(ShownLabels(model, data, settings.NullProbability), settings.NullProbability);
         _source = new BatchSource(data, settings.Seed);
-        _fingerprint = Fingerprint(data);
+        _fingerprint = data.Fingerprint();
         _seed.Value = settings.Seed;
         int batch = settings.BatchSize;
-        _pixels = new float[batch * data.RowLength];
+        _pixels = new float[batch * data.Height * data.Width * data.Channels];
         (_alpha, _sigma, _targetAlpha, _targetSigma) = (new float[batch], new float[batch], new float[batch], new float[batch]);
         (_timesteps, _rowWeight, _importance, _rowLosses) = (new float[batch], new float[batch], new float[batch], new float[batch]);
         (_drawn, _losses) = (new int[batch], new double[batch]);
@@ -188,6 +188,7 @@ public sealed partial class Trainer : IDisposable
     public void Dispose()
     {
         if (!_guard.End()) return;
+        _source.Dispose();
         _plan.Dispose();
         Arena.Dispose();
         Average.Dispose();
@@ -212,7 +213,7 @@ public sealed partial class Trainer : IDisposable
     }
 
     /// <summary>Which of the network's labels the training will show it, the null class included.</summary>
-    private static HashSet<int> ShownLabels(DiffusionModel model, ImageDataset data, double nullProbability)
+    private static HashSet<int> ShownLabels(DiffusionModel model, ITrainingImages data, double nullProbability)
     {
         HashSet<int> shown = nullProbability < 1 ? [.. data.Labels.Span] : [];
         if (nullProbability > 0) shown.Add(model.Settings.ClassNames.Length);

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Data;
@@ -58,7 +57,7 @@ public sealed partial class Trainer
     /// <param name="logger">Told what the model, its samplers and its trainers do.</param>
     /// <returns>A trainer; its <see cref="Model"/> is the caller's to dispose.</returns>
     /// <exception cref="CheckpointException">The file is damaged, is not a training checkpoint, or the images are others than before.</exception>
-    public static Trainer Resume(string path, ImageDataset data, IKernels? kernels = null, INetworkConfig? network = null, ILogger? logger = null)
+    public static Trainer Resume(string path, ITrainingImages data, IKernels? kernels = null, INetworkConfig? network = null, ILogger? logger = null)
     {
         using var file = SafetensorsFile.Open(path);
         if (!file.Metadata.ContainsKey(StateKey))
@@ -99,13 +98,6 @@ public sealed partial class Trainer
         }
     }
 
-    private static string Fingerprint(ImageDataset data)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(data.Pixels.Span);
-        hash.AppendData(System.Runtime.InteropServices.MemoryMarshal.AsBytes(data.Labels.Span));
-        return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
-    }
 }
 
 /// <summary>Where a training stands.</summary>
