@@ -1,10 +1,10 @@
 using System.Text.Json;
-using NUnit.Framework;
 using NativeDiffusion.Cli;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Pictures;
+using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Classifiers;
 

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using NUnit.Framework;
 using NativeDiffusion.Cli;
 using NativeDiffusion.Experiments.Plots;
 using NativeDiffusion.Experiments.Reports;
@@ -12,6 +11,7 @@ using NativeDiffusion.Model;
 using NativeDiffusion.Pictures;
 using NativeDiffusion.Runtime.Checkpoints;
 using NativeDiffusion.Runtime;
+using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Cli;
 

@@ -1,9 +1,8 @@
-using NUnit.Framework;
-using NativeDiffusion.Cli;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Pictures;
 using NativeDiffusion.Tests.Model.Published;
+using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Cli;
 

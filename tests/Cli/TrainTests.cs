@@ -1,11 +1,11 @@
 using System.Text.Json;
-using NUnit.Framework;
 using NativeDiffusion.Cli;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Pictures;
 using NativeDiffusion.Runtime.Checkpoints;
+using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Cli;
 
@@ -240,8 +240,8 @@ internal sealed class TrainTests : CliFixture
     [Test]
     public void ClassesOfIdxFilesHaveNames()
     {
-        Write("images", [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 8, .. new byte[128]]);
-        Write("labels", [0, 0, 8, 1, 0, 0, 0, 2, 0, 1]);
+        File.WriteAllBytes(PathTo("images"), [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 8, .. new byte[128]]);
+        File.WriteAllBytes(PathTo("labels"), [0, 0, 8, 1, 0, 0, 0, 2, 0, 1]);
         string[] train = ["train", "--images", PathTo("images"), "--labels", PathTo("labels"), "--steps", "1", "--batch", "1", "--sample-every", "0", "--out", PathTo("run")];
         Assert.That(ToolRun.Of([.. train, "--class-names", "shirt, shoe"]), Has.Property("ExitCode").Zero);
         Assert.That(ToolRun.Of("info", PathTo("run/model.safetensors")).Output, Does.Contain("shirt").And.Contain("shoe"));

@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using NUnit.Framework;
-using NativeDiffusion.Model.Images;
 using NativeDiffusion.Pictures;
+using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Packaging;
 

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
-using FsCheck;
 using FsCheck.Fluent;
+using FsCheck;
 using NativeDiffusion.Pictures;
 using NativeDiffusion.Tests.Images;
 using NUnit.Framework;

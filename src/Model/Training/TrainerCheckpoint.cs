@@ -97,7 +97,6 @@ public sealed partial class Trainer
             throw;
         }
     }
-
 }
 
 /// <summary>Where a training stands.</summary>

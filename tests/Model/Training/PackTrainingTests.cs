@@ -1,5 +1,4 @@
 using NativeDiffusion.Kernels;
-using NativeDiffusion.Model;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Training;

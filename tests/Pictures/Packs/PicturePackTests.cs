@@ -1,5 +1,4 @@
 using NativeDiffusion.Model.Data;
-using NativeDiffusion.Model.Images;
 using NativeDiffusion.Pictures;
 using NUnit.Framework;
 
