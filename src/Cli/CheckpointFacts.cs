@@ -38,12 +38,13 @@ internal sealed record CheckpointFacts
     {
         bool own = ModelMetadata.IsIn(file), training = own && file.Metadata.ContainsKey("state");
         string? architecture = own ? file.Metadata[ModelMetadata.ArchitectureKey] : null;
-        var published = own ? null : PublishedCheckpoint.Recognise(file, given);
+        var other = own ? null : OtherCheckpoint.Of(file);
+        var published = own || other is not null ? null : PublishedCheckpoint.Recognise(file, given);
         if (published is null && given is not null)
             throw new UsageException($"'{file.Name}' is no published checkpoint of a known architecture, of which alone options can say what the file does not.");
         string kind = architecture switch
         {
-            null => published is null ? "tensors of no known architecture" : published.IsUpsampler ? $"upsampler of {published.Title}: conditioned on a small picture, not to be sampled alone" : published.Preset is { } preset ? $"{published.Title}, {preset}" : published.Title,
+            null => other is not null ? $"{other.Title}: {other.Remedy}" : published is null ? "tensors of no known architecture" : published.IsUpsampler ? $"upsampler of {published.Title}: conditioned on a small picture, not to be sampled alone" : published.Preset is { } preset ? $"{published.Title}, {preset}" : published.Title,
             _ when ModelMetadata.IsNetwork(architecture) => training ? "training checkpoint of a diffusion model" : "diffusion model",
             NoisyClassifier.Architecture => "classifier of noisy images",
             ImageClassifier.Architecture => "classifier",

@@ -41,6 +41,7 @@ namespace NativeDiffusion.Model;
 [JsonSerializable(typeof(TrainerState))]
 [JsonSerializable(typeof(PowerProfile))]
 [JsonSerializable(typeof(string))]
+[JsonSerializable(typeof(string[]))]
 internal sealed partial class ModelJson : JsonSerializerContext
 {
     private const int Deepest = 8;

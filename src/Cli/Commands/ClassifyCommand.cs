@@ -30,7 +30,7 @@ internal sealed class ClassifyCommand
     };
 
     private readonly Option<string?> _model = CliOptions.Text(
-        "--model", "FILE", "The classifier: a file that train-classifier wrote, with --noisy or without, or a published noisy one. Left out: that of the digits that come with the tool.");
+        "--model", "FILE", "The classifier: a file that train-classifier wrote, a published noisy one, or a ResNet of ImageNet or CIFAR-10. Left out: that of the digits that come with the tool.");
 
     private readonly Option<bool> _perImage = new("--per-image") { Description = "Report every image, too." };
     private readonly DeviceOption _device = new();
@@ -51,16 +51,15 @@ internal sealed class ClassifyCommand
     {
         string path = parsed.GetValue(_input)!, model = parsed.GetValue(_model) ?? ShippedFiles.Find(ShippedModel);
         using var kernels = _device.Open(parsed);
-        using var noisy = ClassifierFile.IsNoisy(model) ? NoisyClassifier.Load(model, kernels) : null;
-        using var clean = noisy is null ? ImageClassifier.Load(model, kernels) : null;
-        IReadOnlyList<string> names = noisy?.ClassNames ?? clean!.Config.ClassNames;
+        using var classifier = LoadedClassifier.Load(model, kernels);
+        var names = classifier.ClassNames;
         var (images, labels, files) = Load(path, names);
 
         Classification? found = null;
         ConsoleProgress.Run(context, "image", 0, images.Count, progress =>
         {
             var report = new ImmediateProgress<int>(done => progress.Report(done));
-            found = noisy?.Classify(images, progress: report, cancellation: context.Cancellation) ?? clean!.Classify(images, report, context.Cancellation);
+            found = classifier.Classify(images, report, context.Cancellation);
         });
         var result = found!;
         int? correct = labels is null ? null : result.CountCorrect(labels);

@@ -227,7 +227,7 @@ internal sealed class TrainClassifierCommand
             {
                 Layers = [.. Enumerable.Repeat(parsed.GetValue(_blocks), stages)], Width = WidthFrom(parsed), InChannels = data.Channels, Classes = data.ClassCount, Stem = ResNetStem.Cifar,
             },
-            kernels, seed);
+            kernels, seed, data.ClassNames);
     }
 
     private NoisyClassifier NoisyFrom(ParseResult parsed, CliContext context, ImageDataset data, IKernels kernels, ulong seed)

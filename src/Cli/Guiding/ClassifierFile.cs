@@ -36,6 +36,10 @@ internal static class ClassifierFile
     /// <exception cref="CheckpointException">It is damaged.</exception>
     public static bool IsNoisy(string path) => ArchitectureOf(path) is { } own ? own == NoisyClassifier.Architecture : IsPublishedNoisy(path);
 
+    /// <summary>Whether a file holds a classifier of this tool for clean images.</summary>
+    /// <exception cref="CheckpointException">It is damaged.</exception>
+    public static bool IsClean(string path) => ArchitectureOf(path) == ImageClassifier.Architecture;
+
     private static bool IsPublishedNoisy(string path)
     {
         using var file = CheckpointFile.Open(path);

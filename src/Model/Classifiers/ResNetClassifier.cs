@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using System.Text.Json;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Published;
@@ -12,6 +14,8 @@ namespace NativeDiffusion.Model.Classifiers;
 /// </summary>
 public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
 {
+    private const string ClassNamesKey = "class_names";
+
     private readonly bool _ownsParameters;
     private readonly ResNetGuideOptions _options;
 
@@ -26,10 +30,12 @@ public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
     /// <param name="config">The architecture; without zero-padded shortcuts, whose fixed weights training would change.</param>
     /// <param name="kernels">The device, which is also the denoiser's.</param>
     /// <param name="seed">Seed of the initial weights.</param>
+    /// <param name="classNames">Names of the classes, which the file keeps; their numbers when left out.</param>
     /// <exception cref="ArgumentException">The configuration is not possible; the message says why.</exception>
-    public ResNetClassifier(ResNetConfig config, IKernels kernels, ulong seed = 0)
+    public ResNetClassifier(ResNetConfig config, IKernels kernels, ulong seed = 0, IReadOnlyList<string>? classNames = null)
         : this(new ResNet(config), new Parameters(kernels, nameof(ResNetClassifier)), null, ownsParameters: true)
     {
+        if (classNames is not null) ClassNames = classNames.Count == config.Classes ? [.. classNames] : throw new ArgumentException($"A ResNet of {config.Classes} classes has as many names; got {classNames.Count}.");
         if (config.Shortcut == ResNetShortcut.ZeroPadded) throw new ArgumentException("A ResNet with zero-padded shortcuts is not trained here; take projections.");
         Network.Declare(Parameters);
         WeightInitialization.Apply(Parameters, kernels, seed);
@@ -41,10 +47,14 @@ public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
         ArgumentNullException.ThrowIfNull(parameters);
         (Network, Parameters, _options, _ownsParameters) = (network, parameters, options ?? new ResNetGuideOptions(), ownsParameters);
         _options.Require(network.Config.InChannels);
+        ClassNames = NetworkFamilies.Numbers(Classes);
     }
 
     /// <summary>The architecture.</summary>
     public ResNet Network { get; }
+
+    /// <summary>Names of the classes; their numbers where the file has none.</summary>
+    public ImmutableArray<string> ClassNames { get; private init; }
 
     /// <inheritdoc/>
     public int Classes => Network.Config.Classes;
@@ -66,7 +76,15 @@ public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
     /// <param name="kernels">The device, which is also the denoiser's.</param>
     /// <param name="options">Smoothness, normalisation.</param>
     /// <exception cref="CheckpointException">The file is damaged or does not hold a ResNet; the message names file, key and values.</exception>
-    public static ResNetClassifier Load(string path, IKernels kernels, ResNetGuideOptions? options = null)
+    public static ResNetClassifier Load(string path, IKernels kernels, ResNetGuideOptions? options = null) => Read(path, kernels, (_, _) => options);
+
+    /// <summary>Reads a ResNet that sees images as it was trained to: published ones of ImageNet resized to 224 x 224 and normalised, of CIFAR-10 normalised, this tool's as they are.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="kernels">The device.</param>
+    /// <exception cref="CheckpointException">The file is damaged or does not hold a ResNet; the message names file, key and values.</exception>
+    public static ResNetClassifier LoadAsTrained(string path, IKernels kernels) => Read(path, kernels, ResNetGuideOptions.AsTrained);
+
+    private static ResNetClassifier Read(string path, IKernels kernels, Func<CheckpointFile, ResNetConfig, ResNetGuideOptions?> options)
     {
         using var file = CheckpointFile.Open(path);
         var published = PublishedCheckpoint.Require(file, c => c is ResNetConfig, "a ResNet classifier");
@@ -76,7 +94,7 @@ public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
         {
             network.Declare(parameters);
             network.Read(file, published.Prefix, parameters, kernels);
-            return new ResNetClassifier(network, parameters, options, ownsParameters: true);
+            return new ResNetClassifier(network, parameters, options(file, network.Config), ownsParameters: true) { ClassNames = NamesIn(file, network.Config.Classes) };
         }
         catch
         {
@@ -92,7 +110,10 @@ public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
     public void Save(string path, DType type = DType.F32)
     {
         using var use = Parameters.Guard.Read();
-        SafetensorsWriter.Write(path, Network.Entries(Parameters, Parameters.Kernels, type), new Dictionary<string, string> { ["format"] = "pt" });
+        SafetensorsWriter.Write(path, Network.Entries(Parameters, Parameters.Kernels, type), new Dictionary<string, string>
+        {
+            ["format"] = "pt", [ClassNamesKey] = ModelJson.Write(ClassNames.ToArray()), [ResNetGuideOptions.NormalisationKey] = ResNetGuideOptions.NoNormalisation,
+        });
     }
 
     /// <summary>Classifies images. The result of an image does not depend on the others.</summary>
@@ -119,6 +140,20 @@ public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
     public void Dispose()
     {
         if (_ownsParameters) Parameters.Dispose();
+    }
+
+    // Of files of others, the key means whatever they please.
+    private static ImmutableArray<string> NamesIn(CheckpointFile file, int classes)
+    {
+        try
+        {
+            if (file.Metadata.TryGetValue(ClassNamesKey, out string? text) && ModelJson.Read(text, typeof(string[])) is string[] names && names.Length == classes && names.All(n => n is not null))
+                return [.. names];
+        }
+        catch (JsonException)
+        {
+        }
+        return NetworkFamilies.Numbers(classes);
     }
 
     private Tensor Resized(PlanBuilder b, Tensor images) => _options.ResizeTo is { } size && (images.Shape[1] != size || images.Shape[2] != size)

@@ -1,12 +1,19 @@
 using System.Collections.Immutable;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Runtime;
+using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Classifiers;
 
 /// <summary>How a ResNet sees a denoiser's images as a guide.</summary>
 public sealed record ResNetGuideOptions
 {
+    /// <summary>Height and width that published ImageNet networks were trained on.</summary>
+    internal const int ImageNetSize = 224;
+
+    /// <summary>Where a file says by what its images are normalised.</summary>
+    internal const string NormalisationKey = "normalization", NoNormalisation = "none";
+
     /// <summary>beta of the softplus in place of every ReLU, above 0; infinity keeps the ReLUs. EluCD's values are 3 (DDPM) and 5 (EDM).</summary>
     public double SoftplusBeta { get; init; } = double.PositiveInfinity;
 
@@ -18,6 +25,13 @@ public sealed record ResNetGuideOptions
 
     /// <summary>ImageNet's usual normalisation.</summary>
     public static ImmutableArray<(double Mean, double Deviation)> ImageNet => [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
+
+    /// <summary>CIFAR-10's usual normalisation.</summary>
+    public static ImmutableArray<(double Mean, double Deviation)> Cifar => [(0.4914, 0.2470), (0.4822, 0.2435), (0.4465, 0.2616)];
+
+    /// <summary>How a network of a file was trained to see images: as the file says, else as published ones of its kind.</summary>
+    internal static ResNetGuideOptions AsTrained(CheckpointFile file, ResNetConfig config) => file.Metadata.GetValueOrDefault(NormalisationKey) == NoNormalisation || config.InChannels != 3 ? new()
+        : config.Stem == ResNetStem.ImageNet ? new() { Normalisation = ImageNet, ResizeTo = ImageNetSize } : new() { Normalisation = Cifar };
 
     /// <summary>Images in [-1, 1] as the network was trained on.</summary>
     internal Tensor Normalised(PlanBuilder b, Tensor images)

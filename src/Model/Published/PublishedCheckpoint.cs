@@ -89,7 +89,8 @@ public sealed class PublishedCheckpoint
 
     /// <summary>As <see cref="Recognise"/>, for a file that has to be of a known architecture.</summary>
     /// <exception cref="CheckpointException">It is of none; the message names the closest and the first differences from it.</exception>
-    public static PublishedCheckpoint Require(CheckpointFile file, PublishedSettings? settings = null) => Recognise(file, settings) ?? throw new CheckpointException($"{file.Name}: {Unknown(file)}");
+    public static PublishedCheckpoint Require(CheckpointFile file, PublishedSettings? settings = null) => OtherCheckpoint.Of(file) is { } other ? throw new CheckpointException($"{file.Name}: is a {other.Title}: {other.Remedy}")
+        : Recognise(file, settings) ?? throw new CheckpointException($"{file.Name}: {Unknown(file)}");
 
     /// <summary>As <see cref="Require(CheckpointFile, PublishedSettings?)"/>, for the weights as the optimiser left them, of a file that has them beside their average.</summary>
     /// <exception cref="CheckpointException">The file has only one of the two.</exception>
@@ -110,7 +111,7 @@ public sealed class PublishedCheckpoint
     /// <exception cref="CheckpointException">There is none.</exception>
     internal static PublishedCheckpoint Require(CheckpointFile file, Predicate<object> wanted, string what) =>
         All(file).FirstOrDefault(found => wanted(found.Config)) is { } guess ? new PublishedCheckpoint(guess, file, null)
-            : throw new CheckpointException($"{file.Name}: holds {(Recognise(file) is { } other ? $"a {other.Title}" : "no known architecture")}, where {what} is needed.");
+            : throw new CheckpointException($"{file.Name}: holds {((OtherCheckpoint.Of(file)?.Title ?? Recognise(file)?.Title) is { } other ? "a " + other : "no known architecture")}, where {what} is needed.");
 
     /// <summary>Where a file's tensors and a configuration's differ, in words.</summary>
     internal static IEnumerable<string> Differences(NetworkFamily family, object config, IReadOnlyDictionary<string, long[]> shapes)

@@ -1,6 +1,5 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Classifiers;
-using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
@@ -9,17 +8,15 @@ namespace NativeDiffusion.Model.Metrics.Features;
 
 /// <summary>
 /// What a published ResNet averages before its last layer. Of ImageNet's, pictures are resized to 224 x 224 (bilinear, antialiased) and normalised as in training; of CIFAR-10's, they
-/// keep their size.
+/// keep their size; of this tool's own, nothing is done.
 /// </summary>
 internal sealed class ResNetFeatures : FeatureNetwork
 {
-    private const int ImageNetSize = 224;
-
-    private static readonly (double Mean, double Deviation)[] Cifar = [(0.4914, 0.2470), (0.4822, 0.2435), (0.4465, 0.2616)];
-
     private readonly ResNet _network;
+    private readonly ResNetGuideOptions _trained;
 
-    private ResNetFeatures(ResNet network, string name, IKernels kernels, Parameters parameters) : base(name, kernels, parameters) => _network = network;
+    private ResNetFeatures(ResNet network, ResNetGuideOptions trained, string name, IKernels kernels, Parameters parameters) : base(name, kernels, parameters) =>
+        (_network, _trained) = (network, trained);
 
     public override int Features => _network.Config.FeatureCount;
 
@@ -36,7 +33,7 @@ internal sealed class ResNetFeatures : FeatureNetwork
         {
             network.Declare(parameters);
             network.Read(file, published.Prefix, parameters, kernels);
-            return new ResNetFeatures(network, name, kernels, parameters);
+            return new ResNetFeatures(network, ResNetGuideOptions.AsTrained(file, network.Config), name, kernels, parameters);
         }
         catch
         {
@@ -47,9 +44,8 @@ internal sealed class ResNetFeatures : FeatureNetwork
 
     private protected override (Tensor Features, Tensor? Spatial, Tensor? Logits) Record(PlanBuilder b, Tensor pixels)
     {
-        bool imageNet = _network.Config.Stem == ResNetStem.ImageNet;
-        if (imageNet) pixels = b.Resize(pixels, ResampleTable.Linear(pixels.Shape[1], ImageNetSize), ResampleTable.Linear(pixels.Shape[2], ImageNetSize));
-        var (features, logits) = _network.RecordFeatures(b, ChannelNormalisation.Record(b, pixels, imageNet ? ResNetGuideOptions.ImageNet.AsSpan() : Cifar));
+        if (_trained.ResizeTo is { } size) pixels = b.Resize(pixels, ResampleTable.Linear(pixels.Shape[1], size), ResampleTable.Linear(pixels.Shape[2], size));
+        var (features, logits) = _network.RecordFeatures(b, _trained.Normalised(b, pixels));
         return (features, null, logits);
     }
 }

@@ -1,0 +1,66 @@
+using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Classifiers;
+using NativeDiffusion.Model.Data;
+using NativeDiffusion.Model.Images;
+using NativeDiffusion.Runtime.Checkpoints;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.Cli;
+
+/// <summary><c>classify</c> with every kind of classifier that <c>info</c> recognises.</summary>
+[TestFixture]
+internal sealed class ClassifyTests : CliFixture
+{
+    [Test]
+    public void A_residual_network_of_this_tool_keeps_its_classes_names()
+    {
+        string model = PathTo("own.safetensors"), images = PathTo("images.npz");
+        using var kernels = new CpuKernels(1);
+        using (var own = new ResNetClassifier(new ResNetConfig { Layers = [1, 1], Width = 4, InChannels = 3, Classes = 2, Stem = ResNetStem.Cifar }, kernels, 5, ["cat", "dog"])) own.Save(model);
+        var data = Noise(8);
+        NpzWriter.Write(images, data);
+        using var loaded = ResNetClassifier.Load(model, kernels);
+        Assert.That(loaded.ClassNames, Is.EqualTo(new[] { "cat", "dog" }));
+        var expected = loaded.Classify(data);
+        ToolRun run = ToolRun.Of("classify", images, "--model", model, "--per-image", "--json", "--threads", "1");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Json.GetProperty("per_image").EnumerateArray().Select(i => i.GetProperty("class").GetString()), Is.EqualTo(expected.Labels.Select(l => l == 0 ? "cat" : "dog")));
+    }
+
+    [Test]
+    public void A_published_residual_network_sees_images_as_it_was_trained_to()
+    {
+        string model = PathTo("published.safetensors"), images = PathTo("images.npz");
+        using var kernels = new CpuKernels(1);
+        var config = new ResNetConfig { Layers = [1, 1, 1], Width = 4, InChannels = 3, Classes = 3, Stem = ResNetStem.Cifar };
+        using (var other = new ResNetClassifier(config, kernels, 6)) other.Save(PathTo("own.safetensors"));
+        using (var own = CheckpointFile.Open(PathTo("own.safetensors")))
+            SafetensorsWriter.Write(model, [.. own.Tensors.Select(t => TensorEntry.Of(t.Name, t.Shape, own.ReadFloat(t.Name).AsMemory()))], new Dictionary<string, string>());
+        var data = Noise(8);
+        NpzWriter.Write(images, data);
+        using var normalised = ResNetClassifier.Load(model, kernels, new ResNetGuideOptions { Normalisation = ResNetGuideOptions.Cifar });
+        using var plain = ResNetClassifier.Load(model, kernels);
+        var expected = normalised.Classify(data);
+        Assert.That(expected.Probabilities, Is.Not.EqualTo(plain.Classify(data).Probabilities));
+        ToolRun run = ToolRun.Of("classify", images, "--model", model, "--per-image", "--json", "--threads", "1");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Json.GetProperty("per_image").EnumerateArray().Select(i => i.GetProperty("probability").GetDouble()),
+            Is.EqualTo(Enumerable.Range(0, data.Count).Select(i => Math.Round((double)expected.Confidence(i), 4))).Within(1e-9));
+    }
+
+    [Test]
+    public void What_is_no_classifier_is_called_by_its_name()
+    {
+        NpzWriter.Write(PathTo("images.npz"), Noise(8));
+        ToolRun.Of("classify", PathTo("images.npz"), "--model", TinyModel()).AssertError(1, "tiny.safetensors", "where a ResNet classifier is needed");
+        PngWriter.Write(PathTo("picture.png"), new Image(8, 8, 1, new byte[64]));
+        ToolRun.Of("classify", PathTo("images.npz"), "--model", PathTo("picture.png")).AssertError(1, "is a PNG picture, not weights");
+    }
+
+    private static ImageDataset Noise(int size)
+    {
+        byte[] pixels = new byte[6 * size * size * 3];
+        new Random(2).NextBytes(pixels);
+        return new ImageDataset(size, size, 3, pixels, new int[6], ["cat"]);
+    }
+}
