@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime;
@@ -86,7 +87,10 @@ public sealed class DiffusionModel : IDisposable
     public bool LearnsVariance => Network.Config.OutChannels == 2 * Network.Config.InChannels;
 
     /// <summary>Reads a model: a checkpoint that this library wrote, or a published one of a known architecture.</summary>
-    /// <param name="path">The file, in any container that <see cref="CheckpointFile.Open"/> reads.</param>
+    /// <param name="path">
+    /// The file, in any container that <see cref="CheckpointFile.Open"/> reads. What a relative path does not name from the current folder is looked for beside the program, where
+    /// packages put their files.
+    /// </param>
     /// <param name="kernels">The device; a CPU with one thread per processor when left out.</param>
     /// <param name="weights">Which weights of the file.</param>
     /// <param name="settings">Of a published checkpoint, what is known of its network that the file does not say.</param>
@@ -99,6 +103,7 @@ public sealed class DiffusionModel : IDisposable
         string path, IKernels? kernels = null, WeightChoice weights = WeightChoice.Average, PublishedSettings? settings = null, INetworkConfig? network = null, ILogger? logger = null)
     {
         long began = Stopwatch.GetTimestamp();
+        path = ShippedFiles.BesideProgram(path);
         using var file = CheckpointFile.Open(path);
         bool own = ModelMetadata.IsIn(file);
         if (own && settings is not null) throw new CheckpointException($"{path}: was written by this library and says all of its network; nothing can be added to it.");

@@ -16,6 +16,14 @@ public static class ShippedFiles
         return Find(relativePath, AppContext.BaseDirectory, Directory.GetCurrentDirectory());
     }
 
+    /// <summary>A path that the current folder does not have, beside the program where it is there; else as it is.</summary>
+    internal static string BesideProgram(string path)
+    {
+        if (Path.IsPathRooted(path) || Path.Exists(path)) return path;
+        string beside = Path.Combine(AppContext.BaseDirectory, path);
+        return Path.Exists(beside) ? beside : path;
+    }
+
     internal static string Find(string relativePath, params ReadOnlySpan<string> startFolders)
     {
         foreach (string start in startFolders)
