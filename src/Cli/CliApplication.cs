@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Reflection;
 using NativeDiffusion.Cli.Commands;
+using NativeDiffusion.Cli.Help;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Training;
 using NativeDiffusion.Runtime.Checkpoints;
@@ -22,7 +23,7 @@ public static class CliApplication
         """;
 
     /// <summary>Every command; a new one is one line here.</summary>
-    private static readonly IReadOnlyList<Func<CliContext, Command>> Commands =
+    internal static IReadOnlyList<Func<CliContext, Command>> All { get; } =
     [
         SampleCommand.Create,
         TrainCommand.Create,
@@ -37,6 +38,8 @@ public static class CliApplication
         PtxCommand.Create,
         CalibrationCommand.Create,
         ExperimentCommand.Create,
+        WordsCommand.Create,
+        CompletionCommand.Create,
     ];
 
     /// <summary>Runs one command line.</summary>
@@ -46,13 +49,13 @@ public static class CliApplication
     /// <param name="cancellation">Cancelled by Ctrl-C: training then saves, other commands stop.</param>
     /// <returns>0, 1 for a failure, 2 for a wrong command line, 130 when interrupted.</returns>
     public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default) =>
-        Run(args, new CliContext(output, error, cancellation), Commands);
+        Run(args, new CliContext(output, error, cancellation), All);
 
     internal static int Run(string[] args, CliContext context, IReadOnlyList<Func<CliContext, Command>> commands)
     {
         var root = new RootCommand(Description) { HelpName = "nativediffusion" };
         foreach (var create in commands) root.Add(create(context));
-        CliCommand.AddDetailsToHelp(root);
+        HelpText.AddTo(root, context);
         foreach (var option in root.Options.OfType<VersionOption>()) option.Action = new VersionAction(context);
 
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);

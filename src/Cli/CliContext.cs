@@ -1,3 +1,4 @@
+using NativeDiffusion.Cli.Help;
 using Spectre.Console;
 
 namespace NativeDiffusion.Cli;
@@ -15,6 +16,9 @@ internal sealed record CliContext(TextWriter Out, TextWriter Error, Cancellation
 
     /// <summary>Standard error for progress bars.</summary>
     public IAnsiConsole ErrorConsole() => Console(Error);
+
+    /// <summary>Help on standard output, as wide as the terminal; lines that go to a file are not broken.</summary>
+    public HelpText Help => new(Out, OutConsole().Profile is { Out.IsTerminal: true } terminal ? terminal.Width : int.MaxValue);
 
     private static IAnsiConsole Console(TextWriter writer)
     {

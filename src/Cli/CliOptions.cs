@@ -115,7 +115,7 @@ internal static class CliOptions
         foreach (var (name, value) in choices)
             if (name == text)
                 return value;
-        throw new FormatException($"takes one of {Listing(choices)}");
+        throw new FormatException($"takes one of {Listing(choices)}{(NearestWord.Of(text, [.. choices.Select(c => c.Name)]) is [var near, ..] ? $" (did you mean {near}?)" : "")}");
     }
 
     private static string Listing<T>(IReadOnlyList<(string Name, T Value)> choices) => string.Join(", ", choices.Select(c => c.Name));
