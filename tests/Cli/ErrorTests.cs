@@ -48,7 +48,7 @@ internal sealed class ErrorTests : CliFixture
     [TestCase("sample --threads 5000", "--threads takes a whole number from 0 to 1024")]
     [TestCase("train --preset huge", "--preset takes one of quick, digits")]
     [TestCase("train --images a", "--images and --labels belong together")]
-    [TestCase("train --images a --labels b --folder c", "two kinds of data")]
+    [TestCase("train --images a --labels b --folder c", "kinds of data")]
     [TestCase("train --resume --lr 0.1 --steps 3", "--steps, --lr cannot be given with it")]
     [TestCase("info", "info")]
     [TestCase("bench --runs 4", "--runs takes a whole number from 5 to 100000")]
