@@ -16,6 +16,13 @@ internal static class CliOptions
             ? value
             : throw new FormatException($"takes a whole number from 0 to {ulong.MaxValue}"));
 
+    /// <summary>A seed that may be left out.</summary>
+    public static Option<ulong?> OptionalSeed(string name, string description) => Parsed<ulong?>(
+        name, "N", description, null,
+        text => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
+            ? value
+            : throw new FormatException($"takes a whole number from 0 to {ulong.MaxValue}"));
+
     /// <summary>A whole number with a default.</summary>
     public static Option<int> Integer(string name, string placeholder, string description, int preset, int least, int most = int.MaxValue) =>
         Parsed(name, placeholder, description, preset, text => ParseInteger(text, least, most));

@@ -47,18 +47,20 @@ internal sealed class SampleOutput(string path, SampleFormat format, SampleSelec
     }
 
     /// <summary>Writes the images.</summary>
-    public void Write()
+    /// <param name="made">How they were made.</param>
+    public void Write(SampleProvenance made)
     {
         switch (format)
         {
             case SampleFormat.Grid:
-                PngWriter.Write(path, Grid(Images, selection));
+                Image grid = Grid(Images, selection);
+                PngWriter.Write(path, grid, made.TextsOf(selection, grid));
                 break;
             case SampleFormat.Npz:
                 WriteNpz();
                 break;
             default:
-                WriteFiles();
+                WriteFiles(made);
                 break;
         }
     }
@@ -76,16 +78,17 @@ internal sealed class SampleOutput(string path, SampleFormat format, SampleSelec
     {
         string[] heads = [.. selection.StrengthNames.SelectMany(name => Enumerable.Range(0, selection.Count).Select(i => i == 0 ? $"{name[0]}={name[1..]}" : ""))];
         int scale = Math.Max(1, SmallestCell / images[0].Width);
-        return ImageGrid.Compose(images, heads.Length, scale: scale, columnHeads: heads, rowHeads: [.. selection.Classes.Select(c => c.Name)]);
+        return ImageGrid.Compose(images, heads.Length, scale: scale, columnHeads: heads, rowHeads: [.. selection.Classes.Select(c => c.Name)], font: new SystemCaptions());
     }
 
-    private void WriteFiles()
+    private void WriteFiles(SampleProvenance made)
     {
         int position = 0;
         foreach (string name in ClassFolderName.Of(selection.Classes))
             foreach (string strength in selection.StrengthNames)
-                for (int i = 0; i < selection.Count; i++)
-                    PngWriter.Write(Path.Combine(path, selection.HasClasses ? name : "", $"{strength}_{i:000}.png"), Images[position++]);
+                for (int i = 0; i < selection.Count; i++, position++)
+                    PngWriter.Write(
+                        Path.Combine(path, selection.HasClasses ? name : "", $"{strength}_{selection.First + i:000}.png"), Images[position], made.TextsOf(selection, position, Images[position]));
     }
 
     private void WriteNpz()

@@ -10,14 +10,14 @@ internal sealed class SampleSelection
     // Of a thousand classes, all are too many for a first look.
     private const int MostClasses = 40, SpreadClasses = 8;
 
-    private SampleSelection(IReadOnlyList<(string Name, int Label)> classes, IReadOnlyList<GuidanceStrength> strengths, IReadOnlyList<string> heads, int count, int[]? targets = null)
+    private SampleSelection(IReadOnlyList<(string Name, int Label)> classes, IReadOnlyList<GuidanceStrength> strengths, IReadOnlyList<string> heads, int count, int[]? targets = null, int first = 0)
     {
-        (Classes, Strengths, StrengthNames, Count) = (classes, strengths, heads, count);
+        (Classes, Strengths, StrengthNames, Count, First) = (classes, strengths, heads, count, first);
         var requests = new List<SampleRequest>();
         for (int c = 0; c < classes.Count; c++)
             foreach (var strength in strengths)
                 for (int i = 0; i < count; i++)
-                    requests.Add(new SampleRequest(classes[c].Label, (GuidanceScale)strength, NoiseIndex(classes[c].Label, i)) { Target = targets is null ? null : targets[Math.Min(c, targets.Length - 1)] });
+                    requests.Add(new SampleRequest(classes[c].Label, (GuidanceScale)strength, NoiseIndex(classes[c].Label, first + i)) { Target = targets is null ? null : targets[Math.Min(c, targets.Length - 1)] });
         Requests = requests;
     }
 
@@ -36,12 +36,18 @@ internal sealed class SampleSelection
     /// <summary>Images per class and strength.</summary>
     public int Count { get; }
 
+    /// <summary>Number of the first image of each.</summary>
+    public int First { get; }
+
+    /// <summary>Whether images lie between others.</summary>
+    public bool IsInterpolated { get; private set; }
+
     /// <summary>All of it.</summary>
-    public IReadOnlyList<SampleRequest> Requests { get; }
+    public IReadOnlyList<SampleRequest> Requests { get; private set; }
 
     /// <summary>Interprets the options for a model.</summary>
     /// <exception cref="UsageException">A class that the model has not or was not trained for, or guidance that it was not trained for.</exception>
-    public static SampleSelection Create(DiffusionModel model, string? classes, int count, double[]? strengths, double[]? scales, bool grid, bool readsStrength = true, bool readsNull = true, int[]? targets = null)
+    public static SampleSelection Create(DiffusionModel model, string? classes, int count, double[]? strengths, double[]? scales, bool grid, bool readsStrength = true, bool readsNull = true, int[]? targets = null, int first = 0)
     {
         string? unguided = readsNull ? model.Settings.WhyUnguided : null;
         bool conditional = model.Settings.TrainedClasses.Any();
@@ -56,9 +62,17 @@ internal sealed class SampleSelection
         long images = (long)chosen.Count * count * (scales ?? strengths ?? defaultStrengths).Length;
         if (images > Array.MaxLength / 64) throw new UsageException($"{images} images are too many for one run; use a smaller --count.");
         if (scales is not null)
-            return new SampleSelection(chosen, [.. scales.Select(x => (GuidanceStrength)new GuidanceScale(x))], [.. scales.Select(x => Name("s", x))], count, targets);
+            return new SampleSelection(chosen, [.. scales.Select(x => (GuidanceStrength)new GuidanceScale(x))], [.. scales.Select(x => Name("s", x))], count, targets, first);
         double[] w = strengths ?? defaultStrengths;
-        return new SampleSelection(chosen, [.. w.Select(x => new GuidanceStrength(x))], [.. w.Select(x => Name("w", x))], count, targets);
+        return new SampleSelection(chosen, [.. w.Select(x => new GuidanceStrength(x))], [.. w.Select(x => Name("w", x))], count, targets, first);
+    }
+
+    /// <summary>The same drawn from other starts, so that the images of a row lie between two.</summary>
+    public SampleSelection From(IReadOnlyList<SampleRequest> requests)
+    {
+        var selection = (SampleSelection)MemberwiseClone();
+        (selection.Requests, selection.IsInterpolated) = (requests, true);
+        return selection;
     }
 
     /// <summary>One image of each of the first classes at strengths w, as far as the model was trained for them.</summary>
@@ -76,7 +90,9 @@ internal sealed class SampleSelection
 
     private static string Name(string prefix, double value) => prefix + value.ToString(CultureInfo.InvariantCulture);
 
-    private static List<(string Name, int Label)> ChooseClasses(string? text, DiffusionSettings settings)
+    /// <summary>The classes that a text names, or those to show where it is null.</summary>
+    /// <exception cref="UsageException">There is no such class, or it was never trained.</exception>
+    public static List<(string Name, int Label)> ChooseClasses(string? text, DiffusionSettings settings)
     {
         var names = settings.ClassNames;
         int[] trained = [.. settings.TrainedClasses];

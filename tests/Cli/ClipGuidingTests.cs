@@ -23,7 +23,7 @@ internal sealed class ClipGuidingTests : CliFixture
     public void ScoresAlongThePathAreATableAndAChartWithAndWithoutTheSine()
     {
         string model = TinyModel(), table = PathTo("scores.csv");
-        string[] sample = ["sample", "--model", model, "--classes", "1", "--count", "3", "--steps", "4", "--out", PathTo("x.npz"), .. Clip(), "--prompt", "a cat", "--clip-scores", table];
+        string[] sample = ["sample", "--model", model, "--classes", "1", "--count", "3", "--steps", "4", "--seed", "0", "--out", PathTo("x.npz"), .. Clip(), "--prompt", "a cat", "--clip-scores", table];
         ToolRun run = ToolRun.Of([.. sample, "--guider", "clip", "--sampler", "ddpm"]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         string[] lines = File.ReadAllLines(table);
@@ -54,7 +54,7 @@ internal sealed class ClipGuidingTests : CliFixture
     {
         string plain = PathTo("plain.safetensors");
         PublishedFixture.Write(plain, PublishedFixture.Adm with { ImageSize = 8, AttentionResolutions = [] });
-        ToolRun run = ToolRun.Of(["sample", "--model", plain, "--image-size", "8", "--sampler", "ddpm", "--steps", "2", "--out", PathTo("x.npz"), "--guider", "clip", .. Clip(), "--prompt", "fox", "--prompt", "owl"]);
+        ToolRun run = ToolRun.Of(["sample", "--model", plain, "--image-size", "8", "--sampler", "ddpm", "--steps", "2", "--seed", "0", "--out", PathTo("x.npz"), "--guider", "clip", .. Clip(), "--prompt", "fox", "--prompt", "owl"]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(NpzReader.ReadImages(PathTo("x.npz"), out _).Count, Is.EqualTo(2));
     }
@@ -75,7 +75,7 @@ internal sealed class ClipGuidingTests : CliFixture
         TinyAutoencoder.Write(vae);
         byte[] Drawn(params string[] options)
         {
-            string[] sample = ["sample", "--model", dit, "--autoencoder", vae, "--classes", "1", "--scale", "1.5", "--sampler", "ddim", "--steps", "3", "--no-clip", "--out", PathTo("x.npz"), "--guider", "cfg"];
+            string[] sample = ["sample", "--model", dit, "--autoencoder", vae, "--classes", "1", "--scale", "1.5", "--sampler", "ddim", "--steps", "3", "--seed", "0", "--no-clip", "--out", PathTo("x.npz"), "--guider", "cfg"];
             ToolRun run = ToolRun.Of([.. sample, .. options]);
             Assert.That(run.ExitCode, Is.Zero, run.Error);
             return File.ReadAllBytes(PathTo("x.npz"));

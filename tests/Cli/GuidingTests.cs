@@ -40,7 +40,7 @@ internal sealed class GuidingTests : CliFixture
         ];
         foreach (var (options, said) in runs)
         {
-            ToolRun run = ToolRun.Of(["sample", "--model", model, "--classes", "1", "--steps", "3", "--out", PathTo("x.npz"), "--json", .. options.Contains("--steps") ? options[..^2] : options]);
+            ToolRun run = ToolRun.Of(["sample", "--model", model, "--classes", "1", "--steps", "3", "--seed", "0", "--out", PathTo("x.npz"), "--json", .. options.Contains("--steps") ? options[..^2] : options]);
             Assert.That(run.ExitCode, Is.Zero, $"{said}: {run.Error}");
             Assert.That(run.Json.GetProperty("guidance").GetString(), Is.EqualTo(said));
             Assert.That(File.ReadAllText(PathTo("x.npz.json")), Does.Contain($"\"{said}\"").And.Contain("--guider"));
@@ -53,7 +53,7 @@ internal sealed class GuidingTests : CliFixture
     {
         string plain = PathTo("plain.safetensors"), clean = CleanClassifier(5, 16);
         PublishedFixture.Write(plain, PublishedFixture.Adm);
-        string[] sample = ["sample", "--model", plain, "--image-size", "16", "--sampler", "ddpm", "--steps", "2", "--out", PathTo("x.npz"), "--guider", "elucd", "--classifier", clean];
+        string[] sample = ["sample", "--model", plain, "--image-size", "16", "--sampler", "ddpm", "--steps", "2", "--seed", "0", "--out", PathTo("x.npz"), "--guider", "elucd", "--classifier", clean];
         ToolRun.Of(sample).AssertError(2, "--target");
         ToolRun run = ToolRun.Of([.. sample, "--target", "4,1"]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);

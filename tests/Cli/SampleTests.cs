@@ -43,10 +43,10 @@ internal sealed class SampleTests : CliFixture
     public void ArraysHoldImagesAndLabelsInOrderAndDependOnClassStrengthAndSeed()
     {
         string model = TinyModel();
-        ToolRun run = ToolRun.Of("sample", "--model", model, "--classes", "7,0", "--w", "0,4", "--steps", "3", "--count", "2", "--out", PathTo("a.npz"));
+        ToolRun run = ToolRun.Of("sample", "--model", model, "--classes", "7,0", "--w", "0,4", "--steps", "3", "--count", "2", "--seed", "0", "--out", PathTo("a.npz"));
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         ImageDataset images = NpzReader.ReadImages(PathTo("a.npz"), out bool labelled);
-        ToolRun.Of("sample", "--model", model, "--classes", "0", "--scale", "5", "--steps", "3", "--count", "1", "--out", PathTo("b.npz"));
+        ToolRun.Of("sample", "--model", model, "--classes", "0", "--scale", "5", "--steps", "3", "--count", "1", "--seed", "0", "--out", PathTo("b.npz"));
         ToolRun.Of("sample", "--model", model, "--classes", "0", "--scale", "5", "--steps", "3", "--count", "1", "--seed", "1", "--out", PathTo("c.npz"));
         byte[] Row(string file) => NpzReader.ReadImages(PathTo(file), out _).Row(0).ToArray();
         using (Assert.EnterMultipleScope())
@@ -128,7 +128,7 @@ internal sealed class SampleTests : CliFixture
     {
         float[] Sample(string offset)
         {
-            ToolRun run = ToolRun.Of("sample", "--model", TinyModel(), "--classes", "0", "--sampler", "ddim", "--spacing", "leading", "--steps-offset", offset, "--steps", "12", "--out", PathTo("x.png"));
+            ToolRun run = ToolRun.Of("sample", "--model", TinyModel(), "--classes", "0", "--sampler", "ddim", "--spacing", "leading", "--steps-offset", offset, "--steps", "12", "--seed", "0", "--out", PathTo("x.png"));
             Assert.That(run.ExitCode, Is.Zero, run.Error);
             return [.. File.ReadAllBytes(PathTo("x.png")).Select(b => (float)b)];
         }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using NativeDiffusion.Model;
+using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime.Checkpoints;
 using Spectre.Console;
@@ -19,11 +20,13 @@ internal sealed class InfoCommand
           nativediffusion info runs/quick/checkpoint.safetensors --tensors
           nativediffusion info 64x64_diffusion.pt
               the architecture of a published checkpoint; only its header is read
+          nativediffusion info sevens.png
+              how a picture of sample was made
           nativediffusion info models/digits.safetensors --plan 16
               every kernel call of one evaluation for 16 images, with memory and operations
         """;
 
-    private readonly Argument<string> _file = new("FILE") { Description = "A model, a training checkpoint, or a published checkpoint (safetensors, PyTorch, EDM pickle, TorchScript, npz)." };
+    private readonly Argument<string> _file = new("FILE") { Description = "A model, a training checkpoint, or a published checkpoint (safetensors, PyTorch, EDM pickle, TorchScript, npz); or a PNG picture, for how it was made." };
     private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor with its type and shape." };
     private readonly Option<int?> _plan = CliOptions.OptionalInteger("--plan", "BATCH", "Show the plan of one evaluation for a batch of images.", 1, 65536);
     private readonly NetworkOptions _network = new();
@@ -41,6 +44,11 @@ internal sealed class InfoCommand
     private int Run(ParseResult parsed, CliContext context)
     {
         string path = parsed.GetValue(_file)!;
+        if (File.Exists(path) && PngText.IsPng(path))
+        {
+            PictureFacts.Write(context, path, parsed.GetValue(_json));
+            return ExitCode.Success;
+        }
         using var file = CheckpointFile.Open(path);
         var facts = CheckpointFacts.Read(file, _network, _network.From(parsed));
         string? plan = parsed.GetValue(_plan) is { } batch ? DescribePlan(path, batch, _network.From(parsed)) : null;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Globalization;
 using NativeDiffusion.Cli.Guiding;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Autoencoders;
@@ -25,6 +26,10 @@ internal sealed class SampleCommand
               eight threes and eight sevens
           nativediffusion sample --w 2 --count 100 --out digits.npz
               1,000 images and their labels as NumPy arrays
+          nativediffusion sample --like sevens.png --count 16 --out more.png
+              as another picture, whose file says how it was made
+          nativediffusion sample --classes 3 --to-class 8 --count 9 --w 2 --out between.png
+              the way from one class to another; --to-seed from one image to another
           nativediffusion sample --model runs/quick/model.safetensors --sampler ddim --steps 50 --out images/
               one PNG file per image, with a model of your own
           nativediffusion sample --model DiT-XL-2-256x256.pt --autoencoder vae.safetensors --classes 207,360 --out dogs.png
@@ -51,38 +56,16 @@ internal sealed class SampleCommand
     private readonly Option<double[]?> _scales = CliOptions.Numbers(
         "--scale", "LIST", "Guidance scales s = 1 + w, the convention of most other tools; instead of --w.", 0, 1001);
 
-    private readonly Option<SamplerKind?> _sampler = CliOptions.OptionalChoice(
-        "--sampler",
-        "The sampler. In few steps: dpm++2m and unipc at one evaluation a step, heun and dpm2 at two. With fresh noise, for more steps: ddpm, alg2, euler-a, "
-        + "dpm++2m-sde and dpm++3m-sde at one, dpm2-a, dpm++2s-a and dpm++sde at two. ddim can be inverted; euler is the simplest; lms looks back four steps.", OptionWords.Samplers, "that of the published model, else dpm++2m");
+    private readonly SamplerChoice _sampler = new();
+    private readonly Option<ulong?> _seed = CliOptions.OptionalSeed("--seed", "Seed of the noise: the same seed gives the same images. [default: a random one, which is printed]");
+    private readonly Option<int> _first = CliOptions.Integer("--first", "N", "Number of the first image: with the same seed, --first 100 goes on where --count 100 ended.", 0, 0, 1 << 20);
+    private readonly BetweenOptions _between = new();
 
-    private readonly Option<int?> _steps = CliOptions.OptionalInteger(
-        "--steps", "N", "Steps from noise to image. [default: those of the published model with its own sampler, else 20]", 1, 100_000);
+    private readonly Option<string?> _like = CliOptions.Text(
+        "--like", "FILE.png", "Draw as a picture that sample made: with its seed, model, classes, guidance, sampler and steps, but for what is given beside it.");
 
-    private readonly Option<SpacingKind?> _spacing = CliOptions.OptionalChoice(
-        "--spacing", "How the noise levels are spaced.", OptionWords.Spacings, "uniform for ddpm, alg2, ddim, dpm++2m and unipc, karras for the others and for models in EDM's sigma");
-
-    private readonly Option<double?> _rho = CliOptions.OptionalNumber(
-        "--rho", "X", "Exponent of --spacing karras [default: 7] and polyexponential [default: 1]: larger puts more levels at the clean end.", 1e-3, 1e3);
-
-    private readonly Option<int?> _stepsOffset = CliOptions.OptionalInteger(
-        "--steps-offset", "N", "Added to the timesteps of --spacing leading; settings of Stable Diffusion say 1. [default: 0]", 0, 100_000);
-
-    private readonly Option<bool> _zeroTerminalSnr = new("--zero-terminal-snr")
-    {
-        Description = "Take the schedule stretched to pure noise, for a model of v or x0 that was trained so; with --spacing trailing.",
-    };
-
-    private readonly Option<double?> _eta = CliOptions.OptionalNumber("--eta", "X", "Fresh noise of ddim [default: 0] and of the samplers whose names end in -a or sde [default: 1].", 0, 1);
-    private readonly Option<double?> _v = CliOptions.OptionalNumber("--v", "X", "Variance interpolation of alg2 [default: 0.3].", 0, 1);
-
-    private readonly Option<AncestralVariance?> _variance = CliOptions.OptionalChoice(
-        "--variance", "Variance of ddpm.", OptionWords.Variances, "learned-range if the model has learned it, else small");
-
-    private readonly Option<double?> _churn = CliOptions.OptionalNumber("--churn", "X", "Noise that heun, dpm2 or euler adds back over all steps [default: 0].", 0, 1000);
-
-    private readonly Option<ulong> _seed = CliOptions.Seed("the noise");
-    private readonly Option<bool> _noClip = new("--no-clip") { Description = "Do not clamp the predicted clean image to the range of pixels." };
+    private readonly Option<string?> _preview = CliOptions.Text("--preview", "FILE.png", "Write the grid anew every second, as the model sees it at that step.");
+    private readonly Option<string?> _animation = CliOptions.Text("--animation", "FILE.png", "Write an animated PNG of the grid: what the model takes the images for, step by step.");
 
     private readonly Option<(int First, int Last)?> _intervalSteps = CliOptions.WholeRange(
         "--interval-steps", "A:B", "Guide from step A to step B only; 0 is the noisiest.");
@@ -103,7 +86,7 @@ internal sealed class SampleCommand
 
     private readonly Option<string> _out = new("--out")
     {
-        Description = "What to write: FILE.png (one grid), FILE.npz (arrays arr_0 u8 NHWC and, of classes, arr_1 labels) or a folder (one PNG file per image). Beside it, FILE.json (in a folder guidance.json) says what made the images.",
+        Description = "What to write: FILE.png (one grid), FILE.npz (arrays arr_0 u8 NHWC and, of classes, arr_1 labels) or a folder (one PNG file per image, in one sub-folder for each class). Beside it, FILE.json (in a folder guidance.json) says what made the images.",
         HelpName = "PATH", DefaultValueFactory = _ => "samples.png",
     };
 
@@ -118,18 +101,28 @@ internal sealed class SampleCommand
         var sample = new SampleCommand();
         var command = new CliCommand("sample", Description, Details + Environment.NewLine + Environment.NewLine + GuiderNames.Help)
         {
-            sample._model, sample._classes, sample._count, sample._strengths, sample._scales, sample._sampler, sample._steps, sample._spacing, sample._rho, sample._stepsOffset, sample._zeroTerminalSnr,
-            sample._eta, sample._v, sample._variance, sample._churn, sample._seed, sample._noClip, sample._intervalSteps, sample._intervalSigma, sample._raw,
-            sample._batch, sample._autoencoder, sample._device.Device, sample._device.Threads, sample._device.Math, sample._out, sample._format, sample._json,
+            sample._model, sample._classes, sample._count, sample._strengths, sample._scales,
         };
+        foreach (var option in sample._sampler.All) command.Add(option);
+        foreach (var option in (Option[])
+        [
+            sample._seed, sample._first, sample._like, sample._intervalSteps, sample._intervalSigma, sample._raw,
+            sample._batch, sample._autoencoder, sample._device.Device, sample._device.Threads, sample._device.Math, sample._out, sample._format, sample._preview, sample._animation, sample._json, .. sample._between.All,
+        ])
+            command.Add(option);
         sample._guiding.AddTo(command);
         sample._network.AddTo(command);
         command.SetAction(parsed => sample.Run(parsed, context));
         return command;
     }
 
+    // What says where results go, or how fast they come, is no part of how images are made.
+    private IReadOnlyList<Option> Unrecorded =>
+        [_out, _format, _json, _like, _preview, _animation, _batch, _device.Device, _device.Threads];
+
     private int Run(ParseResult parsed, CliContext context)
     {
+        if (parsed.GetValue(_like) is { } like) return RunLike(parsed, like, context);
         if (parsed.IsGiven(_strengths) && parsed.IsGiven(_scales)) throw new UsageException("--w and --scale are two names for one thing; give one of them.");
         if (parsed.IsGiven(_intervalSteps) && parsed.IsGiven(_intervalSigma))
             throw new UsageException("--interval-steps and --interval-sigma exclude each other; give one of them.");
@@ -144,22 +137,28 @@ internal sealed class SampleCommand
         var (strengths, scales) = (ListFrom(parsed, _strengths), ListFrom(parsed, _scales));
         if (guiders.Contains("fdg") && GuidingOptions.ReadsStrength(guiders, model)) strengths = CombinationOptions.FrequencyStrengths(strengths, scales, grid);
         var selection = SampleSelection.Create(
-            model, parsed.GetValue(_classes), parsed.GetValue(_count), strengths, scales, grid, GuidingOptions.ReadsStrength(guiders, model), guiders.Contains("cfg"), _guiding.TargetsFrom(parsed, guiders, model));
-        var settings = SettingsFrom(parsed, model);
+            model, parsed.GetValue(_classes), parsed.GetValue(_count), strengths, scales, grid, GuidingOptions.ReadsStrength(guiders, model), guiders.Contains("cfg"), _guiding.TargetsFrom(parsed, guiders, model), parsed.GetValue(_first));
+        var settings = _sampler.From(parsed, model);
         using var arena = new Arena(kernels);
         using var decoder = DecoderFrom(parsed, model, arena);
         using var guiding = _guiding.Build(parsed, guiders, model, decoder, IntervalFrom(parsed), settings.Kind == SamplerKind.Ancestral);
+        ulong seed = parsed.GetValue(_seed) ?? (ulong)Random.Shared.NextInt64(1L << 32);
+        (selection, var guidance) = _between.Apply(parsed, model, selection, guiding.Guidance, seed);
         var scores = _guiding.ClipScores(parsed) is { } scorePath ? new ClipScores(scorePath, guiding, selection.Requests, decoder) : null;
+        var blank = Blank(model, decoder);
+        var frames = parsed.GetValue(_preview) is null && parsed.GetValue(_animation) is null
+            ? null : new SampleFrames(model, decoder, selection, blank, parsed.GetValue(_preview), parsed.GetValue(_animation));
         var options = new GuidedSamplerOptions
         {
             Batch = parsed.GetValue(_batch) is { } most ? Math.Min(most, selection.Requests.Count) : null,
-            Seed = parsed.GetValue(_seed),
-            Guidance = guiding.Guidance,
-            Observer = scores is null ? null : scores.Observe,
+            Seed = seed,
+            Guidance = guidance,
+            Observer = (Action<SamplerObservation>?)(scores is null ? null : scores.Observe) + (frames is null ? null : frames.Observe),
         };
         using var sampler = new GuidedSampler(model, settings, options, arena);
         var output = new SampleOutput(path, format, selection);
-        output.RequireWritable(Blank(model, decoder));
+        output.RequireWritable(blank);
+        frames?.Require(sampler.Table.Steps);
 
         long start = Stopwatch.GetTimestamp();
         int evaluations = 0;
@@ -170,13 +169,19 @@ internal sealed class SampleCommand
             scores?.Compare(model, settings, options, arena, report, context.Cancellation);
         });
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        output.Write();
+        var made = new SampleProvenance
+        {
+            Model = modelPath, ModelHash = SampleProvenance.HashOf(modelPath), Seed = seed, Guidance = guidance.ToString(), Sampler = OptionWords.Of(settings.Kind),
+            Spacing = OptionWords.Of(settings.SpacingFor(model)), Steps = sampler.Table.Steps, Options = Recorded(parsed, seed, GuidingOptions.ReadsStrength(guiders, model) && !guiders.Contains("fdg") ? selection : null),
+        };
+        output.Write(made);
+        frames?.Finish(output.Images, made.TextsOf(selection, output.Images[0]));
         scores?.Write();
         output.WriteSideFile(new
         {
-            Guidance = guiding.Guidance.ToString(), Options = _guiding.Given(parsed, [_strengths, _scales, _intervalSteps, _intervalSigma]), Model = modelPath,
+            Guidance = guidance.ToString(), Options = _guiding.Given(parsed, [_strengths, _scales, _intervalSteps, _intervalSigma]), Model = modelPath,
             Strengths = selection.Strengths.Select(s => s.W), Sampler = OptionWords.Of(settings.Kind), Spacing = OptionWords.Of(settings.SpacingFor(model)), sampler.Table.Steps,
-            Seed = parsed.GetValue(_seed),
+            Seed = seed,
         });
 
         int images = selection.Requests.Count;
@@ -184,13 +189,34 @@ internal sealed class SampleCommand
             JsonReport.Write(context.Out, new
             {
                 Out = path, Format = format, Model = modelPath, Images = images, Classes = selection.Classes.Select(c => c.Name),
-                Strengths = selection.Strengths.Select(s => s.W), Guidance = guiding.Guidance.ToString(), Sampler = OptionWords.Of(settings.Kind), Spacing = OptionWords.Of(settings.SpacingFor(model)), sampler.Table.Steps,
-                Passes = evaluations, Seed = parsed.GetValue(_seed), Seconds = Math.Round(seconds, 3), ImagesPerS = Math.Round(images / seconds, 3),
+                Strengths = selection.Strengths.Select(s => s.W), Guidance = guidance.ToString(), Sampler = OptionWords.Of(settings.Kind), Spacing = OptionWords.Of(settings.SpacingFor(model)), sampler.Table.Steps,
+                Passes = evaluations, Seed = seed, Seconds = Math.Round(seconds, 3), ImagesPerS = Math.Round(images / seconds, 3),
             });
         else
             context.Out.WriteLine(FormattableString.Invariant(
-                $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {OptionWords.Of(settings.Kind)}, {sampler.Table.Steps} steps of spacing {OptionWords.Of(settings.SpacingFor(model))}: {path}"));
+                $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {OptionWords.Of(settings.Kind)}, {sampler.Table.Steps} steps of spacing {OptionWords.Of(settings.SpacingFor(model))}, seed {seed}: {path}"));
         return ExitCode.Success;
+    }
+
+    private int RunLike(ParseResult parsed, string picture, CliContext context)
+    {
+        var again = parsed.RootCommandResult.Command.Parse(SampleProvenance.Arguments(parsed, picture, [[_strengths.Name, _scales.Name], [_intervalSteps.Name, _intervalSigma.Name]]));
+        if (again.Errors.Count > 0) throw new InvalidDataException($"'{picture}' was made by options that this version does not know: {again.Errors[0].Message}");
+        string model = again.GetValue(_model) ?? ShippedFiles.Find("models/digits.safetensors");
+        if (!parsed.IsGiven(_model) && SampleProvenance.Read(picture)["model_hash"]?.ToString() is { } hash && SampleProvenance.HashOf(model) is { } now && now != hash)
+            context.Error.WriteLine($"note: {model} is another model than the one that made {picture} (its hash is {now[..10]}, not {hash[..Math.Min(10, hash.Length)]}).");
+        return Run(again, context);
+    }
+
+    private List<(string, IReadOnlyList<string>)> Recorded(ParseResult parsed, ulong seed, SampleSelection? guided)
+    {
+        List<(string, IReadOnlyList<string>)> options = [.. parsed.CommandResult.Command.Options.Where(o => parsed.IsGiven(o) && !Unrecorded.Contains(o))
+            .Select(o => (o.Name, (IReadOnlyList<string>)[.. parsed.GetResult(o)!.Tokens.Select(t => t.Value)]))];
+        if (!parsed.IsGiven(_seed)) options.Add((_seed.Name, [$"{seed}"]));
+        // Grids and files have different strengths unless they are said.
+        if (guided is not null && !parsed.IsGiven(_strengths) && !parsed.IsGiven(_scales))
+            options.Add((_strengths.Name, [string.Join(",", guided.Strengths.Select(w => w.W.ToString(CultureInfo.InvariantCulture)))]));
+        return options;
     }
 
     private LatentDecoder? DecoderFrom(ParseResult parsed, DiffusionModel model, Arena arena)
@@ -211,40 +237,6 @@ internal sealed class SampleCommand
         var images = new Image[requests.Count];
         sampler.Sample(requests, (i, latents) => images[i] = decoder.Decode(latents, model.Settings.PixelOffset), progress, cancellation);
         return images;
-    }
-
-    private static void RequireSampler(ParseResult parsed, Option option, bool fits, string samplers)
-    {
-        if (parsed.IsGiven(option) && !fits) throw new UsageException($"{option.Name} belongs to the sampler {samplers}; choose it with --sampler.");
-    }
-
-    // What is given replaces what the model came with; another sampler than its own starts from the general default.
-    private SamplerSettings SettingsFrom(ParseResult parsed, DiffusionModel model)
-    {
-        var own = model.Settings.Sampler ?? new SamplerSettings();
-        var kind = parsed.GetValue(_sampler) ?? own.Kind;
-        RequireSampler(
-            parsed, _eta,
-            kind is SamplerKind.Ddim or SamplerKind.EulerAncestral or SamplerKind.Dpm2Ancestral or SamplerKind.DpmSolver2SAncestral or SamplerKind.DpmSolverSde
-                or SamplerKind.DpmSolver2MSde or SamplerKind.DpmSolver3MSde,
-            "ddim, euler-a, dpm2-a, dpm++2s-a, dpm++sde, dpm++2m-sde and dpm++3m-sde");
-        RequireSampler(parsed, _v, kind == SamplerKind.Algorithm2, "alg2");
-        RequireSampler(parsed, _variance, kind == SamplerKind.Ancestral, "ddpm");
-        RequireSampler(parsed, _churn, kind is SamplerKind.Heun or SamplerKind.Dpm2 or SamplerKind.Euler, "heun, dpm2 and euler");
-        var settings = kind == own.Kind ? own : new SamplerSettings { Kind = kind, Clip = own.Clip };
-        return settings with
-        {
-            Steps = parsed.GetValue(_steps) ?? settings.Steps,
-            Spacing = parsed.GetValue(_spacing) ?? settings.Spacing,
-            Rho = parsed.GetValue(_rho) ?? (parsed.IsGiven(_spacing) ? null : settings.Rho),
-            StepsOffset = parsed.GetValue(_stepsOffset) ?? settings.StepsOffset,
-            ZeroTerminalSnr = parsed.GetValue(_zeroTerminalSnr) || settings.ZeroTerminalSnr,
-            Variance = parsed.GetValue(_variance) ?? settings.Variance,
-            Eta = parsed.GetValue(_eta) ?? settings.Eta,
-            V = parsed.GetValue(_v) ?? settings.V,
-            Churn = parsed.GetValue(_churn) is { } churn ? settings.Churn with { Amount = churn } : settings.Churn,
-            Clip = settings.Clip && !parsed.GetValue(_noClip),
-        };
     }
 
     // The parser makes an empty list of one that was left out.

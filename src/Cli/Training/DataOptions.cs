@@ -45,7 +45,7 @@ internal sealed class DataOptions
         string[] parquet = parsed.IsGiven(_parquet) ? parsed.GetValue(_parquet)! : [];
         if (images is null != parsed.GetValue(_labels) is null) throw new UsageException("--images and --labels belong together; give both.");
         string[] kinds = [.. new[] { (images is not null, "--images"), (folder is not null, "--folder"), (parquet.Length > 0, "--parquet") }.Where(k => k.Item1).Select(k => k.Item2)];
-        if (kinds.Length > 1) throw new UsageException($"{string.Join(" and ", kinds)} are {kinds.Length} kinds of data; give one of them.");
+        if (kinds.Length > 1) throw new UsageException($"{string.Join(" and ", kinds)} are {(kinds.Length == 2 ? "two" : "three")} kinds of data; give one of them.");
         bool pictures = folder is not null || parquet.Length > 0;
         Require(parsed, pictures, "--folder or --parquet", _size, _crop, _skipBad, _packs);
         Require(parsed, parquet.Length > 0, "--parquet", _imageColumn, _labelColumn);

@@ -23,6 +23,9 @@ internal static class BitmapFont
 
     private static readonly Dictionary<char, byte[]> Glyphs = Parse();
 
+    /// <summary>Whether all characters of a text have a glyph.</summary>
+    internal static bool Has(string text) => text.All(c => c != '\0' && Glyphs.ContainsKey(c));
+
     /// <summary>Width in pixels of a text at the given magnification.</summary>
     internal static int Width(string text, int scale) => text.Length == 0 ? 0 : (text.Length * Advance - 1) * scale;
 

@@ -11,13 +11,14 @@ public static class ImageGrid
     /// <param name="scale">Each pixel becomes a square of this many pixels.</param>
     /// <param name="columnHeads">Captions above the columns, one per column, or null for none.</param>
     /// <param name="rowHeads">Captions left of the rows, one per row, or null for none.</param>
+    /// <param name="font">Draws captions that the built-in font has no letters for; null writes those without accents, and other characters by their numbers.</param>
     /// <exception cref="ArgumentException">
     /// There is no picture, sizes or numbers of captions disagree, an option is out of range, or the grid exceeds the limits of
     /// <see cref="Image"/>.
     /// </exception>
     public static Image Compose(
         IReadOnlyList<Image> images, int columns, int gap = 2, byte background = 255, int scale = 1,
-        IReadOnlyList<string>? columnHeads = null, IReadOnlyList<string>? rowHeads = null)
+        IReadOnlyList<string>? columnHeads = null, IReadOnlyList<string>? rowHeads = null, ICaptionFont? font = null)
     {
         ArgumentNullException.ThrowIfNull(images);
         if (images.Count == 0)
@@ -35,11 +36,12 @@ public static class ImageGrid
 
         long cellWidth = (long)first.Width * scale, cellHeight = (long)first.Height * scale;
         int fontScale = (int)Math.Clamp(Math.Min(cellWidth, cellHeight) / 32, 1, 4);
-        long columnWidth = Math.Max(cellWidth, Widest(columnHeads, fontScale));
-        long rowHeight = rowHeads is null ? cellHeight : Math.Max(cellHeight, BitmapFont.GlyphHeight * fontScale);
+        Caption[]? above = Captions(columnHeads, fontScale, font), beside = Captions(rowHeads, fontScale, font);
+        long columnWidth = Math.Max(cellWidth, above?.Max(caption => caption.Width) ?? 0);
+        long rowHeight = Math.Max(cellHeight, beside?.Max(caption => caption.Height) ?? 0);
         int margin = gap + 2 * fontScale;
-        long left = rowHeads is null ? gap : Widest(rowHeads, fontScale) + 2L * margin;
-        long top = columnHeads is null ? gap : BitmapFont.GlyphHeight * fontScale + 2L * margin;
+        long left = beside is null ? gap : beside.Max(caption => caption.Width) + 2L * margin;
+        long top = above is null ? gap : above.Max(caption => caption.Height) + 2L * margin;
         long width = left + columns * (columnWidth + gap), height = top + rows * (rowHeight + gap);
         if (width > Image.MaxSide || height > Image.MaxSide || width * height > Image.MaxPixels)
             throw new ArgumentException(
@@ -51,14 +53,10 @@ public static class ImageGrid
                 images[i], (int)(left + i % columns * (columnWidth + gap) + (columnWidth - cellWidth) / 2),
                 (int)(top + i / columns * (rowHeight + gap) + (rowHeight - cellHeight) / 2), scale);
         byte ink = background < 128 ? (byte)255 : (byte)0;
-        for (int c = 0; columnHeads is not null && c < columns; c++)
-            canvas.Write(
-                columnHeads[c], (int)(left + c * (columnWidth + gap) + (columnWidth - BitmapFont.Width(columnHeads[c], fontScale)) / 2),
-                margin, fontScale, ink);
-        for (int r = 0; rowHeads is not null && r < rows; r++)
-            canvas.Write(
-                rowHeads[r], (int)(left - margin - BitmapFont.Width(rowHeads[r], fontScale)),
-                (int)(top + r * (rowHeight + gap) + (rowHeight - BitmapFont.GlyphHeight * fontScale) / 2), fontScale, ink);
+        for (int c = 0; above is not null && c < columns; c++)
+            canvas.Write(above[c], (int)(left + c * (columnWidth + gap) + (columnWidth - above[c].Width) / 2), margin, ink);
+        for (int r = 0; beside is not null && r < rows; r++)
+            canvas.Write(beside[r], (int)(left - margin - beside[r].Width), (int)(top + r * (rowHeight + gap) + (rowHeight - beside[r].Height) / 2), ink);
         return canvas.ToImage();
     }
 
@@ -68,8 +66,7 @@ public static class ImageGrid
             throw new ArgumentException($"The grid has {count} {what}(s) but {heads.Count} {what} captions were given.");
     }
 
-    private static int Widest(IReadOnlyList<string>? heads, int fontScale) =>
-        heads is null ? 0 : heads.Max(head => BitmapFont.Width(head, fontScale));
+    private static Caption[]? Captions(IReadOnlyList<string>? heads, int fontScale, ICaptionFont? font) => heads?.Select(head => new Caption(head, fontScale, font)).ToArray();
 
     private sealed class Canvas
     {
@@ -94,11 +91,11 @@ public static class ImageGrid
                         .CopyTo(_pixels.AsSpan(((top + y) * _width + left + x) * _channels));
         }
 
-        internal void Write(string text, int left, int top, int scale, byte ink) =>
-            BitmapFont.Draw(text, left, top, scale, (x, y) =>
+        internal void Write(Caption caption, int left, int top, byte ink) =>
+            caption.Draw(left, top, (x, y, covered) =>
             {
-                for (int line = y; line < y + scale; line++)
-                    _pixels.AsSpan((line * _width + x) * _channels, scale * _channels).Fill(ink);
+                if (x < 0 || y < 0 || x >= _width || y >= _height) return;
+                foreach (ref byte value in _pixels.AsSpan((y * _width + x) * _channels, _channels)) value = (byte)(value + (ink - value) * covered / 255);
             });
     }
 }
