@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Pictures;
 using NUnit.Framework;
