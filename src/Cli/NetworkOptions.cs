@@ -18,9 +18,9 @@ internal sealed class NetworkOptions
     private readonly Option<int?> _imageSize = CliOptions.OptionalInteger("--image-size", "N", "Published checkpoints: height and width of the images (ADM).", 1, 4096);
 
     private readonly Option<NoiseScheduleKind?> _schedule = CliOptions.OptionalChoice<NoiseScheduleKind>(
-        "--schedule", "Published checkpoints: noise levels of the training (ADM, DiT: linear, cosine), or preconditioning (EDM: edm, vp-sde, ve-sde, iddpm).",
+        "--schedule", "Published checkpoints: noise levels of the training (ADM, DiT, diffusers: linear, scaled-linear, cosine), or preconditioning (EDM: edm, vp-sde, ve-sde, iddpm).",
         [
-            ("linear", NoiseScheduleKind.Linear), ("cosine", NoiseScheduleKind.Cosine), ("edm", NoiseScheduleKind.Edm), ("vp-sde", NoiseScheduleKind.VpSde),
+            ("linear", NoiseScheduleKind.Linear), ("scaled-linear", NoiseScheduleKind.ScaledLinear), ("cosine", NoiseScheduleKind.Cosine), ("edm", NoiseScheduleKind.Edm), ("vp-sde", NoiseScheduleKind.VpSde),
             ("ve-sde", NoiseScheduleKind.VeSde), ("iddpm", NoiseScheduleKind.Iddpm),
         ], Preset);
 

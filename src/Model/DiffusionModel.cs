@@ -77,6 +77,12 @@ public sealed class DiffusionModel : IDisposable
     /// <summary>Of a published checkpoint, what neither the file nor its user says of the network, and what it was taken to be.</summary>
     public IReadOnlyList<Assumption> Assumptions { get; private init; } = [];
 
+    /// <summary>Of a published checkpoint, what the settings beside it say and is not followed, in words.</summary>
+    public IReadOnlyList<string> Remarks { get; private init; } = [];
+
+    /// <summary>Folder of the autoencoder that came with a model of latents, in the same pipeline; null where none did.</summary>
+    public string? Autoencoder { get; private init; }
+
     /// <summary>Whether the network takes labels.</summary>
     public bool IsConditional => Network.Config.NumClasses is not null;
 
@@ -111,10 +117,11 @@ public sealed class DiffusionModel : IDisposable
         if (published is not null && network is not null)
             throw new CheckpointException($"{path}: is a published checkpoint of the architecture {published.Architecture}, which is known; leave its network out.");
         var (config, diffusion) = published is null ? ModelMetadata.Read(file, network) : published.DiffusionModel(path);
+        (published?.Weights as ComposedCheckpoint)?.RequireEqual();
         DiffusionModel model;
         try
         {
-            model = new DiffusionModel(config, diffusion, kernels, 0, logger, initialise: false) { Assumptions = published?.Assumptions ?? [] };
+            model = new DiffusionModel(config, diffusion, kernels, 0, logger, initialise: false) { Assumptions = published?.Assumptions ?? [], Remarks = published?.Remarks ?? [], Autoencoder = published?.Autoencoder };
         }
         catch (Exception e) when (e is ArgumentException or OverflowException)
         {
@@ -123,7 +130,7 @@ public sealed class DiffusionModel : IDisposable
         try
         {
             if (published is null) model.LoadWeights(file, weights);
-            else WeightFile.Read(file, published.Prefix, model.Parameters, model.Kernels, published.Family.IsBuffer);
+            else WeightFile.Read(published.Weights, published.Prefix, model.Parameters, model.Kernels, published.Family.IsBuffer);
             model.LogLoading(path, Stopwatch.GetElapsedTime(began).TotalSeconds);
             return model;
         }

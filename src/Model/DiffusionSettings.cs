@@ -28,6 +28,9 @@ public enum NoiseScheduleKind
 
     /// <summary>The levels of improved DDPM (Nichol and Dhariwal 2021), in EDM's form.</summary>
     Iddpm,
+
+    /// <summary>Discrete, the square root of beta linear in t (Rombach et al. 2021, latent diffusion).</summary>
+    ScaledLinear,
 }
 
 /// <summary>What a checkpoint has to say besides its network: noise levels, what is predicted, classes, image size.</summary>
@@ -38,6 +41,12 @@ public sealed record DiffusionSettings
 
     /// <summary>Number of discrete noise levels, T; of the VP SDE and of iDDPM's levels in EDM's form, their M. Unused by the other schedules.</summary>
     public int Timesteps { get; init; } = 1000;
+
+    /// <summary>First beta of the linear and the scaled linear schedule; null for 0.1 / T, and 0.00085 of the scaled one.</summary>
+    public double? BetaStart { get; init; }
+
+    /// <summary>Last beta of the linear and the scaled linear schedule; null for 20 / T, and 0.012 of the scaled one.</summary>
+    public double? BetaEnd { get; init; }
 
     /// <summary>Whether the network receives discrete timesteps times 1000 / T, as improved-diffusion's of 4,000 steps do.</summary>
     public bool RescaleTimesteps { get; init; }
@@ -127,7 +136,7 @@ public sealed record DiffusionSettings
     };
 
     /// <summary>Whether levels are discrete timesteps.</summary>
-    internal bool HasTimesteps => Schedule is NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine;
+    internal bool HasTimesteps => Schedule is NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine or NoiseScheduleKind.ScaledLinear;
 
     /// <summary>Whether the levels are EDM's sigmas rather than timesteps or u.</summary>
     internal bool HasSigmas => Schedule is NoiseScheduleKind.Edm or NoiseScheduleKind.VpSde or NoiseScheduleKind.VeSde or NoiseScheduleKind.Iddpm;
@@ -162,7 +171,9 @@ public sealed record DiffusionSettings
     /// <exception cref="InvalidOperationException">The model has a continuous schedule.</exception>
     public DiscreteSchedule Discrete() => Schedule switch
     {
-        NoiseScheduleKind.Linear => DiscreteSchedule.Linear(Timesteps).WithTimesteps(RescaleTimesteps),
+        NoiseScheduleKind.Linear when BetaStart is null && BetaEnd is null => DiscreteSchedule.Linear(Timesteps).WithTimesteps(RescaleTimesteps),
+        NoiseScheduleKind.Linear => DiscreteSchedule.Linear(Timesteps, BetaStart ?? 0.1 / Timesteps, BetaEnd ?? 20.0 / Timesteps).WithTimesteps(RescaleTimesteps),
+        NoiseScheduleKind.ScaledLinear => DiscreteSchedule.ScaledLinear(Timesteps, BetaStart ?? 0.00085, BetaEnd ?? 0.012).WithTimesteps(RescaleTimesteps),
         NoiseScheduleKind.Cosine => DiscreteSchedule.Cosine(Timesteps).WithTimesteps(RescaleTimesteps),
         _ => throw new InvalidOperationException($"The model has the {OptionWords.Of(Schedule)} schedule, not discrete timesteps."),
     };

@@ -26,6 +26,7 @@ namespace NativeDiffusion.Model;
         typeof(SnakeCaseConverter<SpacingKind>), typeof(SnakeCaseConverter<TimestepSampling>),
     ])]
 [JsonSerializable(typeof(UNetConfig))]
+[JsonSerializable(typeof(UNet2DConfig))]
 [JsonSerializable(typeof(EncoderUNetConfig))]
 [JsonSerializable(typeof(DitConfig))]
 [JsonSerializable(typeof(DhariwalUNetConfig))]
@@ -51,7 +52,7 @@ internal sealed partial class ModelJson : JsonSerializerContext
     {
         new UNetConfig { ImageSize = 0, InChannels = 0, ModelChannels = 0, OutChannels = 0, NumResBlocks = 0 },
         new EncoderUNetConfig { ImageSize = 0, InChannels = 0, ModelChannels = 0, OutChannels = 0, NumResBlocks = 0 },
-        new DitConfig(), new DhariwalUNetConfig { ImgResolution = 0 }, new SongUNetConfig { ImgResolution = 0 }, new TutorialMlpConfig(), new ClassifierConfig(),
+        new DitConfig(), new UNet2DConfig(), new DhariwalUNetConfig { ImgResolution = 0 }, new SongUNetConfig { ImgResolution = 0 }, new TutorialMlpConfig(), new ClassifierConfig(),
         new ResNetConfig { Layers = [] }, new KlAutoencoderConfig(),
         new ClipConfig
         {

@@ -23,7 +23,7 @@ internal static class ModelMetadata
 
     private static readonly Dictionary<string, Type> Architectures = new()
     {
-        ["adm_unet"] = typeof(UNetConfig), ["dit"] = typeof(DitConfig), ["edm_dhariwal"] = typeof(DhariwalUNetConfig), ["edm_song"] = typeof(SongUNetConfig),
+        ["adm_unet"] = typeof(UNetConfig), ["dit"] = typeof(DitConfig), ["unet2d"] = typeof(UNet2DConfig), ["edm_dhariwal"] = typeof(DhariwalUNetConfig), ["edm_song"] = typeof(SongUNetConfig),
         ["tutorial_mlp"] = typeof(TutorialMlpConfig),
     };
 

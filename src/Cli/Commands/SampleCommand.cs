@@ -78,7 +78,7 @@ internal sealed class SampleCommand
         "--batch", "N", "Most images at once: less memory, or another speed. Does not change the images. [default: as many as are fastest for the model]", 1, 65536);
 
     private readonly Option<string?> _autoencoder = CliOptions.Text(
-        "--autoencoder", "FILE", "For a model of latents (DiT), the autoencoder that makes them pictures: a published checkpoint.");
+        "--autoencoder", "FILE", "For a model of latents (DiT), the autoencoder that makes them pictures: a published checkpoint, or a folder of diffusers'. [default: the one beside it in its pipeline]");
 
     private readonly GuidingOptions _guiding = new();
     private readonly NetworkOptions _network = new();
@@ -133,6 +133,7 @@ internal sealed class SampleCommand
         using var kernels = _device.Open(parsed);
         using var model = DiffusionModel.Load(modelPath, kernels, parsed.GetValue(_raw) ? WeightChoice.Raw : WeightChoice.Average, _network.From(parsed));
         if (_network.Note(modelPath, model.Assumptions) is { } note) context.Error.WriteLine(note);
+        foreach (string remark in model.Remarks) context.Error.WriteLine($"note: {remark}.");
         bool grid = format == SampleFormat.Grid;
         var (strengths, scales) = (ListFrom(parsed, _strengths), ListFrom(parsed, _scales));
         if (guiders.Contains("fdg") && GuidingOptions.ReadsStrength(guiders, model)) strengths = CombinationOptions.FrequencyStrengths(strengths, scales, grid);
@@ -221,11 +222,11 @@ internal sealed class SampleCommand
 
     private LatentDecoder? DecoderFrom(ParseResult parsed, DiffusionModel model, Arena arena)
     {
-        string? path = parsed.GetValue(_autoencoder);
+        string? given = parsed.GetValue(_autoencoder), path = given ?? model.Autoencoder;
         if (model.Settings.LatentScale is null)
-            return path is null ? null : throw new UsageException("--autoencoder is for models of latents (DiT); this one makes images.");
+            return given is null ? null : throw new UsageException("--autoencoder is for models of latents (DiT); this one makes images.");
         return path is null
-            ? throw new UsageException("This model makes latents, not images: give the autoencoder that it was trained with by --autoencoder FILE.")
+            ? throw new UsageException("This model makes latents, not images: give the autoencoder that it was trained with by --autoencoder FILE (or a folder).")
             : LatentDecoder.Load(path, model, arena);
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Published;
@@ -37,20 +38,27 @@ public sealed class LatentDecoder : IDisposable
     public int Channels => _images.Shape.Channels;
 
     /// <summary>Reads the autoencoder that a diffusion model of latents was trained with.</summary>
-    /// <param name="path">A published checkpoint of it, in any container, or of a whole latent-diffusion model.</param>
+    /// <param name="path">A published checkpoint of it, in any container, or of a whole latent-diffusion model; or a folder of diffusers' with it, alone or as a part of a pipeline.</param>
     /// <param name="model">The diffusion model.</param>
     /// <param name="arena">Memory to share with other plans of the model's device.</param>
-    /// <exception cref="CheckpointException">The file is damaged or is no such autoencoder.</exception>
+    /// <exception cref="CheckpointException">The file is damaged or is no such autoencoder, or says that its latents are scaled otherwise than the model's.</exception>
     /// <exception cref="ArgumentException">It makes latents of other channels than the model's, or the model is one of images.</exception>
     public static LatentDecoder Load(string path, DiffusionModel model, Arena? arena = null)
     {
         double scale = model.Settings.LatentScale ?? throw new ArgumentException("The model makes images, not latents; it needs no autoencoder.");
-        using var file = CheckpointFile.Open(path);
+        using var file = CheckpointFile.Open(Directory.Exists(path) ? CheckpointFolder.WeightsOf(path, CheckpointFolder.Autoencoders) : path);
         var published = PublishedCheckpoint.Require(file, c => c is KlAutoencoderConfig, "an autoencoder");
         var network = new KlAutoencoder((KlAutoencoderConfig)published.Config);
         var config = model.Network.Config;
         if (network.Config.ZChannels != config.InChannels)
             throw new ArgumentException($"{path}: decodes latents of {network.Config.ZChannels} channels, and those of the model have {config.InChannels}.");
+        if (DiffusersFolder.Beside(file)?.Model is { } settings && network.Config.ScaleFactor != scale)
+        {
+            if (!model.Assumptions.Any(a => a.Setting == DiffusersSettings.LatentScale))
+                throw new CheckpointException(string.Create(CultureInfo.InvariantCulture,
+                    $"{settings.Path}: says that latents are multiplied by {network.Config.ScaleFactor} (scaling_factor), and those of the model were by {scale}: it is another autoencoder than the model was trained with."));
+            scale = network.Config.ScaleFactor;
+        }
         var parameters = new Parameters(model.Kernels);
         try
         {

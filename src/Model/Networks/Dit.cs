@@ -11,7 +11,7 @@ namespace NativeDiffusion.Model.Networks;
 /// </summary>
 public sealed class Dit : IPerturbableNetwork
 {
-    private const double Epsilon = 1e-6;
+    private const double Epsilon = 1e-6, MaxPeriod = 10000;
     private const int TimeChannels = 256;
     private const string Positions = "pos_embed", Labels = "y_embedder.embedding_table.weight";
 
@@ -34,7 +34,7 @@ public sealed class Dit : IPerturbableNetwork
         _time2 = new("t_embedder.mlp.2", width, width) { Init = LayerInit.Normal(0.02) };
         var options = new TransformerOptions
         {
-            Keys = BlockKeys, HiddenWidth = config.HiddenWidth, Heads = config.NumHeads, Epsilon = Epsilon, Activation = (b, h) => b.Gelu(h),
+            Keys = BlockKeys, HiddenWidth = config.HiddenWidth, Heads = config.NumHeads, Epsilon = Epsilon, SecondEpsilon = config.MlpNormEps, Activation = (b, h) => b.Gelu(h),
             Init = LayerInit.Xavier(),
         };
         _blocks = [.. Enumerable.Range(0, config.Depth).Select(i => new TransformerBlock($"blocks.{i}", width, options))];
@@ -79,7 +79,7 @@ public sealed class Dit : IPerturbableNetwork
             throw new ArgumentException($"This DiT takes latents [N,{Config.InputSize},{Config.InputSize},{Config.InChannels}]; got {x}.");
         if (labels is null) throw new ArgumentException($"This DiT has {Config.NumClasses} classes and needs labels.");
 
-        var time = _time2.Record(b, b.Silu(_time0.Record(b, b.TimestepEmbedding(timesteps, TimeChannels))));
+        var time = _time2.Record(b, b.Silu(_time0.Record(b, b.TimestepEmbedding(timesteps, TimeChannels, LongestPeriod))));
         var condition = b.Silu(b.Add(time, b.EmbeddingLookup(labels, b.Parameter(Labels))));
         var perturbed = BlockPerturbation.Of(perturbation, _blocks, _blocks.Length / 2, x.Shape.Batch, transformer: true);
         var context = new BlockContext(b, condition, dropout, perturbed);
@@ -93,6 +93,9 @@ public sealed class Dit : IPerturbableNetwork
         b.Scope = "";
         return b.Unpatchify(h, Config.PatchSize, Config.InputSize);
     }
+
+    // The op divides the period evenly among all frequencies; with a shift the last of fewer has it.
+    private double LongestPeriod => Config.FreqShift is { } shift ? Math.Pow(MaxPeriod, TimeChannels / 2 / (TimeChannels / 2 - shift)) : MaxPeriod;
 
     /// <summary>
     /// Element of the embedding of a token's place: the first half of the channels is that of the column, the second that of the row, each the sines

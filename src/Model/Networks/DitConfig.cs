@@ -38,6 +38,12 @@ public sealed record DitConfig : INetworkConfig
     /// <summary>Whether the network also predicts the variance.</summary>
     public bool LearnSigma { get; init; } = true;
 
+    /// <summary>Taken from the number of frequencies of the embedding of time, which is 0 in the published code; null for that, 1 in diffusers.</summary>
+    public double? FreqShift { get; init; }
+
+    /// <summary>Added to the variance in the second normalisation of each block; null for 1e-6, as in the published code.</summary>
+    public double? MlpNormEps { get; init; }
+
     int INetworkConfig.ImageSize => InputSize;
 
     int INetworkConfig.OutChannels => OutChannels;
@@ -119,6 +125,8 @@ public sealed record DitConfig : INetworkConfig
         Require(NumHeads >= 1 && HiddenSize % NumHeads == 0, $"num_heads divides hidden_size ({HiddenSize}); got {NumHeads}.");
         Require(Depth is >= 1 and <= 1024, $"depth is 1 to 1024; got {Depth}.");
         Require(MlpRatio > 0 && MlpRatio <= 64 && HiddenWidth >= 1, $"mlp_ratio is above 0 and at most 64; got {MlpRatio}.");
+        Require(FreqShift is null or >= 0 and < 128, $"freq_shift is at least 0 and below 128, the number of frequencies; got {FreqShift}.");
+        Require(MlpNormEps is null or > 0 and < 1, $"mlp_norm_eps is above 0 and below 1; got {MlpNormEps}.");
         Require(ClassDropoutProb is >= 0 and <= 1, $"class_dropout_prob is 0 to 1; got {ClassDropoutProb}.");
         Require(NumClasses is >= 1 and <= 1_000_000, $"num_classes is 1 to 1000000; got {NumClasses}.");
     }

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Networks;
@@ -11,6 +12,11 @@ namespace NativeDiffusion.Model.Published;
 /// </summary>
 internal static class AdmSettings
 {
+    private static readonly FrozenDictionary<string, NoiseScheduleKind> Schedules = new Dictionary<string, NoiseScheduleKind>
+    {
+        ["linear"] = NoiseScheduleKind.Linear, ["scaled_linear"] = NoiseScheduleKind.ScaledLinear, ["cosine"] = NoiseScheduleKind.Cosine,
+    }.ToFrozenDictionary();
+
     /// <summary>A configuration read off tensors, with what is stated.</summary>
     /// <param name="shown">What the tensors show, the rest guessed.</param>
     /// <param name="stated">What is stated.</param>
@@ -59,8 +65,8 @@ internal static class AdmSettings
     public static DiffusionSettings Levels(DiffusionSettings settings, StatedSettings stated, NoiseScheduleKind guess, string? published)
     {
         var schedule = stated.Text("noise_schedule") is not { } text ? null
-            : text.Value is "linear" or "cosine" ? new Stated<NoiseScheduleKind>(text.Value == "linear" ? NoiseScheduleKind.Linear : NoiseScheduleKind.Cosine, text.Place, text.ByUser)
-            : throw stated.Wrong($"{text.Place} says '{text.Value}'; the noise schedules of such a network are linear and cosine.");
+            : Schedules.TryGetValue(text.Value, out var kind) ? new Stated<NoiseScheduleKind>(kind, text.Place, text.ByUser)
+            : throw stated.Wrong($"{text.Place} says '{text.Value}'; the noise schedules of such a network are linear, scaled-linear and cosine.");
         var clean = stated.Truth("predict_xstart") is { } x ? new Stated<PredictionType>(x.Value ? PredictionType.X0 : PredictionType.Eps, x.Place, x.ByUser) : null;
         var prediction = stated.Text("prediction") is not { } predicted || !Enum.TryParse(predicted.Value, ignoreCase: true, out PredictionType type) ? null
             : new Stated<PredictionType>(type, predicted.Place, predicted.ByUser);

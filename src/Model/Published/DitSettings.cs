@@ -1,5 +1,6 @@
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model.Sampling;
+using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Published;
 
@@ -7,10 +8,12 @@ namespace NativeDiffusion.Model.Published;
 internal static class DitSettings
 {
     private const int ImageNetClasses = 1000, PixelsPerLatent = 8;
+    private const double UsualScale = 0.18215;
 
     /// <summary>A configuration read off tensors, with what is stated.</summary>
     public static DitConfig Refine(DitConfig shown, StatedSettings stated, string? published)
     {
+        if (stated.File is ComposedCheckpoint) shown = DiffusersSettings.Refine(shown, stated);
         stated.Expect(shown.InputSize, stated.Integer("input_size"));
         if (stated.Integer("image_size") is { } size && size.Value != shown.InputSize && size.Value != PixelsPerLatent * shown.InputSize)
             throw stated.Contradiction(size, $"its tensors are those of {shown.InputSize} x {shown.InputSize} latents, which are {PixelsPerLatent * shown.InputSize} pixels");
@@ -32,16 +35,26 @@ internal static class DitSettings
 
     /// <summary>How a network was trained, and is sampled.</summary>
     public static DiffusionSettings Diffusion(DitConfig config, StatedSettings stated, SamplerSettings sampler, string? published) =>
-        AdmSettings.Levels(new DiffusionSettings(), stated, NoiseScheduleKind.Linear, published) with
+        OfFile(config, stated, sampler, published) with
         {
             ClassNames = NetworkFamilies.Numbers(config.NumClasses),
             NullClass = config.ClassDropoutProb > 0,
-            Sampler = sampler with { Clip = false },
             GuidanceScale = config.ClassDropoutProb > 0 ? 4 : null,
-            GuidedChannels = 3,
-            LatentScale = 0.18215,
             PixelOffset = 128,
         };
+
+    // The authors' sampler guides three channels of the latents, diffusers' all.
+    private static DiffusionSettings OfFile(DitConfig config, StatedSettings stated, SamplerSettings sampler, string? published)
+    {
+        if (stated.File is not ComposedCheckpoint)
+            return AdmSettings.Levels(new DiffusionSettings(), stated, NoiseScheduleKind.Linear, published) with { Sampler = sampler with { Clip = false }, GuidedChannels = 3, LatentScale = UsualScale };
+        var settings = DiffusersScheduler.Settings(config, stated, published);
+        return settings with
+        {
+            Sampler = stated.Diffusers?.Scheduler is null ? sampler with { Clip = false } : settings.Sampler,
+            LatentScale = settings.LatentScale ?? stated.Or(null, DiffusersSettings.LatentScale, UsualScale, published),
+        };
+    }
 
     private static int Heads(DitConfig shown, StatedSettings stated, string? published)
     {

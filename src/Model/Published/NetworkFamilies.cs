@@ -42,6 +42,15 @@ internal static class NetworkFamilies
             Diffusion = (config, stated, published) => DitSettings.Diffusion((DitConfig)config, stated, Ancestral250, published),
             Presets = [.. DitSizes.Select(size => (size, (object)DitConfig.Preset(size)))],
         },
+        new("unet2d", "U-Net of DDPM (Ho et al. 2020, UNet2DModel of diffusers)")
+        {
+            Anchor = "time_embedding.linear_1.weight",
+            Infer = UNet2DConfig.Infer,
+            Declare = Network,
+            Refine = (config, stated, published) => DiffusersSettings.Refine((UNet2DConfig)config, stated, published),
+            Diffusion = (config, stated, published) => DiffusersSettings.Diffusion((UNet2DConfig)config, stated, published),
+            Presets = [("ddpm-cifar10-32", UNet2DConfig.Ddpm32), ("ddpm-celebahq-256", UNet2DConfig.Ddpm256)],
+        },
         new("edm_dhariwal", "EDM's ADM network (Karras et al. 2022)")
         {
             Anchor = "map_layer0.weight",
@@ -66,6 +75,7 @@ internal static class NetworkFamilies
         {
             Anchor = "post_quant_conv.weight",
             Infer = KlAutoencoderConfig.Infer,
+            Refine = (config, stated, _) => DiffusersSettings.Refine((KlAutoencoderConfig)config, stated),
             Declare = (config, parameters) => new KlAutoencoder((KlAutoencoderConfig)config).Declare(parameters),
             IsBuffer = KlAutoencoder.IsBuffer,
             Presets = [.. Enum.GetValues<KlAutoencoderKeys>().Select(keys => ($"f8, keys of {keys}", (object)new KlAutoencoderConfig { Keys = keys }))],

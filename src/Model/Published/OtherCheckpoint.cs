@@ -26,7 +26,8 @@ internal sealed record OtherCheckpoint(string Title, string Remedy)
     ];
 
     /// <summary>What a file is, if it is one of those; null for others.</summary>
-    public static OtherCheckpoint? Of(CheckpointFile file) => Kinds.Where(kind => file.Tensors.Any(t => kind.Has(t.Name))).Select(kind => kind.What(file)).FirstOrDefault();
+    public static OtherCheckpoint? Of(CheckpointFile file) =>
+        Kinds.Where(kind => file.Tensors.Any(t => kind.Has(t.Name))).Select(kind => kind.What(file)).FirstOrDefault() ?? DiffusersSettings.Unsupported(file);
 
     private static OtherCheckpoint StableDiffusion(string title, CheckpointFile file) => new(
         title + " (denoiser, text encoder, autoencoder)",

@@ -10,9 +10,10 @@ public sealed class PublishedCheckpoint
 
     private readonly DiffusionSettings? _settings;
 
-    private PublishedCheckpoint(Guess guess, CheckpointFile file, PublishedSettings? user)
+    private PublishedCheckpoint(Guess guess, PublishedSettings? user)
     {
-        (Family, Prefix) = (guess.Family, guess.Prefix);
+        var file = guess.File;
+        (Family, Prefix, Weights) = (guess.Family, guess.Prefix, file);
         var stated = new StatedSettings(file, Prefix, user);
         string? published = Family.PublishedAs(guess.Config);
         try
@@ -27,7 +28,8 @@ public sealed class PublishedCheckpoint
             throw new CheckpointException($"{file.Name}: what is said of its network is not possible: {e.Message}", e);
         }
         stated.RequireUsed(Title);
-        Assumptions = stated.Assumptions;
+        (Assumptions, Remarks) = (stated.Assumptions, stated.Remarks);
+        Autoencoder = _settings?.LatentScale is null ? null : stated.Diffusers?.Autoencoder;
     }
 
     /// <summary>Short name of the architecture.</summary>
@@ -51,6 +53,9 @@ public sealed class PublishedCheckpoint
     /// <summary>What neither the file nor the user says.</summary>
     public IReadOnlyList<Assumption> Assumptions { get; }
 
+    /// <summary>What the settings beside the file say and is not followed, in words.</summary>
+    public IReadOnlyList<string> Remarks { get; }
+
     /// <summary>Noise levels and classes as JSON, without the names of the classes; null for networks that are no diffusion models.</summary>
     public string? SettingsJson => _settings is null ? null : ModelJson.Write(_settings with { ClassNames = [] });
 
@@ -62,6 +67,12 @@ public sealed class PublishedCheckpoint
     public bool IsUpsampler => Config is UNetConfig unet && AdmSettings.IsUpsampler(unet);
 
     internal NetworkFamily Family { get; }
+
+    /// <summary>The file, its tensors under the names of <see cref="Family"/>.</summary>
+    internal CheckpointFile Weights { get; }
+
+    /// <summary>Folder of the autoencoder that stands beside a model of latents; null where there is none.</summary>
+    internal string? Autoencoder { get; }
 
     /// <summary>How the network was trained; null for one that is no diffusion model.</summary>
     internal DiffusionSettings? Settings => _settings;
@@ -85,7 +96,7 @@ public sealed class PublishedCheckpoint
     /// <param name="settings">What is known of the network that the file does not say.</param>
     /// <exception cref="CheckpointException">What is said of the network contradicts itself or the tensors.</exception>
     public static PublishedCheckpoint? Recognise(CheckpointFile file, PublishedSettings? settings = null) =>
-        All(file).FirstOrDefault() is { } guess ? new PublishedCheckpoint(guess, file, settings) : null;
+        All(file, settings).FirstOrDefault() is { } guess ? new PublishedCheckpoint(guess, settings) : null;
 
     /// <summary>As <see cref="Recognise"/>, for a file that has to be of a known architecture.</summary>
     /// <exception cref="CheckpointException">It is of none; the message names the closest and the first differences from it.</exception>
@@ -96,11 +107,11 @@ public sealed class PublishedCheckpoint
     /// <exception cref="CheckpointException">The file has only one of the two.</exception>
     internal static PublishedCheckpoint RequireRaw(CheckpointFile file, PublishedSettings? settings)
     {
-        var first = All(file).FirstOrDefault() ?? throw new CheckpointException($"{file.Name}: {Unknown(file)}");
+        var first = All(file, settings).FirstOrDefault() ?? throw new CheckpointException($"{file.Name}: {Unknown(file)}");
         if (!IsAverage(first.Prefix))
             throw new CheckpointException($"{file.Name}: is a published checkpoint with one set of weights, which are used as they are; raw weights are those of a file that has their average (ema) as well.");
-        return All(file).FirstOrDefault(other => other.Family == first.Family && !IsAverage(other.Prefix)) is { } raw
-            ? new PublishedCheckpoint(raw, file, settings)
+        return All(file, settings).FirstOrDefault(other => other.Family == first.Family && !IsAverage(other.Prefix)) is { } raw
+            ? new PublishedCheckpoint(raw, settings)
             : throw new CheckpointException($"{file.Name}: holds averaged weights only ('{first.Prefix}'); there are no raw ones beside them.");
     }
 
@@ -110,7 +121,7 @@ public sealed class PublishedCheckpoint
     /// <param name="what">What is wanted, for the message.</param>
     /// <exception cref="CheckpointException">There is none.</exception>
     internal static PublishedCheckpoint Require(CheckpointFile file, Predicate<object> wanted, string what) =>
-        All(file).FirstOrDefault(found => wanted(found.Config)) is { } guess ? new PublishedCheckpoint(guess, file, null)
+        All(file, null).FirstOrDefault(found => wanted(found.Config)) is { } guess ? new PublishedCheckpoint(guess, null)
             : throw new CheckpointException($"{file.Name}: holds {((OtherCheckpoint.Of(file)?.Title ?? Recognise(file)?.Title) is { } other ? "a " + other : "no known architecture")}, where {what} is needed.");
 
     /// <summary>Where a file's tensors and a configuration's differ, in words.</summary>
@@ -128,7 +139,7 @@ public sealed class PublishedCheckpoint
     private static string Unknown(CheckpointFile file)
     {
         var shapes = Shapes(file, "");
-        var known = NetworkFamilies.All.SelectMany(family => family.Presets.Select(preset => new Guess(family, "", preset.Config, shapes)));
+        var known = NetworkFamilies.All.SelectMany(family => family.Presets.Select(preset => new Guess(family, file, "", preset.Config, shapes)));
         var best = Guesses(file).Concat(known).MinBy(Distance)!;
         if (!best.Family.TensorsOf(best.Config).Keys.Any(best.Shapes.ContainsKey))
             return $"its {file.Tensors.Count} tensors are of no known architecture ({string.Join(", ", NetworkFamilies.All.Select(f => f.Name))}).";
@@ -146,7 +157,7 @@ public sealed class PublishedCheckpoint
         return expected.Count + guess.Shapes.Count - 2 * common;
     }
 
-    private static IEnumerable<Guess> All(CheckpointFile file) => Guesses(file).Where(g => !Differences(g.Family, g.Config, g.Shapes).Any());
+    private static IEnumerable<Guess> All(CheckpointFile file, PublishedSettings? user) => Guesses(DiffusersKeys.View(file, user)).Where(g => !Differences(g.Family, g.Config, g.Shapes).Any());
 
     private static IEnumerable<Guess> Guesses(CheckpointFile file)
     {
@@ -154,7 +165,7 @@ public sealed class PublishedCheckpoint
             foreach (string prefix in Prefixes(file, family.Anchor))
             {
                 var shapes = Shapes(file, prefix);
-                if (Infer(family, shapes) is { } config) yield return new Guess(family, prefix, config, shapes);
+                if (Infer(family, shapes) is { } config) yield return new Guess(family, file, prefix, config, shapes);
             }
     }
 
@@ -184,5 +195,5 @@ public sealed class PublishedCheckpoint
     private static Dictionary<string, long[]> Shapes(CheckpointFile file, string prefix) => file.Tensors
         .Where(t => t.Name.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Name[prefix.Length..], t => t.Shape, StringComparer.Ordinal);
 
-    private sealed record Guess(NetworkFamily Family, string Prefix, object Config, Dictionary<string, long[]> Shapes);
+    private sealed record Guess(NetworkFamily Family, CheckpointFile File, string Prefix, object Config, Dictionary<string, long[]> Shapes);
 }

@@ -30,10 +30,12 @@ internal sealed class StatedSettings
     private readonly List<(string Name, string Place, JsonElement Value, bool ByUser)> _entries = [];
     private readonly HashSet<string> _asked = [];
     private readonly List<Assumption> _assumptions = [];
+    private readonly List<string> _remarks = [];
+    private readonly Lazy<DiffusersFolder?> _diffusers;
 
     public StatedSettings(CheckpointFile file, string prefix, PublishedSettings? user)
     {
-        (_file, _prefix) = (file, prefix);
+        (_file, _prefix, _diffusers) = (file, prefix, new(() => DiffusersFolder.Beside(file)));
         string? lone = LoneScope(file.Metadata.Keys, prefix);
         foreach (var (key, text) in file.Metadata.OrderBy(m => m.Key, StringComparer.Ordinal))
         {
@@ -54,6 +56,16 @@ internal sealed class StatedSettings
     /// <summary>What nobody says.</summary>
     public IReadOnlyList<Assumption> Assumptions => _assumptions;
 
+    /// <summary>What is said and not followed.</summary>
+    public IReadOnlyList<string> Remarks => _remarks;
+
+    /// <summary>The file of the tensors.</summary>
+    public CheckpointFile File => _file;
+
+    /// <summary>What stands beside the file as diffusers lays it out; null for nothing.</summary>
+    /// <exception cref="CheckpointException">What stands there is damaged.</exception>
+    public DiffusersFolder? Diffusers => _diffusers.Value;
+
     /// <summary>Metadata with settings that the user gives, for a new file that says them itself.</summary>
     public static Dictionary<string, string> Declare(IReadOnlyDictionary<string, string> metadata, PublishedSettings settings)
     {
@@ -61,6 +73,12 @@ internal sealed class StatedSettings
         foreach (var property in JsonSerializer.SerializeToElement(settings, ModelJson.Default.PublishedSettings).EnumerateObject()) all[property.Name] = JsonNode.Parse(property.Value.GetRawText());
         return new Dictionary<string, string>(metadata) { [Declared] = all.ToJsonString() };
     }
+
+    /// <summary>Adds what another file says under the name of another library.</summary>
+    public void Say(string name, string place, string value) => Add(name, place, JsonSerializer.SerializeToElement(value, ModelJson.Default.String), false);
+
+    /// <summary>Notes what is said and not followed.</summary>
+    public void Remark(string remark) => _remarks.Add(remark);
 
     public Stated<int>? Integer(params ReadOnlySpan<string> names) => Find(names, v =>
         Real(v) is { } number && number == Math.Floor(number) && Math.Abs(number) <= int.MaxValue ? (true, (int)number) : default);

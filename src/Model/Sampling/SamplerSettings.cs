@@ -205,7 +205,7 @@ public sealed record SamplerSettings
         if (Steps < 1) throw new ArgumentException($"A sampler takes at least 1 step; got {Steps}.");
         int? known = settings.Schedule switch
         {
-            NoiseScheduleKind.Linear or NoiseScheduleKind.Cosine or NoiseScheduleKind.Iddpm => settings.Timesteps,
+            NoiseScheduleKind.Linear or NoiseScheduleKind.ScaledLinear or NoiseScheduleKind.Cosine or NoiseScheduleKind.Iddpm => settings.Timesteps,
             _ => null,
         };
         if (Steps > known) throw new ArgumentException($"{Steps} steps are more than the {known} noise levels that the model was trained on; use at most {known}.");

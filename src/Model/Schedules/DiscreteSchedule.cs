@@ -95,10 +95,24 @@ public sealed class DiscreteSchedule : INoiseSchedule
     public static DiscreteSchedule Linear(int timesteps)
     {
         if (timesteps < 21) throw new ArgumentOutOfRangeException(nameof(timesteps), timesteps, "The linear schedule needs at least 21 timesteps.");
-        double scale = 1000.0 / timesteps, first = scale * 1e-4, last = scale * 0.02, step = (last - first) / (timesteps - 1);
-        double[] betas = new double[timesteps];
-        for (int t = 0; t < timesteps; t++) betas[t] = t == timesteps - 1 ? last : first + t * step;
-        return new DiscreteSchedule(betas);
+        double scale = 1000.0 / timesteps;
+        return Linear(timesteps, scale * 1e-4, scale * 0.02);
+    }
+
+    /// <summary>A linear schedule: betas equally spaced between two.</summary>
+    /// <param name="timesteps">T, at least 1.</param>
+    /// <param name="first">Beta of the least noisy timestep, in (0, 1).</param>
+    /// <param name="last">That of the noisiest, in (0, 1); unused where there is but one timestep.</param>
+    /// <exception cref="ArgumentException">T is not positive.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A beta lies outside its range.</exception>
+    public static DiscreteSchedule Linear(int timesteps, double first, double last) => new(Even(timesteps, first, last));
+
+    /// <summary>The schedule of latent diffusion (Rombach et al. 2021): the square roots of the betas are equally spaced.</summary>
+    /// <inheritdoc cref="Linear(int, double, double)"/>
+    public static DiscreteSchedule ScaledLinear(int timesteps, double first, double last)
+    {
+        double[] roots = Even(timesteps, Math.Sqrt(first), Math.Sqrt(last));
+        return new DiscreteSchedule([.. roots.Select(root => root * root)]);
     }
 
     /// <summary>
@@ -172,6 +186,12 @@ public sealed class DiscreteSchedule : INoiseSchedule
     /// <inheritdoc/>
     /// <remarks>Piecewise linear in log noise between timesteps; see <see cref="Conversions.LogSnrToTimestep"/>.</remarks>
     public double TimestepAt(double logSnr) => NetworkTimestep(Conversions.LogSnrToTimestep(LogSnr.AsSpan(), logSnr));
+
+    private static double[] Even(int timesteps, double first, double last)
+    {
+        double step = (last - first) / (timesteps - 1);
+        return [.. Enumerable.Range(0, Math.Max(0, timesteps)).Select(t => t == timesteps - 1 && t > 0 ? last : t == 0 ? first : first + t * step)];
+    }
 
     private static DiscreteSchedule FromAlphaBar(int timesteps, Func<double, double> alphaBar)
     {

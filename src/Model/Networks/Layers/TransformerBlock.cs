@@ -27,6 +27,9 @@ internal sealed record TransformerOptions
 
     public required double Epsilon { get; init; }
 
+    /// <summary>That of the second normalisation, where it has no parameters and is another; null for the same.</summary>
+    public double? SecondEpsilon { get; init; }
+
     /// <summary>Activation of the perceptron.</summary>
     public required Func<PlanBuilder, Tensor, Tensor> Activation { get; init; }
 
@@ -94,7 +97,7 @@ internal sealed class TransformerBlock : Block
         if (modulation is null) return b.Add(x, record(norm!.Record(b, x)));
         Tensor Chunk(int i) => b.Slice(modulation, (first + i) * Width, Width);
         var (shift, scale, gate) = (Chunk(0), Chunk(1), Chunk(2));
-        return b.GatedAdd(x, gate, record(b.ModulatedLayerNorm(x, scale, shift, _options.Epsilon)));
+        return b.GatedAdd(x, gate, record(b.ModulatedLayerNorm(x, scale, shift, first == 0 ? _options.Epsilon : _options.SecondEpsilon ?? _options.Epsilon)));
     }
 
     private Tensor Attend(PlanBuilder b, Tensor h, BlockPerturbation? perturbation)
