@@ -56,7 +56,7 @@ public sealed record KlAutoencoderConfig
     [JsonIgnore]
     public int Downsampling => 1 << (ChMult.Length - 1);
 
-    /// <summary>The architecture whose tensors have these names and extents; null where they are no such autoencoder's. Groups and scale factor, which shapes do not show, keep their defaults.</summary>
+    /// <summary>The architecture whose tensors have these names and extents; null where they are no such autoencoder's. Groups and scale factor, which shapes do not show, keep their defaults; groups are 1 where 32 do not divide the width.</summary>
     /// <param name="shapes">Extents as published, by key without a prefix.</param>
     public static KlAutoencoderConfig? Infer(IReadOnlyDictionary<string, long[]> shapes)
     {
@@ -112,8 +112,9 @@ public sealed record KlAutoencoderConfig
             ZChannels = (int)Extent("decoder.conv_in.weight", 1),
             AttentionLevels = attention.ToImmutable(),
             Keys = keys,
+            NormGroups = width % 32 == 0 ? 32 : 1,
         };
-        return (config with { NormGroups = 1 }).Problem is null ? config : null;
+        return config.Problem is null ? config : null;
 
         string FirstConv(int level, int block) => $"{names.Down(level)}.{names.Block}.{block}.conv1.weight";
     }

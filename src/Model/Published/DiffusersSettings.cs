@@ -8,6 +8,11 @@ namespace NativeDiffusion.Model.Published;
 /// <summary>What <c>config.json</c> says of diffusers' networks beside their tensors: checked against these, and the rest taken.</summary>
 internal static class DiffusersSettings
 {
+    /// <summary>Name of the groups of normalisations, which have no option.</summary>
+    public const string Groups = "norm_num_groups";
+
+    private const int UsualGroups = 32;
+
     /// <summary>Name of the assumption on what latents are multiplied by.</summary>
     public const string LatentScale = "latent_scale";
 
@@ -24,7 +29,7 @@ internal static class DiffusersSettings
         {
             SampleSize = stated.Integer("image_size")?.Value ?? stated.Or(null, "image_size", shown.SampleSize, published),
             AttentionHeadDim = channels == -1 ? null : channels,
-            NormNumGroups = stated.Or(stated.Integer("norm_num_groups"), "norm_num_groups", shown.NormNumGroups, published),
+            NormNumGroups = NormGroups(shown, stated, published),
             AttnNormNumGroups = stated.Integer("attn_norm_num_groups")?.Value,
             NormEps = stated.Or(stated.Number("norm_eps"), "norm_eps", shown.NormEps, published),
             FlipSinToCos = stated.Or(stated.Truth("flip_sin_to_cos"), "flip_sin_to_cos", shown.FlipSinToCos, published),
@@ -34,6 +39,17 @@ internal static class DiffusersSettings
             CenterInputSample = stated.Truth("center_input_sample")?.Value ?? false,
             Dropout = stated.Number("dropout")?.Value ?? 0,
         };
+    }
+
+    private static int NormGroups(UNet2DConfig shown, StatedSettings stated, string? published)
+    {
+        var said = stated.Integer(Groups);
+        if (said is null && shown.NormNumGroups != UsualGroups)
+        {
+            stated.Ask(Groups);
+            return shown.NormNumGroups;
+        }
+        return stated.Or(said, Groups, shown.NormNumGroups, published);
     }
 
     /// <summary>How it was trained, and is sampled.</summary>
@@ -81,7 +97,11 @@ internal static class DiffusersSettings
     /// <summary>An autoencoder read off tensors, with what its file says.</summary>
     public static KlAutoencoderConfig Refine(KlAutoencoderConfig shown, StatedSettings stated)
     {
-        if (shown.Keys == KlAutoencoderKeys.LatentDiffusion || Model(stated, AutoencoderClass) is not { } file) return shown;
+        if (shown.Keys == KlAutoencoderKeys.LatentDiffusion || Model(stated, AutoencoderClass) is not { } file)
+        {
+            return shown.NormGroups == UsualGroups ? shown
+                : throw stated.Wrong($"its widths, multiples of {shown.Ch}, are none of {UsualGroups}, the groups of the published autoencoders' normalisations, and nothing says how many it has: put the config.json that belongs to it beside it.");
+        }
         file.Support("act_fn", "silu", "swish");
         if (file.Number("shift_factor") is { } shift && shift != 0) throw file.Wrong("shift_factor", "absent or 0: latents that are shifted are not supported");
         file.Expect("in_channels", shown.InChannels, file.Integer("in_channels", 1, 1024));
@@ -89,7 +109,7 @@ internal static class DiffusersSettings
         file.Expect("latent_channels", shown.ZChannels, file.Integer("latent_channels", 1, 1024));
         file.Expect("layers_per_block", shown.NumResBlocks, file.Integer("layers_per_block", 1, 64));
         file.Expect("block_out_channels", [.. shown.ChMult.Select(m => m * shown.Ch)], file.Integers("block_out_channels"));
-        return shown with { NormGroups = file.Integer("norm_num_groups", 1, 8192) ?? shown.NormGroups, ScaleFactor = DiffusersFolder.ScaleOf(file) };
+        return shown with { NormGroups = file.Integer(Groups, 1, 8192) ?? UsualGroups, ScaleFactor = DiffusersFolder.ScaleOf(file) };
     }
 
     /// <summary>What a file is by the <c>config.json</c> beside it, if that names a class, or options of one, which are not supported; null for others.</summary>
@@ -132,7 +152,7 @@ internal static class DiffusersSettings
         void Tell(string name, string key, string value) => stated.Say(name, file.Place(key), value);
         if (file.Size("sample_size") is { } size) Tell("image_size", "sample_size", Text(size));
         Tell("num_head_channels", "attention_head_dim", Text(file.Integer("attention_head_dim", 1, 8192) ?? -1));
-        Tell("norm_num_groups", "norm_num_groups", Text(file.Integer("norm_num_groups", 1, 8192) ?? usual.NormNumGroups));
+        Tell(Groups, Groups, Text(file.Integer(Groups, 1, 8192) ?? usual.NormNumGroups));
         if (file.Integer("attn_norm_num_groups", 1, 8192) is { } groups) Tell("attn_norm_num_groups", "attn_norm_num_groups", Text(groups));
         Tell("norm_eps", "norm_eps", Text(file.Number("norm_eps") ?? usual.NormEps));
         Tell("flip_sin_to_cos", "flip_sin_to_cos", file.Truth("flip_sin_to_cos") ?? usual.FlipSinToCos ? "true" : "false");

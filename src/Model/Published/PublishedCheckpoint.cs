@@ -87,7 +87,7 @@ public sealed class PublishedCheckpoint
             throw new CheckpointException(
                 $"{path}: is an upsampler (guided-diffusion's super-resolution network): of its {((UNetConfig)Config).InChannels} input channels half are a small picture, enlarged, which it is conditioned on. It cannot be sampled alone; give the model of the small pictures.");
         if (Assumptions.FirstOrDefault(a => a.Value is null) is { } unknown)
-            throw new CheckpointException($"{path}: neither the file nor its tensors say the {unknown.Setting} of its network: give it (in the tool, --{unknown.Setting.Replace('_', '-')}).");
+            throw new CheckpointException($"{path}: neither the file nor its tensors say the {unknown.Setting} of its network: {(unknown.Setting == DiffusersSettings.Groups ? "put the config.json that belongs to it beside it" : $"give it (in the tool, --{unknown.Setting.Replace('_', '-')})")}.");
         return ((INetworkConfig)Config, _settings);
     }
 
@@ -140,7 +140,7 @@ public sealed class PublishedCheckpoint
     {
         var shapes = Shapes(file, "");
         var known = NetworkFamilies.All.SelectMany(family => family.Presets.Select(preset => new Guess(family, file, "", preset.Config, shapes)));
-        var best = Guesses(file).Concat(known).MinBy(Distance)!;
+        var best = Guesses(DiffusersKeys.View(file, null)).Concat(known).MinBy(Distance)!;
         if (!best.Family.TensorsOf(best.Config).Keys.Any(best.Shapes.ContainsKey))
             return $"its {file.Tensors.Count} tensors are of no known architecture ({string.Join(", ", NetworkFamilies.All.Select(f => f.Name))}).";
         string[] differences = [.. Differences(best.Family, best.Config, best.Shapes)];

@@ -1,0 +1,51 @@
+using NativeDiffusion.Cli;
+using NativeDiffusion.Tests.Model.Published;
+using NUnit.Framework;
+
+namespace NativeDiffusion.Tests.Cli;
+
+/// <summary>Folders of diffusers in the tool.</summary>
+internal sealed class DiffusersFolderTests
+{
+    [Test]
+    public void A_pipeline_of_latents_is_described_and_sampled_with_its_own_autoencoder()
+    {
+        using var recorded = new DiffusersCase("dit");
+        var info = ToolRun.Of("info", recorded.Folder, "--json");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(info.ExitCode, Is.EqualTo(ExitCode.Success), info.Error);
+            Assert.That(info.Json.GetProperty("architecture").GetString(), Is.EqualTo("dit"));
+            Assert.That(info.Json.GetProperty("autoencoder").GetString(), Is.EqualTo(recorded.PathTo("vae")));
+            Assert.That(info.Json.GetProperty("diffusion").GetProperty("schedule").GetString(), Is.EqualTo("scaled-linear"));
+            Assert.That(info.Json.GetProperty("diffusion").GetProperty("sampler").GetProperty("kind").GetString(), Is.EqualTo("ddim"));
+            Assert.That(info.Json.TryGetProperty("assumed", out _), Is.False);
+        }
+        var sample = ToolRun.Of("sample", "--model", recorded.Folder, "--steps", "2", "--count", "1", "--classes", "1", "--out", recorded.PathTo("out.png"));
+        Assert.That(sample.ExitCode, Is.EqualTo(ExitCode.Success), sample.Error);
+        Assert.That(File.Exists(recorded.PathTo("out.png")));
+        var given = ToolRun.Of("sample", "--model", recorded.PathTo("transformer"), "--autoencoder", recorded.Folder, "--steps", "2", "--count", "1", "--classes", "1", "--out", recorded.PathTo("same.png"));
+        Assert.That(given.ExitCode, Is.EqualTo(ExitCode.Success), given.Error);
+        Assert.That(File.ReadAllBytes(recorded.PathTo("same.png")), Is.EqualTo(File.ReadAllBytes(recorded.PathTo("out.png"))));
+    }
+
+    [Test]
+    public void A_model_of_pictures_is_sampled_by_its_scheduler_and_what_is_not_followed_is_said()
+    {
+        using var recorded = new DiffusersCase("ddpm");
+        recorded.Change("scheduler_config.json", "DDPMScheduler", "PNDMScheduler");
+        var sample = ToolRun.Of("sample", "--model", recorded.Folder, "--steps", "3", "--count", "1", "--out", recorded.PathTo("out.png"));
+        Assert.That(sample.ExitCode, Is.EqualTo(ExitCode.Success), sample.Error);
+        Assert.That(sample.Output, Does.Contain("ddim, 3 steps of spacing leading"));
+        Assert.That(sample.Error, Does.Contain("PNDMScheduler is not among the samplers here; ddim takes its place"));
+        Assert.That(ToolRun.Of("info", recorded.Folder).Output, Does.Contain("not_followed"));
+    }
+
+    [Test]
+    public void What_is_not_supported_is_called_by_its_name()
+    {
+        using var recorded = new DiffusersCase("ddpm");
+        recorded.Change("config.json", "\"UNet2DModel\"", "\"VQModel\"");
+        ToolRun.Of("sample", "--model", recorded.Folder, "--out", recorded.PathTo("out.png")).AssertError(ExitCode.Failure, "VQModel");
+    }
+}
