@@ -15,7 +15,7 @@ internal static class StoredWords
         ["spacing"] = Words(OptionWords.Spacings),
         ["variance"] = Words(OptionWords.Variances),
         ["prediction"] = Words(TrainCommand.PredictionNames),
-        ["schedule"] = Words(TrainCommand.ScheduleNames),
+        ["schedule"] = Words([.. Enum.GetValues<NoiseScheduleKind>().Select(kind => (OptionWords.Of(kind), kind))]),
         ["weighting"] = Words(TrainingOptions.WeightingNames),
     };
 

@@ -81,7 +81,7 @@ public sealed class DiffusionModel : IDisposable
     public IReadOnlyList<string> Remarks { get; private init; } = [];
 
     /// <summary>Folder of the autoencoder that came with a model of latents, in the same pipeline; null where none did.</summary>
-    public string? Autoencoder { get; private init; }
+    public string? AutoencoderFolder { get; private init; }
 
     /// <summary>Whether the network takes labels.</summary>
     public bool IsConditional => Network.Config.NumClasses is not null;
@@ -121,7 +121,7 @@ public sealed class DiffusionModel : IDisposable
         DiffusionModel model;
         try
         {
-            model = new DiffusionModel(config, diffusion, kernels, 0, logger, initialise: false) { Assumptions = published?.Assumptions ?? [], Remarks = published?.Remarks ?? [], Autoencoder = published?.Autoencoder };
+            model = new DiffusionModel(config, diffusion, kernels, 0, logger, initialise: false) { Assumptions = published?.Assumptions ?? [], Remarks = published?.Remarks ?? [], AutoencoderFolder = published?.Autoencoder };
         }
         catch (Exception e) when (e is ArgumentException or OverflowException)
         {

@@ -21,10 +21,10 @@ internal sealed class DiffusersFolderTests
             Assert.That(info.Json.GetProperty("diffusion").GetProperty("sampler").GetProperty("kind").GetString(), Is.EqualTo("ddim"));
             Assert.That(info.Json.TryGetProperty("assumed", out _), Is.False);
         }
-        var sample = ToolRun.Of("sample", "--model", recorded.Folder, "--steps", "2", "--count", "1", "--classes", "1", "--out", recorded.PathTo("out.png"));
+        var sample = ToolRun.Of("sample", "--model", recorded.Folder, "--steps", "4", "--count", "1", "--classes", "1", "--out", recorded.PathTo("out.png"));
         Assert.That(sample.ExitCode, Is.EqualTo(ExitCode.Success), sample.Error);
         Assert.That(File.Exists(recorded.PathTo("out.png")));
-        var given = ToolRun.Of("sample", "--model", recorded.PathTo("transformer"), "--autoencoder", recorded.Folder, "--steps", "2", "--count", "1", "--classes", "1", "--out", recorded.PathTo("same.png"));
+        var given = ToolRun.Of("sample", "--model", recorded.PathTo("transformer"), "--autoencoder", recorded.Folder, "--steps", "4", "--count", "1", "--classes", "1", "--out", recorded.PathTo("same.png"));
         Assert.That(given.ExitCode, Is.EqualTo(ExitCode.Success), given.Error);
         Assert.That(File.ReadAllBytes(recorded.PathTo("same.png")), Is.EqualTo(File.ReadAllBytes(recorded.PathTo("out.png"))));
     }

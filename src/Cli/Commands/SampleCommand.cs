@@ -222,7 +222,7 @@ internal sealed class SampleCommand
 
     private LatentDecoder? DecoderFrom(ParseResult parsed, DiffusionModel model, Arena arena)
     {
-        string? given = parsed.GetValue(_autoencoder), path = given ?? model.Autoencoder;
+        string? given = parsed.GetValue(_autoencoder), path = given ?? model.AutoencoderFolder;
         if (model.Settings.LatentScale is null)
             return given is null ? null : throw new UsageException("--autoencoder is for models of latents (DiT); this one makes images.");
         return path is null

@@ -23,11 +23,13 @@ internal sealed class DiffusersConfig
     public string ClassName { get; }
 
     /// <summary>Reads a file; null where there is none, or one of another library.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="isTheirs">Whether it is diffusers' by its name and place; else what is no JSON is another's.</param>
     /// <exception cref="CheckpointException">It cannot be read, or is no JSON.</exception>
-    public static DiffusersConfig? Read(string path)
+    public static DiffusersConfig? Read(string path, bool isTheirs = true)
     {
         var file = new FileInfo(path);
-        if (!file.Exists) return null;
+        if (!file.Exists || (!isTheirs && file.Length > Longest)) return null;
         if (file.Length > Longest) throw new CheckpointException($"{path}: {file.Length} bytes are too many for settings, which have at most {Longest}.");
         string text;
         try
@@ -39,7 +41,7 @@ internal sealed class DiffusersConfig
             throw new CheckpointException($"{path}: cannot be read: {e.Message}", e);
         }
         if (PythonJson.Parse(text) is not { ValueKind: JsonValueKind.Object } root)
-            throw new CheckpointException($"{path}: is not the JSON object that says what the weights beside it are. Get the file again, or move it away to go by the weights alone.");
+            return !isTheirs ? null : throw new CheckpointException($"{path}: is not the JSON object that says what the weights beside it are. Get the file again, or move it away to go by the weights alone.");
         return root.TryGetProperty("_class_name", out var name) && name.ValueKind == JsonValueKind.String ? new DiffusersConfig(path, root, name.GetString()!) : null;
     }
 

@@ -8,6 +8,7 @@ namespace NativeDiffusion.Model.Published;
 /// <param name="Pipeline">The parts of a pipeline: <c>model_index.json</c>, here or one folder above.</param>
 internal sealed record DiffusersFolder(DiffusersConfig? Model, DiffusersConfig? Scheduler, DiffusersConfig? Pipeline)
 {
+    private const string WeightsFile = "diffusion_pytorch_model.";
     private const string ModelFile = "config.json", SchedulerFile = "scheduler_config.json", PipelineFile = "model_index.json";
 
     /// <summary>The pipeline's autoencoder: a folder; null where it has none.</summary>
@@ -23,7 +24,7 @@ internal sealed record DiffusersFolder(DiffusersConfig? Model, DiffusersConfig? 
     {
         if (!File.Exists(file.Name)) return null;
         string here = Path.GetDirectoryName(Path.GetFullPath(file.Name))!;
-        var model = DiffusersConfig.Read(Path.Combine(here, ModelFile));
+        var model = DiffusersConfig.Read(Path.Combine(here, ModelFile), Path.GetFileName(file.Name).StartsWith(WeightsFile, StringComparison.Ordinal));
         string? above = model is null ? null : Path.GetDirectoryName(here);
         var pipeline = DiffusersConfig.Read(Path.Combine(here, PipelineFile)) ?? (above is null ? null : DiffusersConfig.Read(Path.Combine(above, PipelineFile)));
         string?[] folders = [here, Path.Combine(here, "scheduler"), above is null ? null : Path.Combine(above, "scheduler")];

@@ -60,7 +60,8 @@ internal static class DiffusersScheduler
         if (scheduler.Says("trained_betas")) throw stated.Wrong($"{scheduler.Path}: noise levels as a list of numbers (trained_betas) are not supported.");
         scheduler.Support("beta_schedule", "linear", "scaled_linear", "squaredcos_cap_v2");
         scheduler.Support("prediction_type", "epsilon", "sample", "v_prediction");
-        string schedule = scheduler.Text("beta_schedule") ?? "linear", prediction = scheduler.Text("prediction_type") ?? "epsilon";
+        // Files of before prediction_type say it so.
+        string prediction = scheduler.Text("prediction_type") ?? (scheduler.Truth("predict_epsilon") == false ? "sample" : "epsilon"), schedule = scheduler.Text("beta_schedule") ?? "linear";
         stated.Say("noise_schedule", scheduler.Place("beta_schedule"), schedule == "squaredcos_cap_v2" ? "cosine" : schedule);
         stated.Say("diffusion_steps", scheduler.Place("num_train_timesteps"), (scheduler.Integer("num_train_timesteps", 1, MostTimesteps) ?? 1000).ToString(CultureInfo.InvariantCulture));
         stated.Say("prediction", scheduler.Place("prediction_type"), prediction == "sample" ? "x0" : prediction == "v_prediction" ? "v" : "eps");

@@ -26,7 +26,7 @@ internal sealed class DiffusersTests
         using var model = DiffusionModel.Load(recorded.PathTo(path), new CpuKernels(2));
         AssertClose(recorded.Predict(model), recorded.Images("out"), 1e-5);
         Assert.That(model.Assumptions.Select(a => a.Setting), name == "classes" ? Is.EqualTo(new[] { "null_class" }) : Is.Empty);
-        Assert.That(model.Autoencoder, name == "dit" ? Is.EqualTo(recorded.PathTo("vae")) : Is.Null);
+        Assert.That(model.AutoencoderFolder, name == "dit" ? Is.EqualTo(recorded.PathTo("vae")) : Is.Null);
     }
 
     [TestCase("ddpm")]
@@ -105,6 +105,30 @@ internal sealed class DiffusersTests
         Assert.That(model.Settings.Sampler!.Kind, Is.EqualTo(kind));
         Assert.That(model.Settings.Sampler.Build(model).Steps, Is.EqualTo(50));
         Assert.That(model.Remarks, remark is null ? Is.Empty : Has.One.Contains(remark));
+    }
+
+    [Test]
+    public void Old_files_say_the_prediction_in_their_way()
+    {
+        using var recorded = new DiffusersCase("ddpm");
+        recorded.Change("scheduler_config.json", "\"prediction_type\": \"epsilon\"", "\"predict_epsilon\": false");
+        using var model = DiffusionModel.Load(recorded.Folder, new CpuKernels(1));
+        Assert.That(model.Settings.Prediction, Is.EqualTo(PredictionType.X0));
+    }
+
+    [Test]
+    public void Settings_of_other_libraries_are_left_alone()
+    {
+        using var recorded = new DiffusersCase("ddpm");
+        string other = recorded.PathTo("sub/model.safetensors");
+        Directory.CreateDirectory(recorded.PathTo("sub"));
+        PublishedFixture.Write(other, PublishedFixture.Adm);
+        foreach (string text in new[] { "no JSON", """{"model_type": "bert"}""", "[]" })
+        {
+            File.WriteAllText(recorded.PathTo("sub/config.json"), text);
+            using var file = CheckpointFile.Open(other);
+            Assert.That(PublishedCheckpoint.Require(file).Architecture, Is.EqualTo("adm_unet"), text);
+        }
     }
 
     [Test]
