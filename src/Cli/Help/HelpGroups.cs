@@ -27,8 +27,9 @@ internal static class HelpGroups
     {
         ["sample"] =
         [
-            ("What to draw", ["--model", "--autoencoder", "--classes", "--count", "--w", "--scale", "--seed", "--prompt", "--against"]),
-            ("Output", ["--out", "--format", "--json", "--batch"]),
+            ("What to draw", ["--model", "--autoencoder", "--classes", "--count", "--w", "--scale", "--seed", "--first", "--like", "--prompt", "--against"]),
+            ("Output", ["--out", "--format", "--preview", "--animation", "--json", "--batch"]),
+            ("A way between two", ["--to-class", "--to-seed"]),
             ("Sampler", ["--sampler", "--steps", "--spacing", "--rho", "--steps-offset", "--zero-terminal-snr", "--eta", "--v", "--variance", "--churn", "--no-clip", "--raw"]),
             ("Guidance", ["--guider", "--guide", "--guide-when", "--interval-steps", "--interval-sigma", "--recurrences"]),
             ("Guidance by another or a perturbed model", ["--perturb", "--perturb-blocks", "--seg-sigma", "--slg-skip"]),
@@ -45,7 +46,7 @@ internal static class HelpGroups
         ],
         ["train"] =
         [
-            ("What to train, and on what", ["--preset", "--images", "--labels", "--folder", "--flip", "--shift", "--out"]),
+            ("What to train, and on what", ["--preset", "--images", "--labels", "--class-names", "--folder", "--parquet", "--image-column", "--label-column", "--size", "--crop", "--skip-bad", "--packs", "--flip", "--shift", "--out"]),
             ("Network", ["--dropout", "--tanh-head", "--prediction", "--schedule"]),
             ("Loss", ["--null-probability", "--weighting", "--allow-unbounded-weighting", "--timestep-sampling"]),
             ("Optimiser", ["--steps", "--batch", "--lr", "--warmup", "--lr-decay", "--weight-decay", "--clip", "--seed"]),
