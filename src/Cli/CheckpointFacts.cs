@@ -74,7 +74,7 @@ internal sealed record CheckpointFacts
         yield return new("config", Parse(published.ConfigJson));
         if (published.SettingsJson is { } settings) yield return new("diffusion", Parse(settings));
         if (published.Assumptions.Count > 0)
-            yield return new("assumed", JsonSerializer.SerializeToElement(published.Assumptions.ToDictionary(a => a.Setting, options.Describe)));
+            yield return new("assumed", JsonSerializer.SerializeToElement(published.Assumptions.ToDictionary(a => a.Setting, options.Describe), ReportJson.Default.IReadOnlyDictionaryStringString));
         if (published.Remarks.Count > 0) yield return new("not_followed", string.Join("; ", published.Remarks));
         if (published.Autoencoder is { } autoencoder) yield return new("autoencoder", autoencoder);
         if (published.Settings is null || published.IsUpsampler) yield break;

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Pictures;
@@ -66,12 +67,8 @@ internal sealed class SampleOutput(string path, SampleFormat format, SampleSelec
     }
 
     /// <summary>Writes, beside the images, what made them: <c>FILE.json</c>, or <c>guidance.json</c> in a folder.</summary>
-    public void WriteSideFile(object facts)
-    {
-        using var writer = new StringWriter();
-        JsonReport.Write(writer, facts);
-        File.WriteAllText(format == SampleFormat.Files ? Path.Combine(path, "guidance.json") : path + ".json", writer.ToString());
-    }
+    public void WriteSideFile(JsonObject facts) =>
+        File.WriteAllText(format == SampleFormat.Files ? Path.Combine(path, "guidance.json") : path + ".json", JsonReport.Text(facts) + Environment.NewLine);
 
     /// <summary>One row per class; the columns are the strengths, and within a strength its images.</summary>
     public static Image Grid(IReadOnlyList<Image> images, SampleSelection selection)

@@ -25,7 +25,8 @@ internal static class StoredWords
     {
         var root = JsonNode.Parse(json);
         Replace(root);
-        return JsonSerializer.SerializeToElement(root);
+        using var document = JsonDocument.Parse(root?.ToJsonString() ?? "null");
+        return document.RootElement.Clone();
     }
 
     private static void Replace(JsonNode? node)

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json.Serialization;
 using NativeDiffusion.Cli.Bench;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
@@ -72,7 +71,7 @@ internal sealed class BenchCommand
         ConsoleProgress.Run(context, "run", 0, runs, progress =>
             median = BenchMeasurement.MedianMilliseconds(pass, kernels, runs, context.Cancellation, done => progress.Report(done)));
 
-        var report = new Report(
+        var report = new BenchReport(
             ConfigNames.NameOf(config), PassNames.NameOf(kind), batch, cpu?.Threads,
             MedianMs: Math.Round(median, 3),
             Gflop: Math.Round(pass.Flops / 1e9, 4),
@@ -82,7 +81,7 @@ internal sealed class BenchCommand
         // After the peak of memory was noted: measuring the roof needs buffers of its own.
         if (parsed.GetValue(_profile))
             report = report with { Profile = ProfileTable.Measure(pass.Plan, cpu is null ? DeviceRoof.Measure(kernels) : MachineRoof.Measure(cpu), runs, context.Cancellation) };
-        if (parsed.GetValue(_json)) JsonReport.Write(context.Out, report);
+        if (parsed.GetValue(_json)) JsonReport.Write(context.Out, JsonReport.Node(report)!.AsObject());
         else
         {
             context.Out.WriteLine(FormattableString.Invariant(
@@ -100,18 +99,6 @@ internal sealed class BenchCommand
         BenchConfig.Base64 => Presets.Base64,
         _ => Presets.Digits,
     };
-
-    /// <summary>What <c>--json</c> writes.</summary>
-    private sealed record Report(
-        string Config, string Pass, int Batch, int? Threads, double MedianMs, double Gflop, double GflopsPerS, double PlanPeakMb, double ProcessPeakRssMb)
-    {
-        /// <summary>Null for the CPU.</summary>
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-        public string? Device { get; init; }
-
-        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-        public ProfileTable? Profile { get; init; }
-    }
 
     private enum BenchConfig { Digits, Small32, Base64 }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Guiding;
 using NativeDiffusion.Experiments.Paths;
 using NativeDiffusion.Experiments.Plots;
@@ -169,10 +170,14 @@ internal sealed class CalibrationCommand
     {
         if (parsed.GetValue(_json))
         {
-            JsonReport.Write(context.Out, new
+            JsonReport.Write(context.Out, new JsonObject
             {
-                Out = folder, Samples = parsed.GetValue(_samples), Bins = parsed.GetValue(_bins),
-                Classifiers = watched.Select(w => new { Classifier = w.Design.Name, Input = w.Design.Input, IntegralError = w.Calibration.IntegralError, Steps = w.Calibration.Points }),
+                ["out"] = folder, ["samples"] = parsed.GetValue(_samples), ["bins"] = parsed.GetValue(_bins),
+                ["classifiers"] = JsonReport.List(watched.Select(w => new JsonObject
+                {
+                    ["classifier"] = w.Design.Name, ["input"] = JsonReport.Node(w.Design.Input), ["integral_error"] = JsonReport.Node(w.Calibration.IntegralError),
+                    ["steps"] = JsonReport.Node(w.Calibration.Points),
+                })),
             });
             return;
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Guiding;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
@@ -76,10 +77,13 @@ internal sealed class ClassifyCommand
 
         if (parsed.GetValue(_json))
         {
-            JsonReport.Write(context.Out, new
+            JsonReport.Write(context.Out, new JsonObject
             {
-                Input = path, Model = model, Images = result.Count, Correct = correct, Accuracy = correct is null ? null : (double?)correct / result.Count,
-                MeanProbability = MeanConfidence(result), Classes = classes, PerImage = parsed.GetValue(_perImage) ? rows : null,
+                ["input"] = path, ["model"] = model, ["images"] = result.Count, ["correct"] = correct, ["accuracy"] = correct is null ? null : (double?)correct / result.Count,
+                ["mean_probability"] = MeanConfidence(result),
+                ["classes"] = JsonReport.List(classes.Select(c => new JsonObject { ["class"] = c.Class, ["found"] = c.Found, ["labelled"] = c.Labelled, ["correct"] = c.Correct })),
+                ["per_image"] = !parsed.GetValue(_perImage) ? null
+                    : JsonReport.List(rows.Select(r => new JsonObject { ["image"] = r.Image, ["class"] = r.Class, ["probability"] = r.Probability, ["label"] = r.Label })),
             });
             return ExitCode.Success;
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Published;
 using NativeDiffusion.Runtime.Checkpoints;
@@ -84,10 +85,10 @@ internal sealed class ConvertCommand
             progress.Report(megabytes);
         });
         if (parsed.GetValue(_json))
-            JsonReport.Write(context.Out, new
+            JsonReport.Write(context.Out, new JsonObject
             {
-                In = input, opened.Container, Out = output, Dtype = PrecisionNames.NameOf(parsed.GetValue(_dtype)), Prefix = prefix,
-                Tensors = file.Tensors.Count, Bytes = new FileInfo(output).Length,
+                ["in"] = input, ["container"] = opened.Container, ["out"] = output, ["dtype"] = PrecisionNames.NameOf(parsed.GetValue(_dtype)), ["prefix"] = prefix,
+                ["tensors"] = file.Tensors.Count, ["bytes"] = new FileInfo(output).Length,
             });
         else
             context.Out.WriteLine(FormattableString.Invariant($"{output}: {file.Tensors.Count} tensors, {new FileInfo(output).Length / 1e6:0.00} MB"));

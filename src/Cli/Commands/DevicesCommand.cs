@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Kernels;
 
 namespace NativeDiffusion.Cli.Commands;
@@ -32,13 +33,13 @@ internal sealed class DevicesCommand
         found.AddRange(GpuDevices.List());
         if (parsed.GetValue(_json))
         {
-            JsonReport.Write(context.Out, new { gpu_support = GpuDevices.IsBuiltIn, devices = found });
+            JsonReport.Write(context.Out, new JsonObject { ["gpu_support"] = GpuDevices.IsBuiltIn, ["devices"] = JsonReport.Node<IReadOnlyList<GpuDevice>>(found) });
             return ExitCode.Success;
         }
         foreach (var device in found)
             context.Out.WriteLine(FormattableString.Invariant($"{device.Id,-10} {device.Name}, {device.MemoryBytes / 1e9:0.0} GB, {device.Capability}{(device.Problem is null ? "" : $"; cannot be used: {device.Problem}")}"));
         if (!GpuDevices.IsBuiltIn)
-            context.Error.WriteLine("This build has no GPU support: the package source did not serve ILGPU when it was made (docs/gpu.md says how to get it).");
+            context.Error.WriteLine("This build has no GPU support: it was published trimmed or natively compiled, or the package source did not serve ILGPU when it was made (docs/gpu.md says how to get it).");
         return ExitCode.Success;
     }
 }

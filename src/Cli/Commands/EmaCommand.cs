@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Training;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Training;
@@ -57,7 +58,8 @@ internal sealed class EmaCommand
         using var model = result.Model;
         model.Save(output, DType.F16);
         double greatest = result.Factors.Max(Math.Abs);
-        if (parsed.GetValue(_json)) JsonReport.Write(context.Out, new { Std = std, result.Images, Files = files.Length, LargestFactor = greatest, Out = output });
+        if (parsed.GetValue(_json)) 
+            JsonReport.Write(context.Out, new JsonObject { ["std"] = std, ["images"] = result.Images, ["files"] = files.Length, ["largest_factor"] = greatest, ["out"] = output });
         else
             context.Out.WriteLine(string.Create(
                 CultureInfo.InvariantCulture, $"Wrote {output}: the average of width {std} after {result.Images} images, from {files.Length} saved ones."));

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Evaluating;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Metrics;
@@ -168,13 +169,19 @@ internal sealed class EvaluateCommand
 
     private static void WriteJson(
         CliContext context, EvaluationResult result, EvaluationInput input, EvaluationInput? reference, EvaluationInput? training, FeatureNetwork network, SampleFeatures samples,
-        SampleFeatures? referenceFeatures, EvaluationSettings settings, string? save) => JsonReport.Write(context.Out, new
+        SampleFeatures? referenceFeatures, EvaluationSettings settings, string? save) => JsonReport.Write(context.Out, new JsonObject
         {
-            Samples = input.Description, SampleCount = samples.Features.Count, Reference = reference?.Description, ReferenceCount = referenceFeatures?.Features.Count ?? (long?)reference?.Statistics?.Pooled.Count,
-            Training = training?.Description ?? (referenceFeatures is null ? null : reference?.Description), Network = network.Name, network.Features,
-            Metrics = result.Rows.ToDictionary(r => r.Key, r => new { r.Estimate.Value, r.Estimate.StandardError, r.Floor }),
-            Reliability = result.Reliability?.Where(b => b.Count > 0).Select(b => new { b.Lower, b.Upper, b.Count, b.Confidence, Accuracy = b.Accuracy.Value, b.Accuracy.StandardError }),
-            result.Nearest, result.ShareOfNearCopies, result.Warnings, settings.Seed, settings.SplitSize, KidSubsets = settings.Kernel.Subsets, KidSize = settings.Kernel.SubsetSize,
-            settings.Manifold.Neighbours, settings.Manifold.DensityNeighbours, settings.Bins, Statistics = save,
+            ["samples"] = input.Description, ["sample_count"] = samples.Features.Count, ["reference"] = reference?.Description,
+            ["reference_count"] = referenceFeatures?.Features.Count ?? (long?)reference?.Statistics?.Pooled.Count,
+            ["training"] = training?.Description ?? (referenceFeatures is null ? null : reference?.Description), ["network"] = network.Name, ["features"] = network.Features,
+            ["metrics"] = new JsonObject(result.Rows.Select(r => KeyValuePair.Create<string, JsonNode?>(
+                r.Key, new JsonObject { ["value"] = r.Estimate.Value, ["standard_error"] = r.Estimate.StandardError, ["floor"] = r.Floor }))),
+            ["reliability"] = result.Reliability is null ? null : JsonReport.List(result.Reliability.Where(b => b.Count > 0).Select(b => new JsonObject
+            {
+                ["lower"] = b.Lower, ["upper"] = b.Upper, ["count"] = b.Count, ["confidence"] = b.Confidence, ["accuracy"] = b.Accuracy.Value, ["standard_error"] = b.Accuracy.StandardError,
+            })),
+            ["nearest"] = result.Nearest is null ? null : JsonReport.Node(result.Nearest), ["share_of_near_copies"] = result.ShareOfNearCopies, ["warnings"] = JsonReport.List(result.Warnings),
+            ["seed"] = settings.Seed, ["split_size"] = settings.SplitSize, ["kid_subsets"] = settings.Kernel.Subsets, ["kid_size"] = settings.Kernel.SubsetSize,
+            ["neighbours"] = settings.Manifold.Neighbours, ["density_neighbours"] = settings.Manifold.DensityNeighbours, ["bins"] = settings.Bins, ["statistics"] = save,
         });
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Experiments;
 using NativeDiffusion.Experiments.Reports;
 using NativeDiffusion.Experiments.Running;
@@ -101,7 +102,10 @@ internal sealed class ExperimentCommand
         WriteReport(results);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (parsed.GetValue(_json))
-            JsonReport.Write(context.Out, new { Experiment = name, Report = report, Samples = samples, Made = made, Kept = results.Count - made, Seconds = Math.Round(seconds, 1), Rows = results });
+            JsonReport.Write(context.Out, new JsonObject
+            {
+                ["experiment"] = name, ["report"] = report, ["samples"] = samples, ["made"] = made, ["kept"] = results.Count - made, ["seconds"] = Math.Round(seconds, 1), ["rows"] = JsonReport.Node(results),
+            });
         else
         {
             WriteTable(context, results);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Published;
@@ -66,7 +67,7 @@ internal sealed class InfoCommand
 
     private static void WriteJson(CliContext context, CheckpointFile file, CheckpointFacts facts, bool tensors, string? plan)
     {
-        var report = new Dictionary<string, object?>
+        var report = new JsonObject
         {
             ["file"] = file.Name,
             ["container"] = file.Container,
@@ -74,10 +75,14 @@ internal sealed class InfoCommand
             ["parameters"] = facts.Parameters,
             ["tensor_count"] = file.Tensors.Count,
             ["bytes"] = facts.Bytes,
-            ["dtypes"] = facts.DTypes,
+            ["dtypes"] = JsonReport.Node(facts.DTypes),
         };
-        foreach (var (key, value) in facts.Metadata) report.TryAdd(key, value);
-        if (tensors) report["tensors"] = file.Tensors.Select(t => new { t.Name, Dtype = t.DType.ToString().ToLowerInvariant(), t.Shape });
+        foreach (var (key, value) in facts.Metadata) report.TryAdd(key, value is JsonElement group ? JsonReport.Node(group) : value.ToString());
+        if (tensors)
+            report["tensors"] = JsonReport.List(file.Tensors.Select(t => new JsonObject
+            {
+                ["name"] = t.Name, ["dtype"] = t.DType.ToString().ToLowerInvariant(), ["shape"] = new JsonArray([.. t.Shape.Select(extent => (JsonNode?)extent)]),
+            }));
         if (plan is not null) report["plan"] = plan;
         JsonReport.Write(context.Out, report);
     }

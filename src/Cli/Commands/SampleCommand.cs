@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Guiding;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Autoencoders;
@@ -178,20 +180,22 @@ internal sealed class SampleCommand
         output.Write(made);
         frames?.Finish(output.Images, made.TextsOf(selection, output.Images[0]));
         scores?.Write();
-        output.WriteSideFile(new
+        output.WriteSideFile(new JsonObject
         {
-            Guidance = guidance.ToString(), Options = _guiding.Given(parsed, [_strengths, _scales, _intervalSteps, _intervalSigma]), Model = modelPath,
-            Strengths = selection.Strengths.Select(s => s.W), Sampler = OptionWords.Of(settings.Kind), Spacing = OptionWords.Of(settings.SpacingFor(model)), sampler.Table.Steps,
-            Seed = seed,
+            ["guidance"] = guidance.ToString(), ["options"] = JsonReport.Node(_guiding.Given(parsed, [_strengths, _scales, _intervalSteps, _intervalSigma])), ["model"] = modelPath,
+            ["strengths"] = JsonReport.List(selection.Strengths.Select(s => s.W)), ["sampler"] = OptionWords.Of(settings.Kind), ["spacing"] = OptionWords.Of(settings.SpacingFor(model)),
+            ["steps"] = sampler.Table.Steps, ["seed"] = seed,
         });
 
         int images = selection.Requests.Count;
         if (parsed.GetValue(_json))
-            JsonReport.Write(context.Out, new
+            JsonReport.Write(context.Out, new JsonObject
             {
-                Out = path, Format = format, Model = modelPath, Images = images, Classes = selection.Classes.Select(c => c.Name),
-                Strengths = selection.Strengths.Select(s => s.W), Guidance = guidance.ToString(), Sampler = OptionWords.Of(settings.Kind), Spacing = OptionWords.Of(settings.SpacingFor(model)), sampler.Table.Steps,
-                Passes = evaluations, Seed = seed, Seconds = Math.Round(seconds, 3), ImagesPerS = Math.Round(images / seconds, 3),
+                ["out"] = path, ["format"] = JsonNamingPolicy.SnakeCaseLower.ConvertName(format.ToString()), ["model"] = modelPath, ["images"] = images,
+                ["classes"] = JsonReport.List(selection.Classes.Select(c => c.Name)), ["strengths"] = JsonReport.List(selection.Strengths.Select(s => s.W)),
+                ["guidance"] = guidance.ToString(), ["sampler"] = OptionWords.Of(settings.Kind), ["spacing"] = OptionWords.Of(settings.SpacingFor(model)),
+                ["steps"] = sampler.Table.Steps, ["passes"] = evaluations, ["seed"] = seed, ["seconds"] = Math.Round(seconds, 3),
+                ["images_per_s"] = Math.Round(images / seconds, 3),
             });
         else
             context.Out.WriteLine(FormattableString.Invariant(

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Training;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
@@ -144,11 +145,12 @@ internal sealed class TrainClassifierCommand
         var settings = run.Settings;
         if (parsed.GetValue(_json))
         {
-            JsonReport.Write(context.Out, new
+            JsonReport.Write(context.Out, new JsonObject
             {
-                Out = run.Path, classifier.Classes, Parameters = classifier.Parameters.Count, Images = run.Images, settings.Epochs, Batch = settings.BatchSize,
-                Lr = settings.LearningRate, settings.Seed, Seconds = Math.Round(run.Seconds, 1), LastEpochLoss = run.LastEpochLoss, TestImages = testImages ?? 0,
-                TestAccuracy = accuracies?[0].Accuracy, AccuracyByNoise = classifier.TakesNoise ? accuracies : null,
+                ["out"] = run.Path, ["classes"] = classifier.Classes, ["parameters"] = classifier.Parameters.Count, ["images"] = run.Images, ["epochs"] = settings.Epochs,
+                ["batch"] = settings.BatchSize, ["lr"] = settings.LearningRate, ["seed"] = settings.Seed, ["seconds"] = Math.Round(run.Seconds, 1),
+                ["last_epoch_loss"] = run.LastEpochLoss, ["test_images"] = testImages ?? 0, ["test_accuracy"] = accuracies?[0].Accuracy,
+                ["accuracy_by_noise"] = classifier.TakesNoise && accuracies is not null ? JsonReport.Node(accuracies) : null,
             });
             return;
         }

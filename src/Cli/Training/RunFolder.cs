@@ -1,5 +1,8 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using NativeDiffusion.Model;
 using NativeDiffusion.Model.Training;
 using NativeDiffusion.Runtime;
 
@@ -47,8 +50,12 @@ internal sealed class RunFolder(string path)
 
     public void WriteSettings(DataSource data, Trainer trainer)
     {
-        var settings = new { Data = data.Absolute(), Network = (object)trainer.Model.Network.Config, Diffusion = trainer.Model.Settings, Training = trainer.Settings };
-        AtomicFile.Write(Settings, stream => JsonSerializer.Serialize(stream, settings, JsonReport.Options));
+        var settings = new JsonObject
+        {
+            ["data"] = JsonReport.Node(data.Absolute()), ["network"] = JsonNode.Parse(ModelJson.Write(trainer.Model.Network.Config)),
+            ["diffusion"] = JsonNode.Parse(ModelJson.Write(trainer.Model.Settings)), ["training"] = JsonNode.Parse(ModelJson.Write(trainer.Settings)),
+        };
+        AtomicFile.Write(Settings, stream => stream.Write(Encoding.UTF8.GetBytes(JsonReport.Text(settings))));
     }
 
     /// <summary>The data that a training was started with; the shipped digits if nothing tells.</summary>
@@ -60,7 +67,7 @@ internal sealed class RunFolder(string path)
         {
             using var stream = File.OpenRead(Settings);
             using var document = JsonDocument.Parse(stream);
-            return document.RootElement.GetProperty("data").Deserialize<DataSource>(JsonReport.Options) ?? new DataSource();
+            return document.RootElement.GetProperty("data").Deserialize(ReportJson.Default.DataSource) ?? new DataSource();
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Images;
@@ -163,10 +164,10 @@ internal sealed class TrainingRun : IDisposable
         if (_data.Pack is { } pack) PictureSummary.WriteLeftOut(context.Error, pack);
         long steps = _trainer.Step - first;
         if (options.Json)
-            JsonReport.Write(context.Out, new
+            JsonReport.Write(context.Out, new JsonObject
             {
-                _trainer.Step, _trainer.Settings.Steps, Done = done, Loss = double.IsNaN(loss) ? (double?)null : loss, Seconds = Math.Round(seconds, 3),
-                ImagesPerS = Math.Round(steps * _trainer.Settings.BatchSize / seconds, 3), _folder.Model, _folder.Checkpoint,
+                ["step"] = _trainer.Step, ["steps"] = _trainer.Settings.Steps, ["done"] = done, ["loss"] = double.IsNaN(loss) ? null : loss, ["seconds"] = Math.Round(seconds, 3),
+                ["images_per_s"] = Math.Round(steps * _trainer.Settings.BatchSize / seconds, 3), ["model"] = _folder.Model, ["checkpoint"] = _folder.Checkpoint,
             });
         else if (done)
             context.Out.WriteLine($"Trained {_trainer.Step} steps. Draw with it: nativediffusion sample --model {_folder.Model} --out samples.png");

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Runtime;
 
@@ -16,7 +17,7 @@ internal sealed record ExperimentSettings
     public required ulong Seed { get; init; }
 
     /// <summary>The files that the command line named, as options; nothing where all come with the tool.</summary>
-    public string Options { get; init; } = "";
+    public string Options { get; set; } = "";
 
     /// <summary>SHA-256 of each file, by its role.</summary>
     public required IReadOnlyDictionary<string, string> Files { get; init; }
@@ -36,11 +37,6 @@ internal sealed class ExperimentFolder
 {
     private const string SettingsFile = "experiment.json", PointsFolder = "points";
 
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-    };
-
     private readonly string _path;
 
     /// <summary>Opens a folder of an experiment, or makes it.</summary>
@@ -51,20 +47,20 @@ internal sealed class ExperimentFolder
         _path = path;
         Directory.CreateDirectory(Path.Combine(path, PointsFolder));
         string file = Path.Combine(path, SettingsFile);
-        if (File.Exists(file)) RequireSame(Read<ExperimentSettings>(file), settings);
-        else Write(file, settings);
+        if (File.Exists(file)) RequireSame(Read(file, ExperimentJson.Default.ExperimentSettings), settings);
+        else Write(file, settings, ExperimentJson.Default.ExperimentSettings);
     }
 
     /// <summary>The finished point, or null; one that an older version measured less of is not finished.</summary>
     /// <exception cref="InvalidDataException">Its file is damaged.</exception>
-    public PointResult? Find(string key) => File.Exists(PathOf(key, "json")) && File.Exists(PathOf(key, "png")) && Read<PointResult>(PathOf(key, "json")) is { } point
+    public PointResult? Find(string key) => File.Exists(PathOf(key, "json")) && File.Exists(PathOf(key, "png")) && Read(PathOf(key, "json"), ExperimentJson.Default.PointResult) is { } point
         && Judge.Metrics.All(m => point.Metrics.ContainsKey(m.Key)) ? point : null;
 
     /// <summary>Keeps a finished point and a picture of it.</summary>
     public void Keep(PointResult result, Image picture)
     {
         PngWriter.Write(PathOf(result.Key, "png"), picture);
-        Write(PathOf(result.Key, "json"), result);
+        Write(PathOf(result.Key, "json"), result, ExperimentJson.Default.PointResult);
     }
 
     /// <summary>The bytes of a point's picture.</summary>
@@ -94,11 +90,11 @@ internal sealed class ExperimentFolder
         if (difference is not null) throw new ArgumentException($"'{_path}' holds {difference}; name another --out, or delete the folder.");
     }
 
-    private static T Read<T>(string path)
+    private static T Read<T>(string path, JsonTypeInfo<T> type)
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(File.ReadAllText(path), Json) ?? throw new JsonException("it is empty");
+            return JsonSerializer.Deserialize(File.ReadAllText(path), type) ?? throw new JsonException("it is empty");
         }
         catch (JsonException e)
         {
@@ -106,7 +102,14 @@ internal sealed class ExperimentFolder
         }
     }
 
-    private static void Write<T>(string path, T value) => WriteText(path, JsonSerializer.Serialize(value, Json));
+    private static void Write<T>(string path, T value, JsonTypeInfo<T> type) => WriteText(path, JsonSerializer.Serialize(value, type));
 
     private static void WriteText(string path, string text) => AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 }
+
+/// <summary>The code that reads and writes both. A property that older files lack is settable, for generated code then leaves it as it is.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
+[JsonSerializable(typeof(ExperimentSettings))]
+[JsonSerializable(typeof(PointResult))]
+internal sealed partial class ExperimentJson : JsonSerializerContext;
