@@ -17,9 +17,9 @@ internal static class JsonReport
 {
     private static readonly JsonSerializerOptions Options = new(ReportJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static void Write(TextWriter output, JsonObject report) => output.WriteLine(Text(report));
+    public static void Write(TextWriter output, JsonNode report) => output.WriteLine(Text(report));
 
-    public static string Text(JsonObject report) => report.ToJsonString(Options);
+    public static string Text(JsonNode report) => report.ToJsonString(Options);
 
     public static JsonArray List(IEnumerable<string> values) => [.. values.Select(v => (JsonNode?)v)];
 
@@ -28,7 +28,8 @@ internal static class JsonReport
     public static JsonArray List(IEnumerable<JsonObject> values) => [.. values.Select(v => (JsonNode?)v)];
 
     /// <summary>Of a type that <see cref="ReportJson"/> lists.</summary>
-    public static JsonNode? Node<T>(T value) => JsonSerializer.SerializeToNode(value, ReportJson.Default.GetTypeInfo(typeof(T))!);
+    public static JsonNode? Node<T>(T value) => JsonSerializer.SerializeToNode(
+        value, ReportJson.Default.GetTypeInfo(typeof(T)) ?? throw new NotSupportedException($"{typeof(T)} is not a {nameof(JsonSerializableAttribute)} of {nameof(ReportJson)}."));
 }
 
 /// <summary>What reports and files of the tool hold beside texts and numbers, by generated code, so that the tool can be published trimmed or natively compiled.</summary>
@@ -44,6 +45,7 @@ internal static class JsonReport
 [JsonSerializable(typeof(IReadOnlyList<PointResult>))]
 [JsonSerializable(typeof(IReadOnlyDictionary<string, int>))]
 [JsonSerializable(typeof(IReadOnlyDictionary<string, string>))]
+[JsonSerializable(typeof(PathInput))]
 [JsonSerializable(typeof(Estimate))]
 [JsonSerializable(typeof(JsonElement))]
 internal sealed partial class ReportJson : JsonSerializerContext;

@@ -81,7 +81,7 @@ internal sealed class BenchCommand
         // After the peak of memory was noted: measuring the roof needs buffers of its own.
         if (parsed.GetValue(_profile))
             report = report with { Profile = ProfileTable.Measure(pass.Plan, cpu is null ? DeviceRoof.Measure(kernels) : MachineRoof.Measure(cpu), runs, context.Cancellation) };
-        if (parsed.GetValue(_json)) JsonReport.Write(context.Out, JsonReport.Node(report)!.AsObject());
+        if (parsed.GetValue(_json)) JsonReport.Write(context.Out, JsonReport.Node(report)!);
         else
         {
             context.Out.WriteLine(FormattableString.Invariant(

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Help;
 
 namespace NativeDiffusion.Cli.Commands;
@@ -31,7 +32,8 @@ internal sealed class WordsCommand
     private int Run(ParseResult parsed, CliContext context)
     {
         var found = Find(parsed.GetValue(_word));
-        if (parsed.GetValue(_json)) JsonReport.Write(context.Out, found.Select(e => new { e.Name, e.Topic, e.Meaning }).ToArray());
+        if (parsed.GetValue(_json)) 
+            JsonReport.Write(context.Out, JsonReport.List(found.Select(e => new JsonObject { ["name"] = e.Name, ["topic"] = e.Topic, ["meaning"] = e.Meaning })));
         else
             foreach (var topic in found.GroupBy(e => e.Topic))
             {
