@@ -20,7 +20,7 @@ internal static class PictureFacts
                 ["file"] = path, ["kind"] = "picture", ["width"] = image.Width, ["height"] = image.Height, ["channels"] = image.Channels, ["made"] = made,
                 ["texts"] = new JsonObject(texts.DistinctBy(t => t.Keyword).Select(t => KeyValuePair.Create<string, JsonNode?>(t.Keyword, JsonValue.Create(t.Text)))),
             };
-            context.Out.WriteLine(report.ToJsonString(JsonReport.Options));
+            JsonReport.Write(context.Out, report);
             return;
         }
         context.Out.WriteLine($"{path}: a picture of {image.Width} x {image.Height}, {(image.Channels == 1 ? "grey" : "RGB")}");
