@@ -22,7 +22,7 @@ internal sealed class DiffusersFolderTests
             Assert.That(info.Json.GetProperty("diffusion").GetProperty("sampler").GetProperty("kind").GetString(), Is.EqualTo("ddim"));
             Assert.That(info.Json.TryGetProperty("assumed", out _), Is.False);
         }
-        var sample = ToolRun.Of("sample", "--model", recorded.Folder, "--steps", "4", "--count", "1", "--classes", "1", "--seed", "3", "--out", recorded.PathTo("out.npz"));
+        var sample = ToolRun.Of("sample", "--model", recorded.Folder, "--steps", "4", "--count", "1", "--classes", "two", "--seed", "3", "--out", recorded.PathTo("out.npz"));
         Assert.That(sample.ExitCode, Is.EqualTo(ExitCode.Success), sample.Error);
         var given = ToolRun.Of("sample", "--model", recorded.PathTo("transformer"), "--autoencoder", recorded.Folder, "--steps", "4", "--count", "1", "--classes", "1", "--seed", "3", "--out", recorded.PathTo("same.npz"));
         Assert.That(given.ExitCode, Is.EqualTo(ExitCode.Success), given.Error);
@@ -37,6 +37,7 @@ internal sealed class DiffusersFolderTests
         var sample = ToolRun.Of("sample", "--model", recorded.Folder, "--steps", "3", "--count", "1", "--out", recorded.PathTo("out.png"));
         Assert.That(sample.ExitCode, Is.EqualTo(ExitCode.Success), sample.Error);
         Assert.That(sample.Output, Does.Contain("ddim, 3 steps of spacing leading"));
+        Assert.That(ToolRun.Of("info", recorded.PathTo("out.png")).Output, Does.Contain(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(recorded.PathTo("diffusion_pytorch_model.safetensors"))))[..10]));
         Assert.That(sample.Error, Does.Contain("PNDMScheduler is not among the samplers here; ddim takes its place"));
         Assert.That(ToolRun.Of("info", recorded.Folder).Output, Does.Contain("not_followed"));
     }

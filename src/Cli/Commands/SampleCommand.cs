@@ -43,7 +43,7 @@ internal sealed class SampleCommand
         """;
 
     private readonly Option<string?> _model = CliOptions.Text(
-        "--model", "FILE", "The model: a file that train wrote, or a published checkpoint (ADM, EDM, DiT). Left out: the digits that come with the tool.");
+        "--model", "FILE", "The model: a file that train wrote, a published checkpoint (ADM, EDM, DiT, DDPM), or a folder with one, as diffusers lays it out. Left out: the digits that come with the tool.");
 
     private readonly Option<string?> _classes = CliOptions.Text(
         "--classes", "LIST", "Classes to draw, by name or number, separated by commas (0,1,7); or all. [default: all, or eight of them if there are more than 40]");

@@ -6,6 +6,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using NativeDiffusion.Model.Images;
+using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Cli;
 
@@ -40,9 +41,16 @@ internal sealed record SampleProvenance
     /// <summary>SHA-256 of a file; null for a folder.</summary>
     public static string? HashOf(string path)
     {
+        if (Directory.Exists(path)) path = WeightsIn(path);
         if (!File.Exists(path)) return null;
         using var file = File.OpenRead(path);
         return Convert.ToHexStringLower(SHA256.HashData(file));
+    }
+
+    private static string WeightsIn(string folder)
+    {
+        using var weights = CheckpointFile.Open(folder);
+        return weights.Name;
     }
 
     /// <summary>The texts of a grid of all pictures.</summary>

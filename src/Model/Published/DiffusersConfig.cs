@@ -70,6 +70,17 @@ internal sealed class DiffusersConfig
             ? [.. value.EnumerateArray().Select(item => item.GetString()!)] : throw Wrong(key, "a list of texts")
         : null;
 
+    /// <summary>Names by number, each the first of those that commas separate, with its number where two are alike; null where not every number has one.</summary>
+    public string[]? Names(string key, int count)
+    {
+        if (!_root.TryGetProperty(key, out var map) || map.ValueKind != JsonValueKind.Object) return null;
+        string[] names = [.. Enumerable.Range(0, count).Select(number =>
+            map.TryGetProperty(number.ToString(CultureInfo.InvariantCulture), out var name) && name.ValueKind == JsonValueKind.String ? name.GetString()!.Split(',')[0].Trim() : "")];
+        if (names.Contains("")) return null;
+        var twice = names.GroupBy(name => name, StringComparer.OrdinalIgnoreCase).Where(g => g.Count() > 1).Select(g => g.Key).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        return [.. names.Select((name, number) => twice.Contains(name) ? string.Create(CultureInfo.InvariantCulture, $"{name} ({number})") : name)];
+    }
+
     /// <summary>Whole numbers; one alone stands for a list of it.</summary>
     public int[]? Integers(string key)
     {

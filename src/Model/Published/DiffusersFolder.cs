@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Published;
@@ -17,6 +18,9 @@ internal sealed record DiffusersFolder(DiffusersConfig? Model, DiffusersConfig? 
 
     /// <summary>What that autoencoder's latents are multiplied by; null where nothing says it.</summary>
     public double? LatentScale => Autoencoder is { } folder && DiffusersConfig.Read(Path.Combine(folder, ModelFile)) is { } config ? ScaleOf(config) : null;
+
+    /// <summary>The classes' names in the pipeline's <c>id2label</c>, else their numbers.</summary>
+    public static ImmutableArray<string> ClassNames(DiffusersFolder? folder, int count) => folder?.Pipeline?.Names("id2label", count) is { } names ? [.. names] : NetworkFamilies.Numbers(count);
 
     /// <summary>What stands beside a file; null where that is nothing, or the file is no file.</summary>
     /// <exception cref="CheckpointException">What stands there is damaged.</exception>

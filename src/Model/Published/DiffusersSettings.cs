@@ -58,7 +58,7 @@ internal static class DiffusersSettings
         bool nullClass = config.NumClassEmbeds is not null && stated.Or(stated.NullClass(), "null_class", false, published);
         return DiffusersScheduler.Settings(config, stated, published) with
         {
-            ClassNames = NetworkFamilies.Numbers((config.NumClassEmbeds ?? 0) - (nullClass ? 1 : 0)),
+            ClassNames = DiffusersFolder.ClassNames(stated.Diffusers, (config.NumClassEmbeds ?? 0) - (nullClass ? 1 : 0)),
             NullClass = nullClass,
         };
     }

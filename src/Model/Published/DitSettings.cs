@@ -37,7 +37,7 @@ internal static class DitSettings
     public static DiffusionSettings Diffusion(DitConfig config, StatedSettings stated, SamplerSettings sampler, string? published) =>
         OfFile(config, stated, sampler, published) with
         {
-            ClassNames = NetworkFamilies.Numbers(config.NumClasses),
+            ClassNames = stated.File is ComposedCheckpoint ? DiffusersFolder.ClassNames(stated.Diffusers, config.NumClasses) : NetworkFamilies.Numbers(config.NumClasses),
             NullClass = config.ClassDropoutProb > 0,
             GuidanceScale = config.ClassDropoutProb > 0 ? 4 : null,
             PixelOffset = 128,

@@ -86,6 +86,7 @@ internal sealed class DiffusersTests
             Assert.That((labelled.Settings.Sampler!.Variance, labelled.Settings.Sampler.Clip, labelled.Settings.NullClass), Is.EqualTo(((AncestralVariance?)AncestralVariance.LearnedRange, false, false)));
             Assert.That(labelled.Settings.ClassNames, Has.Length.EqualTo(5));
             Assert.That((latents.Settings.Schedule, latents.Settings.LatentScale, latents.Settings.NullClass), Is.EqualTo((NoiseScheduleKind.ScaledLinear, (double?)0.75, true)));
+            Assert.That(latents.Settings.ClassNames, Is.EqualTo(new[] { "one", "two", "three" }));
             Assert.That(latents.Settings.Sampler, Is.EqualTo(new SamplerSettings { Kind = SamplerKind.Ddim, Steps = 50, Spacing = SpacingKind.Leading, StepsOffset = 1, Clip = false }));
             Assert.That(latents.Settings.Discrete().Betas[500], Is.EqualTo(Math.Pow(Math.Sqrt(0.00085) + 500 / 999.0 * (Math.Sqrt(0.012) - Math.Sqrt(0.00085)), 2)).Within(1e-15));
         }
@@ -105,6 +106,18 @@ internal sealed class DiffusersTests
         Assert.That(model.Settings.Sampler!.Kind, Is.EqualTo(kind));
         Assert.That(model.Settings.Sampler.Build(model).Steps, Is.EqualTo(50));
         Assert.That(model.Remarks, remark is null ? Is.Empty : Has.One.Contains(remark));
+    }
+
+    [TestCase("\"two\"", "\"ONE, uno\"", "one (0)|ONE (1)|three")]
+    [TestCase("\"1\": \"two\"", "\"7\": \"two\"", "0|1|2")]
+    [TestCase("\"two\"", "2", "0|1|2")]
+    [TestCase("id2label", "labels", "0|1|2")]
+    public void Classes_have_the_pipelines_names_or_numbers(string before, string after, string names)
+    {
+        using var recorded = new DiffusersCase("dit");
+        recorded.Change("model_index.json", before, after);
+        using var model = DiffusionModel.Load(recorded.Folder, new CpuKernels(1));
+        Assert.That(string.Join('|', model.Settings.ClassNames), Is.EqualTo(names));
     }
 
     [Test]
