@@ -52,6 +52,25 @@ public static class Presets
         ResblockUpdown = false,
     };
 
+    /// <summary>Colour pictures of 32 x 32: <see cref="Small32"/>.</summary>
+    public static UNetConfig Photos32 { get; } = Small32;
+
+    /// <summary>Colour pictures of 64 x 64: attention at 16 and 8 pixels.</summary>
+    public static UNetConfig Photos64 { get; } = Small32 with { ImageSize = 64, ChannelMult = [1, 2, 3, 4], AttentionResolutions = [4, 8] };
+
+    /// <summary>Colour pictures of 128 x 128: attention at 16 and 8 pixels.</summary>
+    public static UNetConfig Photos128 { get; } = Small32 with { ImageSize = 128, ChannelMult = [1, 1, 2, 3, 4], AttentionResolutions = [8, 16] };
+
+    /// <summary>Training of the networks for pictures. How long it has to be depends on them; this is a beginning that can be seen.</summary>
+    public static TrainingSettings PhotosTraining { get; } = new()
+    {
+        BatchSize = 32,
+        Steps = 20_000,
+        LearningRate = 3e-4,
+        WarmupSteps = 500,
+        AverageDecay = 0.9995,
+    };
+
     /// <summary>Training of <see cref="Quick"/>: about ten minutes on two cores.</summary>
     public static TrainingSettings QuickTraining { get; } = new()
     {

@@ -249,6 +249,35 @@ internal sealed class TrainTests : CliFixture
         ToolRun.Of([.. train, "--force", "--class-names", "a,a"]).AssertError(2, "different names");
     }
 
+    [Test]
+    public void TheNetworkIsChosenByPresetsOptionsAndSettings()
+    {
+        CopyPicture("rgb.png", "photos/a/1.png");
+        CopyPicture("rgb.png", "photos/b/1.png");
+        JsonElement Network(params string[] options)
+        {
+            ToolRun run = ToolRun.Of(["train", "--folder", PathTo("photos"), "--batch", "1", "--estimate", "--json", .. options]);
+            Assert.That(run.ExitCode, Is.Zero, run.Error);
+            return run.Json.GetProperty("network");
+        }
+        File.WriteAllText(PathTo("net.json"), """{"network":{"model_channels":32,"channel_mult":[1],"num_res_blocks":1,"attention_resolutions":[],"image_size":512}}""");
+        JsonElement photos = Network("--size", "32", "--channels", "32", "--blocks", "1", "--channel-mult", "1,2", "--attention", "0", "--conditioning", "add"), file = Network("--size", "8", "--network", PathTo("net.json"), "--blocks", "2");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(photos.GetProperty("channel_mult").GetArrayLength(), Is.EqualTo(2));
+            Assert.That(photos.GetProperty("use_scale_shift_norm").GetBoolean(), Is.False);
+            Assert.That((photos.GetProperty("image_size").GetInt32(), photos.GetProperty("num_classes").GetInt32(), photos.GetProperty("attention_resolutions").GetArrayLength()), Is.EqualTo((32, 3, 0)));
+            Assert.That((file.GetProperty("image_size").GetInt32(), file.GetProperty("model_channels").GetInt32(), file.GetProperty("num_res_blocks").GetInt32()), Is.EqualTo((8, 32, 2)));
+            Assert.That(Directory.Exists(PathTo("packs")), Is.False, "nothing is decoded to estimate");
+        }
+        string[] train = ["train", "--folder", PathTo("photos"), "--out", PathTo("x")];
+        File.WriteAllText(PathTo("net.json"), """{"chanels":32}""");
+        ToolRun.Of([.. train, "--size", "8", "--network", PathTo("net.json")]).AssertError(1, "'chanels'", "model_channels");
+        ToolRun.Of([.. train, "--size", "8", "--channels", "33"]).AssertError(1, "multiple", "33");
+        ToolRun.Of([.. train, "--size", "8", "--preset", "edm", "--channels", "32"]).AssertError(2, "--preset edm", "--channels");
+        ToolRun.Of([.. train, "--estimate"]).AssertError(2, "--size");
+    }
+
     private void CopyPicture(string name, string to)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(PathTo(to))!);

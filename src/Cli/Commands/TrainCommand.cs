@@ -21,6 +21,8 @@ internal sealed class TrainCommand
               photographs of any size (JPEG, PNG, WebP, GIF, BMP), in one sub-folder for each class
           nativediffusion train --parquet train-00000-of-00001.parquet --size 32 --out runs/hub
               a data set as the Hugging Face hub serves it
+          nativediffusion train --folder photos --preset photos64 --estimate
+              how large that is, and how long it takes on this machine; --channels, --channel-mult, --blocks, --attention or --network change it
           nativediffusion train --resume --out runs/quick
               go on after Ctrl-C: the result equals that of an uninterrupted training to the bit
 
@@ -34,7 +36,7 @@ internal sealed class TrainCommand
         """;
 
     private static readonly (string, NetworkPreset)[] PresetNames =
-        [("quick", NetworkPreset.Quick), ("digits", NetworkPreset.Digits), ("edm", NetworkPreset.Edm), ("tutorial", NetworkPreset.Tutorial)];
+        [("quick", NetworkPreset.Quick), ("digits", NetworkPreset.Digits), ("photos32", NetworkPreset.Photos32), ("photos64", NetworkPreset.Photos64), ("photos128", NetworkPreset.Photos128), ("edm", NetworkPreset.Edm), ("tutorial", NetworkPreset.Tutorial)];
 
     public static readonly (string Name, PredictionType Value)[] PredictionNames = [("eps", PredictionType.Eps), ("x0", PredictionType.X0), ("v", PredictionType.V)];
 
@@ -42,10 +44,12 @@ internal sealed class TrainCommand
         [("linear", NoiseScheduleKind.Linear), ("cosine", NoiseScheduleKind.Cosine), ("continuous", NoiseScheduleKind.Continuous)];
 
     private readonly Option<NetworkPreset> _preset = CliOptions.Choice(
-        "--preset", "Network and training: quick takes about ten minutes, digits takes longer and is better; edm is as quick with EDM's loss and noise levels; tutorial is a small perceptron, to learn from.",
+        "--preset", "Network and training: quick takes about ten minutes, digits takes longer and is better; photos32, photos64 and photos128 are for colour pictures (--estimate says how long they take) and taken for them by --size; edm is as quick with EDM's loss and noise levels; tutorial is a small perceptron, to learn from.",
         PresetNames);
 
     private readonly DataOptions _data = new();
+    private readonly NetworkShapeOptions _shape = new();
+    private readonly Option<bool> _estimate = new("--estimate") { Description = "Train nothing; say the network's size, the memory, and the time on this machine." };
     private readonly Option<string?> _out = CliOptions.Text("--out", "DIR", "Where the training is kept. [default: runs/ and the name of the preset]");
     private readonly TrainingOptions _training = new();
 
@@ -73,11 +77,11 @@ internal sealed class TrainCommand
             train._preset,
         };
         foreach (var option in train._data.All) command.Add(option);
-        foreach (var option in new Option[] { train._out, train._prediction, train._schedule, train._dropout, train._tanhHead }) command.Add(option);
+        foreach (var option in (Option[])[train._out, train._prediction, train._schedule, train._dropout, train._tanhHead, .. train._shape.All]) command.Add(option);
         foreach (var option in train._training.All) command.Add(option);
         foreach (var option in new Option[]
         {
-            train._device.Device, train._device.Threads, train._device.Math, train._sampleEvery, train._saveEvery, train._stopAfter, train._resume, train._force, train._json,
+            train._device.Device, train._device.Threads, train._device.Math, train._sampleEvery, train._saveEvery, train._stopAfter, train._resume, train._force, train._estimate, train._json,
         })
             command.Add(option);
         command.SetAction(parsed => train.Run(parsed, context));
@@ -87,8 +91,13 @@ internal sealed class TrainCommand
     private int Run(ParseResult parsed, CliContext context)
     {
         var data = CheckOptions(parsed);
-        var folder = new RunFolder(parsed.GetValue(_out) ?? Path.Combine("runs", PresetNames.NameOf(parsed.GetValue(_preset))));
+        var folder = new RunFolder(parsed.GetValue(_out) ?? Path.Combine("runs", PresetNames.NameOf(PresetFrom(parsed))));
         using var kernels = _device.Open(parsed);
+        if (parsed.GetValue(_estimate))
+        {
+            TrainingEstimate.Write(context, PlanFrom(parsed), (data ?? new DataSource()).Example(context), kernels, parsed.GetValue(_json));
+            return ExitCode.Success;
+        }
         using var run = parsed.GetValue(_resume)
             ? TrainingRun.Resume(context, folder, data, kernels)
             : TrainingRun.Start(context, folder, data ?? new DataSource(), PlanFrom(parsed), kernels, parsed.GetValue(_force));
@@ -104,7 +113,7 @@ internal sealed class TrainCommand
     /// <summary>Checks what excludes what; returns the data that the user named, or null.</summary>
     private DataSource? CheckOptions(ParseResult parsed)
     {
-        Option[] fixedAtStart = [_preset, _prediction, _schedule, _dropout, _tanhHead, .. _training.All, _force];
+        Option[] fixedAtStart = [_preset, _prediction, _schedule, _dropout, _tanhHead, .. _shape.All, .. _training.All, _force, _estimate];
         if (parsed.GetValue(_resume))
         {
             string[] given = [.. fixedAtStart.Where(parsed.IsGiven).Select(o => o.Name)];
@@ -112,15 +121,35 @@ internal sealed class TrainCommand
             if (!parsed.IsGiven(_out)) given = [.. given.Where(name => name != _preset.Name)];
             if (given.Length > 0) throw new UsageException($"--resume goes on with the settings of the checkpoint; {string.Join(", ", given)} cannot be given with it.");
         }
-        return _data.From(parsed);
+        return _data.From(parsed, parsed.IsGiven(_preset) ? SizeOf(parsed.GetValue(_preset)) : null);
     }
+
+    // Photographs of a size ask for another network than digits do.
+    private NetworkPreset PresetFrom(ParseResult parsed) => parsed.IsGiven(_preset) || !_data.ArePictures(parsed) ? parsed.GetValue(_preset) : _data.SizeFrom(parsed) switch
+    {
+        null or < 32 => NetworkPreset.Quick,
+        <= 48 => NetworkPreset.Photos32,
+        <= 96 => NetworkPreset.Photos64,
+        _ => NetworkPreset.Photos128,
+    };
+
+    private static int? SizeOf(NetworkPreset preset) => preset switch
+    {
+        NetworkPreset.Photos32 => Presets.Photos32.ImageSize,
+        NetworkPreset.Photos64 => Presets.Photos64.ImageSize,
+        NetworkPreset.Photos128 => Presets.Photos128.ImageSize,
+        _ => null,
+    };
 
     private TrainingPlan PlanFrom(ParseResult parsed)
     {
-        var preset = parsed.GetValue(_preset);
+        var preset = PresetFrom(parsed);
         var (network, training, levels) = preset switch
         {
             NetworkPreset.Quick => ((INetworkConfig)Presets.Quick, Presets.QuickTraining, Presets.Diffusion),
+            NetworkPreset.Photos32 => (Presets.Photos32, Presets.PhotosTraining, Presets.Diffusion),
+            NetworkPreset.Photos64 => (Presets.Photos64, Presets.PhotosTraining, Presets.Diffusion),
+            NetworkPreset.Photos128 => (Presets.Photos128, Presets.PhotosTraining with { BatchSize = 16 }, Presets.Diffusion),
             NetworkPreset.Edm => (Presets.Edm, Presets.EdmTraining, Presets.EdmDiffusion),
             NetworkPreset.Tutorial => (Presets.Tutorial with { TanhHead = parsed.GetValue(_tanhHead) }, Presets.TutorialTraining, Presets.TutorialDiffusion),
             _ => (Presets.Digits, Presets.DigitsTraining, Presets.Diffusion),
@@ -129,6 +158,7 @@ internal sealed class TrainCommand
         if (preset != NetworkPreset.Tutorial && parsed.GetValue(_tanhHead)) throw new UsageException($"{_tanhHead.Name} is the tutorial's; {_preset.Name} {word} has none.");
         if (levels.HasSigmas && (parsed.IsGiven(_prediction) || parsed.IsGiven(_schedule)))
             throw new UsageException($"{_preset.Name} {word} has its own noise levels and prediction; leave {_prediction.Name} and {_schedule.Name} out.");
+        network = _shape.Apply(parsed, network, word);
         if (parsed.GetValue(_dropout) is { } dropout)
             network = network switch
             {
@@ -140,5 +170,5 @@ internal sealed class TrainCommand
         return new TrainingPlan(network, diffusion, _training.Apply(parsed, training, diffusion));
     }
 
-    private enum NetworkPreset { Quick, Digits, Edm, Tutorial }
+    private enum NetworkPreset { Quick, Digits, Photos32, Photos64, Photos128, Edm, Tutorial }
 }

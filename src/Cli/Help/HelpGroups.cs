@@ -46,8 +46,8 @@ internal static class HelpGroups
         ],
         ["train"] =
         [
-            ("What to train, and on what", ["--preset", "--images", "--labels", "--class-names", "--folder", "--parquet", "--image-column", "--label-column", "--size", "--crop", "--skip-bad", "--packs", "--flip", "--shift", "--out"]),
-            ("Network", ["--dropout", "--tanh-head", "--prediction", "--schedule"]),
+            ("What to train, and on what", ["--preset", "--folder", "--size", "--crop", "--skip-bad", "--packs", "--parquet", "--image-column", "--label-column", "--images", "--labels", "--class-names", "--flip", "--shift", "--out", "--estimate"]),
+            ("Network", ["--network", "--channels", "--channel-mult", "--blocks", "--attention", "--heads", "--conditioning", "--dropout", "--tanh-head", "--prediction", "--schedule"]),
             ("Loss", ["--null-probability", "--weighting", "--allow-unbounded-weighting", "--timestep-sampling"]),
             ("Optimiser", ["--steps", "--batch", "--lr", "--warmup", "--lr-decay", "--weight-decay", "--clip", "--seed"]),
             ("Averages of the weights", ["--ema", "--ema-half-life", "--power-ema"]),

@@ -26,7 +26,7 @@ internal sealed class DataOptions
     private readonly Option<string?> _labelColumn = CliOptions.Text("--label-column", "NAME", "With --parquet: the column of labels. [default: what the file says]");
 
     private readonly Option<int?> _size = CliOptions.OptionalInteger(
-        "--size", "N", "With --folder or --parquet: bring pictures to N x N, the shorter side resized (antialiased bicubic), the longer cut. [default: as they are, all of one size]", 4, 2048);
+        "--size", "N", "With --folder or --parquet: bring pictures to N x N, the shorter side resized (antialiased bicubic), the longer cut. [default: that of a preset for photos, else as they are, all of one size]", 4, 2048);
 
     private readonly Option<PictureCrop?> _crop = CliOptions.OptionalChoice<PictureCrop>("--crop", "With --size: which part of the longer side is taken; random takes another one in each step.", CropNames, "centre");
     private readonly Option<bool> _skipBad = new("--skip-bad") { Description = "With --folder or --parquet: leave out what cannot be read, and list it, instead of stopping at the first." };
@@ -37,9 +37,17 @@ internal sealed class DataOptions
     /// <summary>All of them.</summary>
     public IReadOnlyList<Option> All => [_images, _labels, _classNames, _folder, _parquet, _imageColumn, _labelColumn, _size, _crop, _skipBad, _packs];
 
+    /// <summary>The size that pictures are to be brought to; null where they are taken as they are, and for other data.</summary>
+    public int? SizeFrom(ParseResult parsed) => parsed.IsGiven(_folder) || parsed.IsGiven(_parquet) ? parsed.GetValue(_size) : null;
+
+    /// <summary>Whether the data are pictures in files.</summary>
+    public bool ArePictures(ParseResult parsed) => parsed.IsGiven(_folder) || parsed.IsGiven(_parquet);
+
     /// <summary>The data that the user named, or null.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="presetSize">Size of pictures where none is given; null leaves them as they are.</param>
     /// <exception cref="UsageException">Options that exclude or need each other.</exception>
-    public DataSource? From(ParseResult parsed)
+    public DataSource? From(ParseResult parsed, int? presetSize)
     {
         string? images = parsed.GetValue(_images), folder = parsed.GetValue(_folder);
         string[] parquet = parsed.IsGiven(_parquet) ? parsed.GetValue(_parquet)! : [];
@@ -50,11 +58,11 @@ internal sealed class DataOptions
         Require(parsed, pictures, "--folder or --parquet", _size, _crop, _skipBad, _packs);
         Require(parsed, parquet.Length > 0, "--parquet", _imageColumn, _labelColumn);
         Require(parsed, images is not null, "--images and --labels", _classNames);
-        Require(parsed, parsed.IsGiven(_size), "--size", _crop);
+        Require(parsed, parsed.IsGiven(_size) || presetSize is not null, "--size", _crop);
         return kinds.Length == 0 ? null : new DataSource
         {
             Images = images, Labels = parsed.GetValue(_labels), Folder = folder, Parquet = parquet.Length > 0 ? parquet : null, ImageColumn = parsed.GetValue(_imageColumn),
-            LabelColumn = parsed.GetValue(_labelColumn), ClassNames = NamesFrom(parsed), Size = parsed.GetValue(_size), Crop = parsed.GetValue(_crop),
+            LabelColumn = parsed.GetValue(_labelColumn), ClassNames = NamesFrom(parsed), Size = parsed.GetValue(_size) ?? (pictures ? presetSize : null), Crop = parsed.GetValue(_crop),
             SkipBad = parsed.GetValue(_skipBad) ? true : null, Packs = parsed.GetValue(_packs),
         };
     }

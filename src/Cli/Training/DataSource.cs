@@ -40,7 +40,7 @@ internal sealed record DataSource
     {
         if (Folder is null && Parquet is null)
             return new TrainingData(Images is not null && Labels is not null ? IdxFile.Load(Images, Labels, ClassNames) : ShippedDigits.LoadTrain(), null);
-        PictureList list = Folder is not null ? PictureFolder.Open(Folder) : ParquetPictures.Open(Parquet!, ImageColumn, LabelColumn);
+        PictureList list = List();
         string packs = Packs ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(Path.TrimEndingDirectorySeparator(runFolder))) ?? ".", "packs");
         var settings = new PackSettings { Size = Size, Crop = Crop ?? PictureCrop.Centre, SkipBad = SkipBad ?? false };
         PicturePack? pack = null;
@@ -54,6 +54,21 @@ internal sealed record DataSource
         PictureSummary.Write(context.Error, list, pack!);
         return new TrainingData(pack!, pack);
     }
+
+    /// <summary>Images of the same form and classes, for a measurement; pictures in files are not decoded for it.</summary>
+    /// <exception cref="UsageException">They have no size yet.</exception>
+    public ITrainingImages Example(CliContext context)
+    {
+        if (Folder is null && Parquet is null) return Open(context, ".").Images;
+        int size = Size ?? throw new UsageException("--estimate needs the size of the pictures: give --size.");
+        const int count = 8;
+        var list = List();
+        byte[] pixels = new byte[count * size * size * 3];
+        new Random(0).NextBytes(pixels);
+        return new ImageDataset(size, size, 3, pixels, new int[count], list.ClassNames.Count > 0 ? list.ClassNames : ["picture"]);
+    }
+
+    private PictureList List() => Folder is not null ? PictureFolder.Open(Folder) : ParquetPictures.Open(Parquet!, ImageColumn, LabelColumn);
 
     private static string? Full(string? path) => path is null ? null : Path.GetFullPath(path);
 }

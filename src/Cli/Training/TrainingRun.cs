@@ -14,6 +14,10 @@ internal sealed class TrainingRun : IDisposable
 {
     private const double LossSmoothing = 0.98;
     private const int MostSampledClasses = 10;
+
+    // The first steps make what the others find.
+    private const int TimedStep = 3;
+
     private static readonly double[] SampledStrengths = [0, 1, 2, 4];
 
     private readonly RunFolder _folder;
@@ -121,6 +125,9 @@ internal sealed class TrainingRun : IDisposable
                     smoothed = double.IsNaN(smoothed) ? step.Loss : LossSmoothing * smoothed + (1 - LossSmoothing) * step.Loss;
                     RunFolder.LogStep(log, step, speed);
                     progress.Report(step.Step, FormattableString.Invariant($"loss {smoothed:0.0000}  {speed:0.0} images/s"));
+                    if (step.Step == first + TimedStep && end > first + TimedStep)
+                        progress.WriteLine(FormattableString.Invariant($"a step takes {Stopwatch.GetElapsedTime(before).TotalSeconds:0.00} s: the {end - step.Step} steps that are left take about ")
+                            + ConsoleProgress.Duration(Stopwatch.GetElapsedTime(before).TotalSeconds * (end - step.Step)));
                     if (options.SampleEvery > 0 && step.Step % options.SampleEvery == 0) WriteSamples();
                     if (step.Step % options.SaveEvery == 0 && step.Step < end) Save(log);
                 }
@@ -135,7 +142,7 @@ internal sealed class TrainingRun : IDisposable
         var (network, settings) = (_trainer.Model.Network.Config, _trainer.Model.Settings);
         progress.WriteLine(FormattableString.Invariant(
             $"{_trainer.Model.Parameters.Count / 1e6:0.00} M parameters, {network.ImageSize}x{network.ImageSize}x{network.InChannels}, {settings.ClassNames.Length} classes, ")
-            + FormattableString.Invariant($"batch {_trainer.Settings.BatchSize}, {_trainer.PeakBytes / 1e6:0} MB for a step; everything goes to {_folder.Folder}"));
+            + FormattableString.Invariant($"batch {_trainer.Settings.BatchSize}, {TrainingEstimate.MemoryOf(_trainer) / 1e6:0} MB; everything goes to {_folder.Folder}"));
     }
 
     private void Save(StreamWriter log)
