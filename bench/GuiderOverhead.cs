@@ -108,13 +108,15 @@ internal static class GuiderOverhead
         var network = model.Network.Config;
         double denoiser = PlanFlops(model.Kernels, b => model.Network.Record(
             b, b.Input("z", new Shape(batch, network.ImageSize, network.ImageSize, network.InChannels)), b.Input("t", new Shape(batch)), b.Input("y", new Shape(batch))), model.Parameters);
-        // Whole vectors of channels: a narrower network takes as long as one of 16.
+        // Whole vectors of channels: a narrower network takes as long as one of 16. Three stages as He et al. have for small pictures, or four; none deeper than the one before.
+        int[][] depths = [.. from first in new[] { 1, 2, 3 } from second in Enumerable.Range(1, first) from third in Enumerable.Range(1, second)
+                             from layers in (int[][])[[first, second, third], .. Enumerable.Range(1, third).Select(fourth => (int[])[first, second, third, fourth])] select layers];
         var candidates =
-            from blocks in new[] { 1, 2, 3 }
+            from layers in depths
             from width in new[] { 16, 32, 48, 64 }
             let config = new ResNetConfig
             {
-                Layers = [blocks, blocks, blocks, blocks], Width = width, InChannels = network.InChannels, Classes = model.NullLabel, Stem = ResNetStem.Cifar,
+                Layers = [.. layers], Width = width, InChannels = network.InChannels, Classes = model.NullLabel, Stem = ResNetStem.Cifar,
             }
             select (Config: config, Share: Flops(config) / denoiser);
         (var nearest, share) = candidates.MinBy(c => Math.Abs(c.Share - wanted));

@@ -27,4 +27,7 @@ public sealed class Step
     public double Seconds { get; internal set; }
 
     internal Action<IKernels> Run { get; }
+
+    /// <summary>The same call, which reads one tensor more.</summary>
+    internal Step Reading(Tensor tensor) => new(Kernel, [.. Reads, tensor], [.. Writes], Run, Flops, Algorithm);
 }

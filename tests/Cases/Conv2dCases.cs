@@ -10,7 +10,7 @@ public sealed class Conv2dCases : ICaseList
     {
         get
         {
-            foreach (var normalised in Normalised.Concat(EndPadded).Concat(Rectified).Concat(OneSided)) yield return normalised;
+            foreach (var normalised in Normalised.Concat(EndPadded).Concat(Rectified).Concat(Smooth).Concat(OneSided)) yield return normalised;
             (Shape X, int Cout, int Kernel, int Stride, int Padding)[] configurations =
             [
                 (new(2, 5, 7, 3), 4, 3, 1, 1), (new(2, 8, 8, 16), 32, 3, 1, 1), (new(3, 6, 6, 5), 7, 1, 1, 0), (new(2, 9, 8, 4), 6, 3, 2, 1),
@@ -97,6 +97,33 @@ public sealed class Conv2dCases : ICaseList
                 return new(sum.Shape, [.. sum.Data.Zip(t[3].Data, (v, r) => Math.Max(v, 0) + r)]);
             })
         { Tolerance = 2e-5 };
+
+    /// <summary>Two convolutions with softplus last, so that the gradient of the first goes through the input gradient of the second; the residual is used again.</summary>
+    private static IEnumerable<OpCase> Smooth =>
+        from configuration in new (Shape X, int Cout, int Kernel)[] { (new(2, 8, 8, 16), 16, 3), (new(2, 5, 6, 7), 9, 1), (new(2, 4, 5, 3), 3, 3) }
+        let x = configuration.X
+        let y = new Shape(x[0], x[1], x[2], configuration.Cout)
+        let kernel = new Shape(configuration.Cout, configuration.Kernel, configuration.Kernel, x[3])
+        select new OpCase($"Conv2d {x} to {configuration.Cout}, kernel {configuration.Kernel}, residual and softplus, twice",
+            [
+                new("x", x), new("weight", kernel, Scale: 0.3, Batched: false), new("bias", new(configuration.Cout), Batched: false), new("residual", y),
+                new("second", new(configuration.Cout, configuration.Kernel, configuration.Kernel, configuration.Cout), Scale: 0.3, Batched: false),
+            ],
+            (b, t) =>
+            {
+                var first = b.Conv2d(t[0], t[1], t[2], new Conv2dOptions { Residual = t[3], SoftplusBeta = 3 });
+                return b.Add(b.Conv2d(first, t[4], t[2], new Conv2dOptions { Residual = first, SoftplusBeta = 3 }), t[3]);
+            },
+            t =>
+            {
+                var zero = new DoubleTensor(new Shape(t[0].Shape[0], configuration.Cout));
+                var first = Softplus(Convolve([t[0], t[1], t[2], zero, t[3]], 1, configuration.Kernel / 2));
+                var second = Softplus(Convolve([first, t[4], t[2], zero, first], 1, configuration.Kernel / 2));
+                return new(second.Shape, [.. second.Data.Zip(t[3].Data, (v, r) => v + r)]);
+            })
+        { Tolerance = 2e-5 };
+
+    private static DoubleTensor Softplus(DoubleTensor x) => new(x.Shape, [.. x.Data.Select(v => Math.Log(1 + Math.Exp(3 * v)) / 3)]);
 
     private static DoubleTensor Convolve(DoubleTensor[] t, int stride, int padding, int? endPadding = null)
     {

@@ -14,6 +14,7 @@ internal sealed class Conv2dRun : IDisposable
     private readonly Conv2dOracle _oracle;
     private readonly Conv2dInput _input;
     private readonly Conv2dEpilogue _epilogue;
+    private readonly ActivationGradient _through;
     private readonly GuardedTensor _weight, _packed, _packedGrad, _y, _dy, _du, _dw, _db, _workspace;
 
     public Conv2dRun(IKernels kernels, Conv2dShape shape, int seed, bool fused)
@@ -36,7 +37,13 @@ internal sealed class Conv2dRun : IDisposable
         var embedding = fused && Flip() ? Tensor(new(shape.Batch, shape.OutChannels)) : null;
         Shape output = new(shape.Batch, shape.OutHeight, shape.OutWidth, shape.OutChannels);
         var residual = fused && Flip() ? Tensor(output) : null;
-        var activation = fused ? (Activation)_random.Next(3) : Activation.None;
+        var activation = fused ? (Activation)_random.Next(4) : Activation.None;
+        const float softplusBeta = 2.5f;
+        // Every fourth result is 0, where the derivative of ReLU ends.
+        var activated = fused && Flip() ? Tensor(new(shape.Batch, shape.Height, shape.Width, c), -0.5f, 1.5f) : null;
+        if (activated is not null)
+            foreach (ref float value in activated.View.Span) value = Math.Max(value, 0);
+        var through = Flip() ? Activation.Relu : Activation.Softplus;
         _input = new()
         {
             X = x.View,
@@ -56,7 +63,9 @@ internal sealed class Conv2dRun : IDisposable
             Embedding = embedding?.View ?? default,
             Residual = residual?.View ?? default,
             Activation = activation,
+            Beta = softplusBeta,
         };
+        _through = new() { Result = activated?.View ?? default, Activation = through, Beta = softplusBeta };
         _oracle = new()
         {
             Shape = shape,
@@ -75,6 +84,9 @@ internal sealed class Conv2dRun : IDisposable
             Embedding = embedding?.ToArray(),
             Residual = residual?.ToArray(),
             Activation = activation,
+            SoftplusBeta = softplusBeta,
+            Activated = activated?.ToArray(),
+            Through = through,
         };
         _weight = Tensor(new(shape.OutChannels, shape.KernelHeight, shape.KernelWidth, c));
         _packed = Packed(Conv2dPass.Forward);
@@ -92,7 +104,7 @@ internal sealed class Conv2dRun : IDisposable
         if (_packed != _weight) _kernels.Conv2dPack(_shape, Conv2dPass.Forward, _weight.View, _packed.View);
         if (_packedGrad != _weight) _kernels.Conv2dPack(_shape, Conv2dPass.InputGrad, _weight.View, _packedGrad.View);
         _kernels.Conv2dForward(_shape, _input, _packed.View, _epilogue, _y.View);
-        _kernels.Conv2dInputGrad(_shape, _dy.View, _packedGrad.View, _du.View, accumulate);
+        _kernels.Conv2dInputGrad(_shape, _dy.View, _packedGrad.View, _du.View, accumulate, _through);
         _kernels.Conv2dWeightGrad(_shape, _input, _dy.View, _workspace.View, _dw.View, accumulate);
         _kernels.Conv2dBiasGrad(_dy.View, _db.View, accumulate);
     }

@@ -20,6 +20,10 @@ public interface ILanesCheck
 
     float Sigmoid(float x);
 
+    float ExpMinus(float x);
+
+    float OneMinusExpMinus(float x);
+
     float Exp2(float x);
 }
 
@@ -123,6 +127,10 @@ internal sealed unsafe class LanesCheck<V>(string name) : ILanesCheck
     }
 
     public float Exp(float x) => First(LanesMath.Exp(V.Broadcast(x)));
+
+    public float ExpMinus(float x) => First(LanesMath.ExpMinus(V.Broadcast(x)));
+
+    public float OneMinusExpMinus(float x) => First(LanesMath.OneMinusExpMinus(V.Broadcast(x)));
 
     public float Sigmoid(float x) => First(LanesMath.Sigmoid(V.Broadcast(x)));
 

@@ -94,6 +94,31 @@ public sealed class LanesTests
     }
 
     [TestCaseSource(nameof(Widths))]
+    public void Exponentials_of_negative_numbers_are_accurate_also_near_0(ILanesCheck width)
+    {
+        double worst = 0, worstComplement = 0;
+        for (int i = 0; i <= 100_000; i++)
+        {
+            // Evenly from 0 to 86, and by ratios from 1e-30 to 1.
+            float x = i % 2 == 0 ? i * 8.6e-4f : (float)Math.Pow(10, -30 + 3e-4 * i);
+            double expected = Math.Exp(-x), complement = -(Math.Exp(-x) - 1);
+            if (x < 1e-3) complement = x * (1 - x * (0.5 - x / 6.0));
+            worst = Math.Max(worst, Math.Abs(width.ExpMinus(x) - expected) / expected);
+            worstComplement = Math.Max(worstComplement, Math.Abs(width.OneMinusExpMinus(x) - complement) / Math.Max(complement, 1e-37));
+        }
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(worst, Is.LessThan(6e-7));
+            Assert.That(worstComplement, Is.LessThan(3e-7));
+            Assert.That(width.OneMinusExpMinus(0f), Is.Zero);
+            Assert.That(width.OneMinusExpMinus(float.PositiveInfinity), Is.EqualTo(1f));
+            Assert.That(width.OneMinusExpMinus(float.NaN), Is.NaN);
+            Assert.That(width.ExpMinus(float.PositiveInfinity), Is.InRange(0f, 2e-38f));
+            Assert.That(width.ExpMinus(float.NaN), Is.NaN);
+        }
+    }
+
+    [TestCaseSource(nameof(Widths))]
     public void Sigmoid_has_its_limits_and_symmetry(ILanesCheck width)
     {
         using (Assert.EnterMultipleScope())

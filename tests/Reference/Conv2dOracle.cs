@@ -22,6 +22,14 @@ internal sealed class Conv2dOracle
     public float[]? Residual { get; init; }
     public Activation Activation { get; init; }
 
+    /// <summary>beta of a softplus, here and in front of the input's gradient.</summary>
+    public float SoftplusBeta { get; init; }
+
+    /// <summary>The result of the activation that the input's gradient goes through, or null.</summary>
+    public float[]? Activated { get; init; }
+
+    public Activation Through { get; init; }
+
     /// <summary>The virtual input [N,H,W,Cin].</summary>
     public double[] VirtualInput()
     {
@@ -67,7 +75,7 @@ internal sealed class Conv2dOracle
         {
             int k = i % s.OutChannels, n = i / perImage;
             double v = y[i] + (Bias?[k] ?? 0) + (Embedding?[n * s.OutChannels + k] ?? 0) + (Residual?[i] ?? 0);
-            y[i] = Activation switch { Activation.Silu => v / (1 + Math.Exp(-v)), Activation.Relu => Math.Max(v, 0), _ => v };
+            y[i] = Activation switch { Activation.Silu => v / (1 + Math.Exp(-v)), Activation.Relu => Math.Max(v, 0), Activation.Softplus => Math.Log(1 + Math.Exp(SoftplusBeta * v)) / SoftplusBeta, _ => v };
         }
         return y;
     }
@@ -85,6 +93,8 @@ internal sealed class Conv2dOracle
                 for (int c = 0; c < s.InChannels; c++) du[input * s.InChannels + c] += d * weight[w + c];
             }
         });
+        if (Activated is null) return du;
+        for (int i = 0; i < du.Length; i++) du[i] *= Through == Activation.Relu ? Activated[i] > 0 ? 1 : 0 : 1 - Math.Exp(-SoftplusBeta * Activated[i]);
         return du;
     }
 

@@ -1,4 +1,5 @@
 using NativeDiffusion.Kernels;
+using NativeDiffusion.Model;
 using NativeDiffusion.Runtime;
 using NativeDiffusion.Tests.Cases;
 using NUnit.Framework;
@@ -170,6 +171,47 @@ public sealed class GradientTests
         builder.Backward(y, builder.Input("dy", y.Shape), parameters: false, x);
         Assert.That(builder.Steps.Select(s => s.Kernel), Has.None.EqualTo(nameof(IKernels.Conv2dWeightGrad)).And.Some.EqualTo(nameof(IKernels.Conv2dInputGrad)));
         Assert.That(() => builder.GradientOf(builder.Parameter("w")), Throws.InstanceOf<KeyNotFoundException>().With.Message.Contains("w[N=2,H=3,W=3,C=2]"));
+    }
+
+    [Test]
+    public void A_convolutions_input_gradient_goes_through_the_activation_before_it()
+    {
+        float[] Gradient(float? beta, bool apart, out Step[] steps, bool asksBetween = false)
+        {
+            using var parameters = new Parameters(_kernels);
+            parameters.Add("w", new Shape(2, 3, 3, 2), Initializer.FanIn(18));
+            WeightInitialization.Apply(parameters, _kernels, 1);
+            var builder = new PlanBuilder(_kernels, parameters);
+            var x = builder.Input("x", new Shape(1, 4, 4, 2));
+            Tensor Layer(Tensor input)
+            {
+                var y = builder.Conv2d(input, builder.Parameter("w"), null, new Conv2dOptions { Residual = x, Relu = beta is null && !apart, SoftplusBeta = apart ? null : beta });
+                return !apart ? y : beta is { } b ? builder.Softplus(y, b) : builder.Relu(y);
+            }
+            var first = Layer(x);
+            var second = Layer(first);
+            var dy = builder.Input("dy", second.Shape);
+            if (asksBetween) builder.Backward(second, dy, parameters: false, x, first);
+            else builder.Backward(second, dy, parameters: false, x);
+            var dx = builder.Output("dx", builder.GradientOf(x));
+            if (asksBetween) builder.Output("between", builder.GradientOf(first));
+            using var plan = builder.Build();
+            steps = [.. plan.Steps];
+            FillRandom(x.View, 1, 2);
+            dy.View.Span.Fill(1);
+            plan.Run();
+            return asksBetween ? [.. dx.View.Span, .. plan.Output("between").Span] : dx.View.Span.ToArray();
+        }
+        foreach (float? beta in new float?[] { null, 3 })
+        {
+            string backward = beta is null ? nameof(IKernels.ReluBackward) : nameof(IKernels.SoftplusBackward);
+            float[] apart = Gradient(beta, apart: true, out _), together = Gradient(beta, apart: false, out var steps);
+            Assert.That(together, Is.EqualTo(apart));
+            Assert.That(steps.Count(s => s.Kernel == backward), Is.EqualTo(1), "only the last activation, behind which there is no convolution");
+            // Where the gradient between is asked for as well, it stays as it is.
+            Assert.That(Gradient(beta, apart: false, out steps, asksBetween: true), Is.EqualTo(Gradient(beta, apart: true, out _, asksBetween: true)));
+            Assert.That(steps.Count(s => s.Kernel == backward), Is.EqualTo(2));
+        }
     }
 
     [Test]

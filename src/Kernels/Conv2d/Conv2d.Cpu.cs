@@ -2,6 +2,9 @@ namespace NativeDiffusion.Kernels;
 
 public sealed unsafe partial class CpuKernels
 {
+    // Phases of a stride that are computed together.
+    private const int MostWindows = 16;
+
     /// <inheritdoc/>
     long IKernels.Conv2dPackedLength(in Conv2dShape shape, Conv2dPass pass)
     {
@@ -62,13 +65,14 @@ public sealed unsafe partial class CpuKernels
     }
 
     /// <inheritdoc/>
-    void IKernels.Conv2dInputGrad(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate)
+    void IKernels.Conv2dInputGrad(
+        in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate, in ActivationGradient through)
     {
         switch (LaneCount)
         {
-            case 16: InputGradLanes<Lanes512>(shape, dy, packed, du, accumulate); break;
-            case 8: InputGradLanes<Lanes256>(shape, dy, packed, du, accumulate); break;
-            default: InputGradLanes<Lanes128>(shape, dy, packed, du, accumulate); break;
+            case 16: InputGradLanes<Lanes512>(shape, dy, packed, du, accumulate, through); break;
+            case 8: InputGradLanes<Lanes256>(shape, dy, packed, du, accumulate, through); break;
+            default: InputGradLanes<Lanes128>(shape, dy, packed, du, accumulate, through); break;
         }
     }
 
@@ -92,12 +96,17 @@ public sealed unsafe partial class CpuKernels
             Bias = epilogue.Bias.Pointer,
             Embedding = epilogue.Embedding.Pointer,
             Residual = epilogue.Residual.Pointer,
-            Activation = epilogue.Activation,
+            Activation = epilogue.Activation == Activation.Softplus ? Activation.None : epilogue.Activation,
+            Finish = epilogue.Activation == Activation.Softplus ? ConvFinish.Softplus : ConvFinish.None,
+            Beta = epilogue.Beta,
             Channels = shape.OutChannels,
             Y = y.Pointer,
         };
+        bool apart = UsesWideWinograd(shape) && store.Finish != ConvFinish.None;
+        if (apart) store.Finish = ConvFinish.None;
         if (UsesWinograd(shape)) RunWinograd<V>(shape, source, packed.Pointer, forward: true, store);
         else RunWindow<V>(ConvWindow.Forward(shape), source, shape.Batch, packed.Pointer, store);
+        if (apart) Ops.SoftplusForward(y, epilogue.Beta, y);
     }
 
     private void RunWinograd<V>(in Conv2dShape shape, in ConvSource source, float* weights, bool forward, in ConvEpilogue epilogue)
@@ -108,23 +117,43 @@ public sealed unsafe partial class CpuKernels
         else RunWinograd(source, shape.Batch, weights, output);
     }
 
-    private void InputGradLanes<V>(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate)
+    private void InputGradLanes<V>(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate, in ActivationGradient through)
         where V : unmanaged, ILanes<V>
     {
         var source = ConvSource.Plain(dy.Pointer, shape.OutHeight, shape.OutWidth, shape.OutChannels);
         var store = new ConvEpilogue { Channels = shape.InChannels, Y = du.Pointer, Residual = accumulate ? du.Pointer : null };
-        float* weights = packed.Pointer;
-        if (UsesWinograd(shape))
+        if (!through.Result.IsEmpty)
         {
-            RunWinograd<V>(shape, source, weights, forward: false, store);
-            return;
+            store.Finish = through.Activation == Activation.Relu ? ConvFinish.ReluGradient : ConvFinish.SoftplusGradient;
+            store.Beta = through.Beta;
+            store.Activated = through.Result.Pointer;
         }
-        for (int py = 0; py < shape.Stride; py++)
-            for (int px = 0; px < shape.Stride; px++)
+        // Where several jobs or rounds share an output, the activation has a pass of its own.
+        int phases = shape.Stride * shape.Stride, most = Math.Min(phases, MostWindows);
+        bool apart = store.Finish != ConvFinish.None && (phases > most || UsesWideWinograd(shape));
+        if (apart) store.Finish = ConvFinish.None;
+        if (UsesWinograd(shape)) RunWinograd<V>(shape, source, packed.Pointer, forward: false, store);
+        else RunPhases<V>(shape, source, packed.Pointer, phases, most, store);
+        if (!apart) return;
+        if (through.Activation == Activation.Relu) Ops.ReluBackward(through.Result, du, du, accumulate: false);
+        else Ops.SoftplusBackward(through.Result, through.Beta, du, du, accumulate: false);
+    }
+
+    private void RunPhases<V>(in Conv2dShape shape, in ConvSource source, float* weights, int phases, int most, in ConvEpilogue store)
+        where V : unmanaged, ILanes<V>
+    {
+        var windows = stackalloc ConvWindow[most];
+        long packedLength = 0;
+        for (int first = 0; first < phases; first += most)
+        {
+            int count = Math.Min(most, phases - first);
+            for (int i = 0; i < count; i++)
             {
-                var window = ConvWindow.InputGrad(shape, py, px);
-                RunWindow<V>(window, source, shape.Batch, weights, store);
-                weights += window.PackedLength(V.Count);
+                windows[i] = ConvWindow.InputGrad(shape, (first + i) / shape.Stride, (first + i) % shape.Stride);
+                windows[i].Packed = packedLength;
+                packedLength += windows[i].PackedLength(V.Count);
             }
+            RunWindows<V>(new(windows, count), source, shape.Batch, weights, store);
+        }
     }
 }

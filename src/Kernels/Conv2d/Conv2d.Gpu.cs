@@ -37,18 +37,20 @@ internal sealed partial class GpuKernels
             HasBias = epilogue.Bias.IsEmpty ? 0 : 1,
             HasEmbedding = epilogue.Embedding.IsEmpty ? 0 : 1,
             HasResidual = epilogue.Residual.IsEmpty ? 0 : 1,
-            Activation = (int)epilogue.Activation,
+            Activation = epilogue.Activation == Activation.Softplus ? 0 : (int)epilogue.Activation,
             Rows = rows,
             Channels = shape.OutChannels,
             Pixels = shape.OutHeight * shape.OutWidth,
             Vectors = InVectors(shape.OutChannels, y, epilogue.Bias, epilogue.Embedding, epilogue.Residual),
         };
         Multiply(window, Rows(packed, shape.OutChannels, depth), result, rows, shape.OutChannels, depth);
+        if (epilogue.Activation == Activation.Softplus) SoftplusForward(y, epilogue.Beta, y);
         if (!epilogue.NormMean.IsEmpty) GroupNormStats(y, epilogue.NormMean.Shape.Channels, epilogue.NormEpsilon, epilogue.NormMean, epilogue.NormRstd);
     }
 
     /// <inheritdoc/>
-    public void Conv2dInputGrad(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate)
+    public void Conv2dInputGrad(
+        in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate, in ActivationGradient through = default)
     {
         int rows = checked(shape.Batch * shape.Height * shape.Width), depth = shape.KernelHeight * shape.KernelWidth * shape.OutChannels;
         var window = new WindowRowsOperand<GradientTaps>
@@ -65,6 +67,9 @@ internal sealed partial class GpuKernels
             Vectors = InVectors(shape.InChannels, packed),
         };
         Multiply(window, weights, Matrix(du, rows, shape.InChannels, default, accumulate), rows, shape.InChannels, depth);
+        if (through.Result.IsEmpty) return;
+        if (through.Activation == Activation.Relu) ReluBackward(through.Result, du, du, accumulate: false);
+        else SoftplusBackward(through.Result, through.Beta, du, du, accumulate: false);
     }
 
     /// <inheritdoc/>

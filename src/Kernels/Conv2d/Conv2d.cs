@@ -23,9 +23,11 @@ public partial interface IKernels
 
     /// <summary>
     /// du[n,y,x,c] = sum over k and all a,b with i s + a - p = y, j s + b - p = x of w[k,a,b,c] dy[n,i,j,k]: the gradient towards the virtual
-    /// input. <paramref name="packed"/> was packed for <see cref="Conv2dPass.InputGrad"/>.
+    /// input. <paramref name="packed"/> was packed for <see cref="Conv2dPass.InputGrad"/>. With <paramref name="through"/> the whole, what was there
+    /// included, is multiplied by an activation's derivative.
     /// </summary>
-    internal void Conv2dInputGrad(in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate);
+    internal void Conv2dInputGrad(
+        in Conv2dShape shape, TensorView dy, TensorView packed, TensorView du, bool accumulate, in ActivationGradient through = default);
 
     /// <summary>Number of floats of workspace that <see cref="Conv2dWeightGrad"/> needs.</summary>
     internal long Conv2dWeightGradWorkspace(in Conv2dShape shape);

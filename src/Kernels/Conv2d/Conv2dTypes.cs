@@ -38,6 +38,9 @@ public enum Activation
 
     /// <summary>max(x, 0).</summary>
     Relu,
+
+    /// <summary>log(1 + e^(beta x)) / beta.</summary>
+    Softplus,
 }
 
 /// <summary>Which use of the weights they are packed for.</summary>
@@ -105,6 +108,9 @@ internal readonly struct Conv2dEpilogue
     /// <summary>Applied last.</summary>
     public Activation Activation { get; init; }
 
+    /// <summary>beta of <see cref="Activation.Softplus"/>.</summary>
+    public float Beta { get; init; }
+
     /// <summary>Receives the mean of each group of the result's channels, [N,Groups], for a GroupNorm that follows; left out for none.</summary>
     public TensorView NormMean { get; init; }
 
@@ -113,4 +119,17 @@ internal readonly struct Conv2dEpilogue
 
     /// <summary>Added to the variance.</summary>
     public double NormEpsilon { get; init; }
+}
+
+/// <summary>An activation in front of which a gradient is wanted: the gradient behind it is multiplied by its derivative, which follows from its result.</summary>
+internal readonly struct ActivationGradient
+{
+    /// <summary>The activation's result, of the gradient's shape; left out for none.</summary>
+    public TensorView Result { get; init; }
+
+    /// <summary><see cref="Activation.Relu"/> or <see cref="Activation.Softplus"/>.</summary>
+    public Activation Activation { get; init; }
+
+    /// <summary>beta of <see cref="Activation.Softplus"/>.</summary>
+    public float Beta { get; init; }
 }

@@ -17,23 +17,29 @@ public sealed unsafe partial class CpuKernels
 
     private static long WinogradPackedLength(int inChannels, int outChannels)
     {
-        int panel = 2 * LaneCount;
-        return (long)Winograd.Planes * inChannels * ((outChannels + panel - 1) / panel * panel);
+        int lanes = LaneCount;
+        return (long)Winograd.Planes * inChannels * ((outChannels + lanes - 1) / lanes * lanes);
     }
 
     private void RunWinograd<V>(in ConvSource source, int batch, float* packed, in WinogradOutput<V> output)
         where V : unmanaged, ILanes<V>
     {
-        int tile = TileRows<V>(), panel = 2 * V.Count, c = source.Channels;
+        int c = source.Channels, channels = output.Epilogue.Channels, panel = PanelWidth(V.Count, 0, channels);
         var job = new WinogradJob<V> { Source = source, Output = output, Packed = packed, Batch = batch };
-        job.Panels = (output.Epilogue.Channels + panel - 1) / panel;
+        job.Panels = (channels + panel - 1) / panel;
+        // A multiple of the rows of all panels' tiles.
+        int tile = PanelRows<V>(PanelWidth(V.Count, (job.Panels - 1) * panel, channels));
         long rowFloats = (long)(output.TileColumns * 4 + 2) * c;
-        job.BandTileRows = (int)Math.Clamp((2 * BandFloats / rowFloats - 2) / 4, 1, output.TileRows);
+        // Few images with few channels are divided among the threads by rows of whole register tiles.
+        int pieces = Math.Clamp(2 * Threads / (batch * job.Panels), 1, Math.Max(1, output.TileRows * output.TileColumns / tile));
+        job.BandTileRows = (int)Math.Clamp((2 * BandFloats / rowFloats - 2) / 4, 1, (output.TileRows + pieces - 1) / pieces);
         job.Bands = (output.TileRows + job.BandTileRows - 1) / job.BandTileRows;
         job.BandTileRows = (output.TileRows + job.Bands - 1) / job.Bands;
         job.Bands = (output.TileRows + job.BandTileRows - 1) / job.BandTileRows;
         int imageTiles = output.TileRows * output.TileColumns;
-        long images = job.Bands > 1 ? 1 : Math.Min(2 * BandFloats / (rowFloats * (output.TileRows * 4 + 2)), batch / (2L * Threads));
+        // Every thread should get two items, or one where images are so small that two take a register tile.
+        long share = Math.Max(batch / (2L * Threads), Math.Min(batch / Threads, tile / imageTiles));
+        long images = job.Bands > 1 ? 1 : Math.Min(2 * BandFloats / (rowFloats * (output.TileRows * 4 + 2)), share);
         // Fill whole register tiles if that takes no more than dropping a few images.
         for (long fewer = images; fewer > images / 2 && fewer > 0; fewer--)
         {
@@ -86,11 +92,10 @@ public sealed unsafe partial class CpuKernels
             float* bands = scratch + BandOffset;
             for (int i = 0; i < images; i++)
                 Source.Stage<V>(n0 + i, t0 * 4 - 1, bandRows, -1, bandColumns, bands + i * bandRows * rowStride, scratch);
-            nint* offsets = stackalloc nint[8];
-            for (int i = 0; i < 8; i++) offsets[i] = (nint)i * c;
+            nint* offsets = stackalloc nint[16];
+            for (int i = 0; i < 16; i++) offsets[i] = (nint)i * c;
 
             float* transformed = scratch + InOffset, sums = scratch + SumOffset, buffer = scratch + BufferOffset;
-            int panel = 2 * V.Count;
             int firstPanel = (int)((long)Panels * panelGroup / PanelGroups), lastPanel = (int)((long)Panels * (panelGroup + 1) / PanelGroups);
             int perImage = tileRows * Output.TileColumns, tiles = images * perImage;
             for (int block = 0; block < tiles; block += BlockTiles)
@@ -99,16 +104,35 @@ public sealed unsafe partial class CpuKernels
                 TransformTiles(bands, rowStride, bandRows * rowStride, perImage, block, count, transformed, buffer);
                 for (int k = firstPanel; k < lastPanel; k++)
                 {
+                    int channel = k * 2 * V.Count, panel = PanelWidth(V.Count, channel, Output.Epilogue.Channels), tile = PanelRows<V>(panel);
+                    float* weights = Packed + (nint)channel * Winograd.Planes * c;
                     for (int plane = 0; plane < Winograd.Planes; plane++)
-                        for (int t = 0; t < count; t += TileRows<V>())
-                            InnerTile<V>(transformed + plane * InPlane + (nint)t * c, offsets, 0, 1, c, Packed + ((nint)k * Winograd.Planes + plane) * c * panel,
-                                sums + plane * SumPlane + (nint)t * panel, first: true);
-                    for (int t = 0; t < count; t++)
-                    {
-                        int i = (block + t) / perImage, index = (block + t) % perImage;
-                        Output.Store(sums + (nint)t * panel, SumPlane, n0 + i, t0 + index / Output.TileColumns, index % Output.TileColumns, k * panel, buffer);
-                    }
+                        for (int t = 0; t < count; t += tile)
+                            PanelTile<V>(panel, transformed + plane * InPlane + (nint)t * c, offsets, 0, 1, c, weights + (nint)plane * c * panel,
+                                sums + plane * SumPlane + (nint)t * panel);
+                    StoreTiles(sums, panel, n0, t0, perImage, block, count, channel, buffer);
                 }
+            }
+            if (Output.Epilogue.Finish == ConvFinish.None) return;
+            int firstChannel = firstPanel * 2 * V.Count, channels = Math.Min(lastPanel * 2 * V.Count, Output.Epilogue.Channels) - firstChannel;
+            int rows = Math.Min(tileRows * 4, Output.Height - t0 * 4);
+            for (int n = n0; n < n0 + images; n++)
+                Output.Epilogue.FinishPixels<V>(((nint)n * Output.Height + t0 * 4) * Output.Width, (nint)rows * Output.Width, firstChannel, channels);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void StoreTiles(float* sums, int panel, int n0, int t0, int perImage, int block, int count, int channel, float* buffer)
+        {
+            int columns = Output.TileColumns, end = t0 + perImage / columns, index = block % perImage;
+            int n = n0 + block / perImage, ty = t0 + index / columns, tx = index % columns;
+            for (int t = 0; t < count; t++, sums += panel)
+            {
+                Output.Store(sums, SumPlane, n, ty, tx, channel, buffer);
+                if (++tx < columns) continue;
+                tx = 0;
+                if (++ty < end) continue;
+                ty = t0;
+                n++;
             }
         }
 
@@ -148,7 +172,7 @@ public sealed unsafe partial class CpuKernels
         Pool.Run(ref job, (job.OutChannels + 2 * V.Count - 1) / (2 * V.Count) * job.Chunks);
     }
 
-    /// <summary>packed[panel][plane][c][2 vectors of output channels] for a chunk of input channels c.</summary>
+    /// <summary>packed[panel][plane][c][output channels of the panel] for a chunk of input channels c.</summary>
     private struct PackWinogradJob<V> : IWorkerJob
         where V : unmanaged, ILanes<V>
     {
@@ -164,13 +188,13 @@ public sealed unsafe partial class CpuKernels
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int item, int worker)
         {
-            int panel = 2 * V.Count, k = item / Chunks, k0 = k * panel;
+            int k0 = item / Chunks * 2 * V.Count, panel = PanelWidth(V.Count, k0, OutChannels);
             int c0 = item % Chunks * Chunk, channels = Math.Min(Chunk, InChannels - c0);
             float* taps = Scratch[worker];
             nint tapStride = (nint)Chunk * panel;
             LoadTaps(Weight, Forward, InChannels, OutChannels, k0, panel, c0, channels, taps, tapStride);
             nint planeStride = (nint)InChannels * panel;
-            float* planes = Packed + k * Winograd.Planes * planeStride + (nint)c0 * panel;
+            float* planes = Packed + (nint)k0 * Winograd.Planes * InChannels + (nint)c0 * panel;
             for (nint at = 0; at < channels * panel; at += V.Count)
                 Winograd.TransformWeight<V>(taps + at, tapStride, planes + at, planeStride);
         }

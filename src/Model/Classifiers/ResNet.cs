@@ -118,8 +118,7 @@ public sealed partial class ResNet
     private static Tensor Activated(PlanBuilder b, Convolution c, Tensor x, double softplusBeta, Tensor? residual = null)
     {
         bool relu = double.IsPositiveInfinity(softplusBeta);
-        var y = Convolve(b, c, x, new Conv2dOptions { Residual = residual, Relu = relu });
-        return relu ? y : b.Softplus(y, (float)softplusBeta);
+        return Convolve(b, c, x, new Conv2dOptions { Residual = residual, Relu = relu, SoftplusBeta = relu ? null : (float)softplusBeta });
     }
 
     private static Tensor Convolve(PlanBuilder b, Convolution c, Tensor x, Conv2dOptions options) =>

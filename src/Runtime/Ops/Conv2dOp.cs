@@ -23,6 +23,9 @@ public sealed record Conv2dOptions
     /// <summary>Takes max(., 0) of the sum of all that.</summary>
     public bool Relu { get; init; }
 
+    /// <summary>Takes softplus of this beta of the sum, as <see cref="PlanBuilder.Softplus"/>; null for none.</summary>
+    public float? SoftplusBeta { get; init; }
+
     /// <summary>A normalisation of x on its way in; the normalised tensor is never stored.</summary>
     public Conv2dNorm? Norm { get; init; }
 }
@@ -38,6 +41,9 @@ public sealed record Conv2dNorm(Tensor Gamma, Tensor Beta, int Groups, double Ep
 
 public sealed partial class PlanBuilder
 {
+    // By the gradient that they wrote, with their step.
+    private readonly Dictionary<Tensor, (int Step, GradientActivation Through)> _inputGradients = [];
+
     /// <summary>
     /// Two-dimensional convolution (cross-correlation) of NHWC images: y[n,i,j,o] = sum of x[n, i s + a - p, j s + b - p, c] w[o,a,b,c], zero
     /// outside the image, plus bias, embedding and residual.
@@ -67,6 +73,11 @@ public sealed partial class PlanBuilder
             throw new ArgumentException($"Conv2d to {outShape} takes an embedding [{shape.Batch},{shape.OutChannels}]; got {e}.");
         if (options.Residual is { } r && r.Shape != outShape)
             throw new ArgumentException($"Conv2d to {outShape} takes a residual of that shape; got {r}.");
+        if (options.SoftplusBeta is { } beta)
+        {
+            RequireSoftplus(beta);
+            if (options.Relu) throw new ArgumentException($"Conv2d to {outShape} takes one activation; got ReLU and softplus of beta {beta}.");
+        }
 
         var norm = options.Norm;
         if (norm is not null) CheckGroupNorm(x, norm.Gamma, norm.Beta, norm.ScaleShift);
@@ -91,14 +102,15 @@ public sealed partial class PlanBuilder
                 Bias = bias?.View ?? default,
                 Embedding = embedding?.View ?? default,
                 Residual = residual?.View ?? default,
-                Activation = options.Relu ? Activation.Relu : Activation.None,
+                Activation = options.SoftplusBeta is not null ? Activation.Softplus : options.Relu ? Activation.Relu : Activation.None,
+                Beta = options.SoftplusBeta ?? 0,
             };
             k.Conv2dForward(shape, source.Views(), packed.View, epilogue, y.View);
         }, shape.Flops, Kernels.Conv2dAlgorithm(shape, Conv2dPass.Forward));
 
         OnBackward([x, norm?.Gamma, norm?.Beta, norm?.ScaleShift, weight, bias, embedding, residual], y, dy =>
         {
-            if (options.Relu) dy = RecordReluBackward(y, dy);
+            if (options.Relu || options.SoftplusBeta is not null) dy = RecordActivationBackward(y, dy, options.SoftplusBeta);
             if (NeedsGradient(weight)) RecordConv2dWeightGrad(shape, source, weight, dy);
             if (NeedsGradient(bias))
             {
@@ -129,8 +141,31 @@ public sealed partial class PlanBuilder
     private void RecordConv2dInputGrad(Conv2dShape shape, Tensor weight, Tensor dy, Tensor du, bool accumulate)
     {
         var packed = PackedConv2d(weight, shape, Conv2dPass.InputGrad);
-        Record(nameof(IKernels.Conv2dInputGrad), [dy, packed], [du], k => k.Conv2dInputGrad(shape, dy.View, packed.View, du.View, accumulate),
-            shape.Flops, Kernels.Conv2dAlgorithm(shape, Conv2dPass.InputGrad));
+        var through = new GradientActivation();
+        Record(nameof(IKernels.Conv2dInputGrad), [dy, packed], [du],
+            k => k.Conv2dInputGrad(shape, dy.View, packed.View, du.View, accumulate, through.View), shape.Flops, Kernels.Conv2dAlgorithm(shape, Conv2dPass.InputGrad));
+        _inputGradients[du] = (_steps.Count - 1, through);
+    }
+
+    /// <summary>
+    /// The gradient in front of the activation that a convolution applied last, which follows from its result. If another convolution's input gradient was the last
+    /// to add to the gradient behind the activation, that step multiplies by the derivative on its way out, in place.
+    /// </summary>
+    private Tensor RecordActivationBackward(Tensor y, Tensor dy, float? softplusBeta)
+    {
+        if (_inputGradients.Remove(dy, out var last) && !_shared.Contains(dy.Root) && !_callerOwned.Contains(dy.Root)
+            && _steps.FindLastIndex(step => step.Reads.Concat(step.Writes).Any(t => t.Root == dy.Root)) == last.Step)
+        {
+            (last.Through.Result, last.Through.SoftplusBeta) = (y, softplusBeta);
+            _steps[last.Step] = _steps[last.Step].Reading(y);
+            y.Root.LastStep = Math.Max(y.Root.LastStep, last.Step);
+            return dy;
+        }
+        var dx = Temporary(y.Shape, "d_activated");
+        if (softplusBeta is { } beta)
+            Record(nameof(IKernels.SoftplusBackward), [y, dy], [dx], k => k.SoftplusBackward(y.View, beta, dy.View, dx.View, accumulate: false), 5.0 * y.Count);
+        else Record(nameof(IKernels.ReluBackward), [y, dy], [dx], k => k.ReluBackward(y.View, dy.View, dx.View, accumulate: false), 1.0 * y.Count);
+        return dx;
     }
 
     private void RecordConv2dWeightGrad(Conv2dShape shape, ConvolutionInput source, Tensor weight, Tensor dy)
@@ -150,6 +185,21 @@ public sealed partial class PlanBuilder
         long length = Kernels.Conv2dPackedLength(layoutShape, pass);
         return length == 0 ? weight : Packed(weight, $"{pass}:{layoutShape}", length, nameof(IKernels.Conv2dPack),
             (k, w, packed) => k.Conv2dPack(layoutShape, pass, w, packed));
+    }
+
+    /// <summary>The activation that an input gradient goes through; known once the op before it is recorded.</summary>
+    private sealed class GradientActivation
+    {
+        public Tensor? Result { get; set; }
+
+        public float? SoftplusBeta { get; set; }
+
+        public ActivationGradient View => Result is null ? default : new()
+        {
+            Result = Result.View,
+            Activation = SoftplusBeta is null ? Activation.Relu : Activation.Softplus,
+            Beta = SoftplusBeta ?? 0,
+        };
     }
 
     /// <summary>What a convolution reads besides its weight, in the forward pass and again for the weight's gradient.</summary>

@@ -16,12 +16,4 @@ public sealed partial class PlanBuilder
         });
         return y;
     }
-
-    /// <summary>The gradient in front of a ReLU that an op applied last: the result is positive exactly where what it was taken of is.</summary>
-    private Tensor RecordReluBackward(Tensor y, Tensor dy)
-    {
-        var dx = Temporary(y.Shape, "d_relu");
-        Record(nameof(IKernels.ReluBackward), [y, dy], [dx], k => k.ReluBackward(y.View, dy.View, dx.View, accumulate: false), 1.0 * y.Count);
-        return dx;
-    }
 }
