@@ -54,7 +54,7 @@ internal static unsafe class LanesMath
         return x / V.MultiplyAdd(p, V.PowerOfTwo(n), V.Broadcast(1f));
     }
 
-    /// <summary>e^-x for x of at least 0, within 3 ulp up to x = 10 and 5 beyond: as in <see cref="Silu{V}"/>. Above 87 it is e^-87; NaN stays NaN.</summary>
+    /// <summary>e^-x for x of at least 0, within 3 ulp up to x = 10: as in <see cref="Silu{V}"/>. Above 87 it is e^-87; NaN stays NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ExpMinus<V>(V x)
         where V : unmanaged, ILanes<V>
