@@ -20,7 +20,8 @@ public sealed unsafe partial class CpuKernels
         bool doubled = !tensors.Prediction.IsEmpty && tensors.Prediction.Shape.Channels != channels, partly = row.GuidedChannels > 0 && row.GuidedChannels < channels;
         // Where channels differ, a tile holds whole groups of 4 pixels: whole pixels, and whole blocks of random numbers.
         int unit = doubled || partly ? 4 * channels : 4;
-        CheckStep(row, tensors, rows, unit);
+        bool secondary = GuidedStepCheck.IsSecondary(row, tensors);
+        CheckStep(row, tensors, secondary, rows, unit);
         bool noisy = !row.NoNoise && (row.LearnedVariance || row.C != 0), draws = noisy && tensors.Noise.IsEmpty;
         fixed (GuidedStepRow* coefficients = &row)
         {
@@ -35,7 +36,7 @@ public sealed unsafe partial class CpuKernels
                 Y = tensors.Y.IsEmpty ? tensors.Z.Pointer : tensors.Y.Pointer,
                 Rows = rows, RowLength = count / rows, RowsPerItem = rows, ChunksPerRow = 1, Chunk = count,
             };
-            if (IsSecondary(row, tensors)) job.AddSecondary(tensors);
+            if (secondary) job.AddSecondary(tensors);
             // The partition follows from the shape and the row alone, and no element depends on it.
             long chunk = draws ? StepChunk / DrawingWeight : StepChunk;
             if (count <= 2 * chunk)
@@ -50,14 +51,9 @@ public sealed unsafe partial class CpuKernels
         }
     }
 
-    /// <summary>Whether a step has a term that few samplers and guiders have.</summary>
-    private static bool IsSecondary(in GuidedStepRow row, in GuidedStepTensors tensors) =>
-        row.E != 0 || row.Q != 0 || row.StoreState || row.UsesOlderHistories || row.ReadsBranch || row.ReadsShift
-        || !tensors.Denoised.IsEmpty || tensors.Prediction.IsEmpty || !tensors.Limit.IsEmpty;
-
-    private static void CheckStep(in GuidedStepRow row, in GuidedStepTensors tensors, int rows, int unit)
+    private static void CheckStep(in GuidedStepRow row, in GuidedStepTensors tensors, bool secondary, int rows, int unit)
     {
-        GuidedStepCheck.Require(row, tensors);
+        GuidedStepCheck.Require(row, tensors, secondary);
         if (unit > NoiseTile)
             throw new ArgumentException($"The guided step takes variance channels, and guides some channels only, of at most {NoiseTile / 4} channels; got {tensors.Z.Shape.Channels}.");
         if (tensors.BranchRow.IsEmpty) return;
@@ -141,22 +137,21 @@ public sealed unsafe partial class CpuKernels
         private readonly void Run<V>(int first, int end, long start, long length)
             where V : unmanaged, ILanes<V>
         {
-            bool readsBranch = Row->ReadsBranch;
-            long spread = Doubled ? 2 : 1;
+            bool readsBranch = Row->ReadsBranch, readsNoise = Noisy && !Draws;
+            long spread = Doubled ? 2 : 1, at = first * RowLength + start;
+            float* weights = Weight + (nint)first * Weights;
+            int* branchRows = BranchRow + (nint)first * Branches;
             Unsafe.SkipInit(out Sources sources);
-            sources.Variance = sources.Weighted = null;
-            for (int row = first; row < end; row++)
+            sources.Conditional = sources.Variance = sources.Noise = sources.First = sources.Weighted = null;
+            (sources.ConditionalWeight, sources.Limit) = (1, 0);
+            for (int row = first; row < end; row++, at += RowLength, weights += Weights, branchRows += Branches)
             {
-                long at = row * RowLength + start;
-                float* weights = Weight + (nint)row * Weights;
-                int* branchRows = BranchRow + (nint)row * Branches;
-                sources.Conditional = Prediction == null ? null : Prediction + spread * at;
-                sources.First = readsBranch ? sources.Conditional : null;
-                sources.Noise = Noisy && !Draws ? Noise + at : null;
-                sources.ConditionalWeight = Weight == null ? 1 : weights[0];
-                sources.Limit = Limit == null ? 0 : Limit[row];
-                sources.Branch[0] = 0;
-                sources.Weight[0] = 0;
+                if (Prediction != null) sources.Conditional = Prediction + spread * at;
+                if (readsBranch) sources.First = sources.Conditional;
+                if (readsNoise) sources.Noise = Noise + at;
+                if (Weight != null) sources.ConditionalWeight = weights[0];
+                if (Limit != null) sources.Limit = Limit[row];
+                (sources.Branch[0], sources.Weight[0]) = (0, 0);
                 int used = 0;
                 for (int k = 0; k < Branches; k++)
                 {
@@ -168,12 +163,33 @@ public sealed unsafe partial class CpuKernels
                     sources.Weight[used++] = weights[1 + k];
                 }
                 sources.Branches = used;
-                if (Doubled || Draws || Partly) StepTiles<V>(sources, row, start, length);
+                if (Doubled || Partly) StepTiles<V>(sources, row, start, length);
+                else if (Draws) StepDrawn<V>(ref sources, row, start, length);
                 else Step<V>(sources, at, (nint)length);
             }
         }
 
-        /// <summary>The step where sources must be made first: variance channels split off, or noise drawn.</summary>
+        /// <summary>The step where nothing but its noise must be made first. It leaves <paramref name="sources"/> at their ends.</summary>
+        [SkipLocalsInit]
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private readonly void StepDrawn<V>(ref Sources sources, int row, long start, long length)
+            where V : unmanaged, ILanes<V>
+        {
+            float* tile = stackalloc float[NoiseTile + 16];
+            sources.Noise = AlignTile(tile);
+            var key = NoiseKey;
+            for (long done = 0; done < length; done += Tile)
+            {
+                int count = (int)Math.Min(Tile, length - done);
+                DrawNoise(sources, 0, key, row, start + done, count, sources.Noise);
+                Step<V>(sources, row * RowLength + start + done, count);
+                if (sources.Conditional != null) sources.Conditional += count;
+                if (sources.First != null) sources.First += count;
+                for (int k = 0; k < sources.Branches; k++) sources.Branch[k] += (nint)count * sizeof(float);
+            }
+        }
+
+        /// <summary>The step where predictions must be made contiguous first: variance channels split off, or channels that are not guided hidden.</summary>
         [SkipLocalsInit]
         [MethodImpl(MethodImplOptions.NoInlining)]
         private readonly void StepTiles<V>(in Sources whole, int row, long start, long length)
@@ -184,23 +200,18 @@ public sealed unsafe partial class CpuKernels
             float* tiles = stackalloc float[(5 + GuidedStepTensors.MostBranches) * Stride + 16];
             tiles = AlignTile(tiles);
             float* branches = tiles + 4 * Stride;
-            var key = new RandomKey(Seed, (uint)Row->StepIndex, RandomStream.StepNoise);
-            var sources = whole;
+            var key = NoiseKey;
+            // Field by field: copied as a whole, it would be read in other pieces than it was just written, and wait for that.
+            Unsafe.SkipInit(out Sources sources);
+            sources.Conditional = sources.Variance = sources.Noise = sources.First = sources.Weighted = null;
+            (sources.ConditionalWeight, sources.Limit, sources.Branches) = (whole.ConditionalWeight, whole.Limit, whole.Branches);
+            (sources.Branch[0], sources.Weight[0]) = (0, whole.Weight[0]);
+            for (int k = 1; k < whole.Branches; k++) sources.Weight[k] = whole.Weight[k];
             for (long done = 0; done < length; done += Tile)
             {
                 int count = (int)Math.Min(Tile, length - done);
                 long at = row * RowLength + start + done, offset = Doubled ? 2 * done : done;
-                if (Draws)
-                {
-                    // Drawing needs no memory for a while: what the step needs then is on its way meanwhile.
-                    int predicted = Doubled ? 2 * count : count;
-                    if (whole.Conditional != null) Prefetch(whole.Conditional + offset, predicted);
-                    for (int k = 0; k < whole.Branches; k++) Prefetch((float*)whole.Branch[k] + offset, predicted);
-                    Prefetch(Z + at, count);
-                    if (Row->P != 0 || Row->StoreHistory) Prefetch(History + at, count);
-                    if (Row->Q != 0 || Row->StoreState) Prefetch(State + at, count);
-                    PhiloxLanes.FillNormal(sources.Noise = tiles + 2 * Stride, key, SampleIndex[row], start + done, count);
-                }
+                if (Draws) DrawNoise(whole, offset, key, row, start + done, count, sources.Noise = tiles + 2 * Stride);
                 else if (Noisy) sources.Noise = whole.Noise + done;
                 if (whole.Conditional != null)
                 {
@@ -213,6 +224,22 @@ public sealed unsafe partial class CpuKernels
                 if (Partly) HideUnguided(ref sources, count, branches, Stride);
                 Step<V>(sources, at, count);
             }
+        }
+
+        private readonly RandomKey NoiseKey => new(Seed, (uint)Row->StepIndex, RandomStream.StepNoise);
+
+        /// <summary>Draws the noise of <paramref name="count"/> elements. That needs no memory for a while: what the step needs then is on its way meanwhile.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private readonly void DrawNoise(in Sources sources, long offset, RandomKey key, int row, long element, int count, float* noise)
+        {
+            int predicted = Doubled ? 2 * count : count;
+            long at = row * RowLength + element;
+            if (sources.Conditional != null) Prefetch(sources.Conditional + offset, predicted);
+            for (int k = 0; k < sources.Branches; k++) Prefetch((float*)sources.Branch[k] + offset, predicted);
+            Prefetch(Z + at, count);
+            if (Row->P != 0 || Row->StoreHistory) Prefetch(History + at, count);
+            if (Row->Q != 0 || Row->StoreState) Prefetch(State + at, count);
+            PhiloxLanes.FillNormal(noise, key, SampleIndex[row], element, count);
         }
 
         private readonly float* Predicted(float* prediction, int count, float* tile)

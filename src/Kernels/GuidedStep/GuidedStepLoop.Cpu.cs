@@ -32,23 +32,35 @@ public sealed unsafe partial class CpuKernels
             where TNoise : unmanaged, ISwitch
             where TSecondary : unmanaged, ISwitch
         {
-            float* conditional = sources.Conditional, branch = (float*)sources.Branch[0], variance = sources.Variance, noise = sources.Noise, first = sources.First, weighted = sources.Weighted;
-            float* state = Z + at, next = Y + at, history = History + at, history2 = History2 + at, history3 = History3 + at, storedState = State + at;
-            float* denoised = Denoised == null ? null : Denoised + at, shift = Shift == null ? null : Shift + at;
-            bool limits = Limit != null, clips = TSecondary.IsOn ? Row->ClipsFirst : Row->Clip, clipsShifted = TSecondary.IsOn && Row->ClipsShifted;
+            // What a loop does not use it does not look up: each row of small images has its own call, which takes about a hundred cycles in all.
+            bool deviates = TNoise.IsOn || TSecondary.IsOn, clips = TSecondary.IsOn ? Row->ClipsFirst : Row->Clip, clipsShifted = TSecondary.IsOn && Row->ClipsShifted;
+            float* conditional = sources.Conditional, branch = TSecondary.IsOn ? null : (float*)sources.Branch[0];
+            float* state = Z + at, next = Y + at, history = History + at;
+            float* variance = deviates ? sources.Variance : null, noise = TNoise.IsOn ? sources.Noise : null;
+            float* first = TSecondary.IsOn ? sources.First : null, weighted = TSecondary.IsOn ? sources.Weighted : null;
+            float* history2 = TSecondary.IsOn ? History2 + at : null, history3 = TSecondary.IsOn ? History3 + at : null, storedState = TSecondary.IsOn ? State + at : null;
+            float* denoised = TSecondary.IsOn && Denoised != null ? Denoised + at : null, shift = TSecondary.IsOn && Shift != null ? Shift + at : null;
+            bool limits = TSecondary.IsOn && Limit != null;
             float least = limits ? -sources.Limit : clips ? Row->ClipLow : float.NegativeInfinity;
             float greatest = limits ? sources.Limit : clips ? Row->ClipHigh : float.PositiveInfinity;
-            V low = V.Broadcast(least), high = V.Broadcast(greatest), inverseLimit = V.Broadcast(1 / sources.Limit);
-            V weight = V.Broadcast(sources.Weight[0]), conditionalWeight = V.Broadcast(sources.ConditionalWeight);
-            V xFromG = V.Broadcast(Row->XFromG), xFromZ = V.Broadcast(Row->XFromZ), xFromShift = V.Broadcast(Row->XFromShift);
-            V a = V.Broadcast(Row->A), b = V.Broadcast(Row->B), e = V.Broadcast(Row->E), f = V.Broadcast(Row->F), p = V.Broadcast(Row->P), q = V.Broadcast(Row->Q);
-            V p2 = V.Broadcast(Row->P2), p3 = V.Broadcast(Row->P3);
-            V historyFromX = V.Broadcast(Row->HistoryFromX), historyFromZ = V.Broadcast(Row->HistoryFromZ), historyFromP1 = V.Broadcast(Row->HistoryFromP1);
-            V slope = V.Broadcast(0.25f * (Row->LogVarMax - Row->LogVarMin)), middle = V.Broadcast(0.25f * (Row->LogVarMax + Row->LogVarMin));
-            V c = V.Broadcast(Row->C), yFromShift = V.Broadcast(Row->YFromShift), yFromVariance = V.Broadcast(Row->YFromVariance);
-            bool readsG = Row->E != 0, readsHistory = Row->P != 0, readsState = Row->Q != 0, weighs = sources.ConditionalWeight != 1;
-            bool storesHistory = Row->StoreHistory, storesState = Row->StoreState, readsHistory2 = Row->P2 != 0, readsHistory3 = Row->P3 != 0;
-            int shifts = Row->ShiftHistories;
+            V low = V.Broadcast(least), high = V.Broadcast(greatest), inverseLimit = limits ? V.Broadcast(1 / sources.Limit) : V.Zero;
+            V weight = TSecondary.IsOn ? V.Zero : V.Broadcast(sources.Weight[0]), conditionalWeight = TSecondary.IsOn ? V.Broadcast(sources.ConditionalWeight) : V.Zero;
+            V xFromG = V.Broadcast(Row->XFromG), xFromZ = V.Broadcast(Row->XFromZ), a = V.Broadcast(Row->A), b = V.Broadcast(Row->B), p = V.Broadcast(Row->P);
+            V historyFromX = V.Broadcast(Row->HistoryFromX), historyFromZ = V.Broadcast(Row->HistoryFromZ);
+            V slope = deviates ? V.Broadcast(0.25f * (Row->LogVarMax - Row->LogVarMin)) : V.Zero, middle = deviates ? V.Broadcast(0.25f * (Row->LogVarMax + Row->LogVarMin)) : V.Zero;
+            V c = deviates ? V.Broadcast(Row->C) : V.Zero;
+            V e = V.Zero, f = V.Zero, q = V.Zero, p2 = V.Zero, p3 = V.Zero, xFromShift = V.Zero, yFromShift = V.Zero, yFromVariance = V.Zero, historyFromP1 = V.Zero;
+            bool readsG = false, readsState = false, weighs = false, storesState = false, readsHistory2 = false, readsHistory3 = false;
+            int shifts = 0;
+            if (TSecondary.IsOn)
+            {
+                (e, f, q, p2, p3) = (V.Broadcast(Row->E), V.Broadcast(Row->F), V.Broadcast(Row->Q), V.Broadcast(Row->P2), V.Broadcast(Row->P3));
+                (xFromShift, yFromShift, yFromVariance) = (V.Broadcast(Row->XFromShift), V.Broadcast(Row->YFromShift), V.Broadcast(Row->YFromVariance));
+                historyFromP1 = V.Broadcast(Row->HistoryFromP1);
+                (readsG, readsState, weighs) = (Row->E != 0, Row->Q != 0, sources.ConditionalWeight != 1);
+                (storesState, readsHistory2, readsHistory3, shifts) = (Row->StoreState, Row->P2 != 0, Row->P3 != 0, Row->ShiftHistories);
+            }
+            bool readsHistory = Row->P != 0, storesHistory = Row->StoreHistory;
             for (nint i = from; i < end; i += V.Count)
             {
                 V z = TAccess.Load<V>(state + i, lanes);

@@ -107,11 +107,14 @@ public readonly record struct GuidedStepRow
     /// <summary>Upper bound of the clean sample.</summary>
     public float ClipHigh { get; init; } = 1;
 
+    /// <summary>
+    /// Whether the step has a term that few samplers and guiders have. One comparison for all weights: the step of a small image takes no longer than a few of them.
+    /// </summary>
+    internal bool HasSecondaryTerms => StoreState || ShiftHistories != 0
+        || (Bits(E) | Bits(F) | Bits(Q) | Bits(P2) | Bits(P3) | Bits(HistoryFromP1) | Bits(XFromShift) | Bits(YFromShift) | Bits(YFromVariance)) << 1 != 0;
+
     /// <summary>Whether the step reads the output of the first branch by itself.</summary>
     internal bool ReadsBranch => F != 0 || HistoryFromP1 != 0;
-
-    /// <summary>Whether the step reads or writes a history older than the first.</summary>
-    internal bool UsesOlderHistories => P2 != 0 || P3 != 0 || ShiftHistories != 0;
 
     /// <summary>Whether the clean sample is clamped before a shift, or has none.</summary>
     internal bool ClipsFirst => Clip && !ClipsShifted;
@@ -121,4 +124,6 @@ public readonly record struct GuidedStepRow
 
     /// <summary>Whether the step reads a shift.</summary>
     internal bool ReadsShift => XFromShift != 0 || YFromShift != 0 || YFromVariance != 0;
+
+    private static uint Bits(float value) => BitConverter.SingleToUInt32Bits(value);
 }
