@@ -28,7 +28,7 @@ internal sealed class ExperimentRunner(Experiment experiment, Workbench bench, E
     public static ExperimentSettings SettingsOf(Experiment experiment, Workbench bench, int samples, ulong seed, string version) => new()
     {
         Experiment = experiment.Name, Samples = samples, Seed = seed, Version = version, Runtime = Environment.Version.ToString(), Device = bench.Kernels.DeviceName,
-        Files = new SortedDictionary<string, string>(bench.Roles(experiment).ToDictionary(role => role, role => Hash(bench.PathOf(role)))),
+        Files = new SortedDictionary<string, string>(bench.Paths(experiment).ToDictionary(file => file.Role, file => Hash(file.Path))),
     };
 
     /// <summary>Runs what is missing, and tells each finished point.</summary>

@@ -48,9 +48,9 @@ internal sealed class Workbench : IDisposable
     {
         (Files, Kernels, Arena) = (files, kernels, new Arena(kernels));
         _weak = new(() => files.Weak is null ? null : DiffusionModel.Load(files.Weak, kernels));
-        _noisy = new(() => NoisyClassifier.Load(PathOf("noisy classifier"), kernels));
+        _noisy = new(() => NoisyClassifier.Load(NoisyPath, kernels));
         _reference = new(() => files.Reference is { } given ? IdxFile.Load(given.Images, given.Labels) : ShippedDigits.LoadTest());
-        _judge = new(() => new Judge(ImageClassifier.Load(PathOf("judge"), kernels), _reference.Value));
+        _judge = new(() => new Judge(ImageClassifier.Load(JudgePath, kernels), _reference.Value));
     }
 
     public ExperimentFiles Files { get; }
@@ -68,46 +68,48 @@ internal sealed class Workbench : IDisposable
 
     public Judge Judge => _judge.Value;
 
-    /// <summary>Real images that the model was trained on; null where nobody gave them.</summary>
-    public ImageDataset? Real => Files.Training is { } given ? IdxFile.Load(given.Images, given.Labels) : Files.Reference is null ? ShippedDigits.LoadTrain() : null;
-
-    /// <summary>Whether there are such: <see cref="Real"/> reads them.</summary>
+    /// <summary>Whether there are real images that the model was trained on.</summary>
     public bool HasReal => Files.Training is not null || Files.Reference is null;
+
+    /// <summary>Those images; null where nobody gave them.</summary>
+    public ImageDataset? Real => !HasReal ? null : Files.Training is { } given ? IdxFile.Load(given.Images, given.Labels) : ShippedDigits.LoadTrain();
+
+    private string JudgePath => Files.Judge ?? ShippedFiles.Find(DigitsJudge);
+
+    private string GuidePath => Files.Guide ?? ShippedFiles.Find(DigitsGuide);
+
+    private string NoisyPath => Files.Noisy ?? ShippedFiles.Find(DigitsNoisy);
 
     /// <summary>The models that are compared, from 0.</summary>
     public DiffusionModel Model(int number)
     {
-        if (!_models.TryGetValue(number, out var model)) _models[number] = model = DiffusionModel.Load(PathOf(ModelRole(number)), Kernels);
+        if (!_models.TryGetValue(number, out var model)) _models[number] = model = DiffusionModel.Load(ModelPath(number), Kernels);
         return model;
     }
 
     /// <summary>A model in a report with several: by how often its training hid the label, if it says so, else by its file.</summary>
     public string ModelName(int number) => Model(number).Settings.NullProbability is { } p
-        ? FormattableString.Invariant($"p_uncond = {p}") : Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(PathOf(ModelRole(number))))) + "/" + Path.GetFileName(PathOf(ModelRole(number)));
+        ? FormattableString.Invariant($"p_uncond = {p}") : Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(ModelPath(number)))) + "/" + Path.GetFileName(ModelPath(number));
 
     /// <summary>The ResNet that guides, its ReLUs made smooth by softplus of this beta; infinity keeps them.</summary>
     public ResNetClassifier Guide(double beta)
     {
         if (!_guides.TryGetValue(beta, out var guide))
-            _guides[beta] = guide = ResNetClassifier.Load(PathOf("guide"), Kernels, new ResNetGuideOptions { SoftplusBeta = beta });
+            _guides[beta] = guide = ResNetClassifier.Load(GuidePath, Kernels, new ResNetGuideOptions { SoftplusBeta = beta });
         return guide;
     }
 
-    /// <summary>Roles of the files that an experiment reads.</summary>
-    public IEnumerable<string> Roles(Experiment experiment) =>
-        [.. Enumerable.Range(0, ModelCount).Select(ModelRole), "judge", .. experiment.NeedsGuides ? ["guide", "noisy classifier"] : Array.Empty<string>(), .. experiment.NeedsGuides && Files.Weak is not null ? ["weak model"] : Array.Empty<string>()];
-
-    /// <summary>Where the file of a role is.</summary>
-    /// <exception cref="FileNotFoundException">The file that comes with the tool is not there.</exception>
-    public string PathOf(string role) => role switch
+    /// <summary>The files that an experiment reads, by their roles.</summary>
+    /// <exception cref="FileNotFoundException">A file that comes with the tool is not there.</exception>
+    public IEnumerable<(string Role, string Path)> Paths(Experiment experiment)
     {
-        "weak model" => Files.Weak!,
-        _ when role.StartsWith("model", StringComparison.Ordinal) => Enumerable.Range(0, Files.Models.Count).Where(i => ModelRole(i) == role).Select(i => Files.Models[i]).FirstOrDefault()
-            ?? ShippedFiles.Find(Digits),
-        "judge" => Files.Judge ?? ShippedFiles.Find(DigitsJudge),
-        "guide" => Files.Guide ?? ShippedFiles.Find(DigitsGuide),
-        _ => Files.Noisy ?? ShippedFiles.Find(DigitsNoisy),
-    };
+        for (int i = 0; i < ModelCount; i++) yield return (i == 0 ? "model" : $"model {i + 1}", ModelPath(i));
+        yield return ("judge", JudgePath);
+        if (!experiment.NeedsGuides) yield break;
+        yield return ("guide", GuidePath);
+        yield return ("noisy classifier", NoisyPath);
+        if (Files.Weak is { } weak) yield return ("weak model", weak);
+    }
 
     public void Dispose()
     {
@@ -119,5 +121,5 @@ internal sealed class Workbench : IDisposable
         Arena.Dispose();
     }
 
-    private static string ModelRole(int number) => number == 0 ? "model" : $"model {number + 1}";
+    private string ModelPath(int number) => number < Files.Models.Count ? Files.Models[number] : ShippedFiles.Find(Digits);
 }
