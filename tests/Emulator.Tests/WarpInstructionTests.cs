@@ -1,3 +1,4 @@
+using System.Reflection;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
@@ -42,6 +43,28 @@ public class WarpInstructionTests
     }
 
     [Test]
+    public void WhatCanWaitIsKnownToEveryThreadThatAsks()
+    {
+        // A new method each time: what was found out before is remembered.
+        Type argument = typeof(int);
+        for (int i = 0; i < 60; i++)
+        {
+            argument = typeof(List<>).MakeGenericType(argument);
+            var method = typeof(WarpInstructionTests).GetMethod(nameof(WaitsAtTheEnd), BindingFlags.NonPublic | BindingFlags.Static)!.MakeGenericMethod(argument);
+            using var start = new Barrier(4);
+            bool[] found = new bool[start.ParticipantCount];
+            Thread[] threads = [.. Enumerable.Range(0, found.Length).Select(k => new Thread(() =>
+            {
+                start.SignalAndWait();
+                found[k] = Barriers.CanReach(method);
+            }))];
+            foreach (var thread in threads) thread.Start();
+            foreach (var thread in threads) thread.Join();
+            Assert.That(found, Has.All.True, $"method {i}");
+        }
+    }
+
+    [Test]
     public void AFactorThatIsNotRounded()
     {
         var report = Broken(DoesNotRound);
@@ -82,6 +105,14 @@ public class WarpInstructionTests
         if (Group.IdxX != 37)
             Multiply(ref sums, 1, 1, 1, 1, 1, 1);
         y[Group.IdxX] = sums.X;
+    }
+
+    private static void WaitsAtTheEnd<T>(ArrayView<float> y)
+    {
+        y[0] = Group.IdxX;
+        y[1] = Group.IdxY;
+        y[2] = Group.DimX;
+        Group.Barrier();
     }
 
     private static void DoesNotRound(ArrayView<float> y)

@@ -17,7 +17,11 @@ internal static class Barriers
     /// <summary>An instruction for which the lanes of a warp wait for each other.</summary>
     internal static bool IsWarpInstruction(MethodBase method) => method.DeclaringType == typeof(CudaAsm);
 
-    internal static bool CanReach(MethodBase method)
+    internal static bool CanReach(MethodBase method) => CanReach(method, []);
+
+    /// <param name="method">The method asked about.</param>
+    /// <param name="open">The methods on the way to it, of this call alone: what is not found out yet must not be seen by another thread.</param>
+    private static bool CanReach(MethodBase method, HashSet<MethodBase> open)
     {
         if (IsBarrier(method) || IsWarpInstruction(method))
             return true;
@@ -26,14 +30,15 @@ internal static class Barriers
         if (!IsUserCode(method))
             return false;
         // A cycle cannot reach more than its members do otherwise; recursion is not allowed in kernels anyway.
-        Known[method] = false;
+        if (!open.Add(method))
+            return false;
         bool reaches = false;
         Type? constraint = null;
         foreach (var instruction in IlReader.Read(method))
         {
             if (instruction.Op == OpCodes.Constrained)
                 constraint = (Type)instruction.Operand!;
-            if (instruction.IsCall && CanReach(Target(instruction, constraint)))
+            if (instruction.IsCall && CanReach(Target(instruction, constraint), open))
             {
                 reaches = true;
                 break;
