@@ -6,9 +6,9 @@ using NativeDiffusion.Experiments;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Metrics;
+using NativeDiffusion.Pictures;
 using NativeDiffusion.Model.Networks;
 using NativeDiffusion.Model;
-using NativeDiffusion.Pictures;
 using NativeDiffusion.Runtime.Checkpoints;
 using NativeDiffusion.Runtime;
 using NUnit.Framework;
@@ -146,6 +146,16 @@ internal sealed class ExperimentTests : CliFixture
         Assert.That(svg, Does.Not.Contain(", \""));
         Assert.That(ChartRenderer.FontOf(["Zapf", "Arial"]), Is.EqualTo("Arial"));
         Assert.That(ChartRenderer.FontOf([]), Is.Null);
+        Assert.That(ChartRenderer.FontOf([""]), Is.Null, "SkiaSharp without a font manager");
+    }
+
+    [Test]
+    public void ChartsHaveTheirTextWhereTheMachineHasAFont()
+    {
+        string svg = ChartRenderer.ToSvg(new Chart("a title", "x", "y", [new("first", [new(0, 1, 0.1), new(2, 3)])]));
+        using var machine = MachineFonts.FaceFor("a title")?.Face;
+        Assert.That(ChartRenderer.HasFonts, Is.EqualTo(machine is not null || !OperatingSystem.IsLinux()));
+        if (ChartRenderer.HasFonts) Assert.That(svg, Does.Contain("a title").And.Contain("<text"));
     }
 
     [Test]

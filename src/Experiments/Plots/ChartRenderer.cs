@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using NativeDiffusion.Pictures;
 using ScottPlot;
 using SkiaSharp;
 
@@ -10,7 +11,7 @@ internal static partial class ChartRenderer
     // Those that common systems have, before what ScottPlot would take.
     private static readonly string[] Preferred = ["DejaVu Sans", "Liberation Sans", "Noto Sans", "Arial", "Helvetica"];
 
-    private static readonly string? Font = FontOf(SKFontManager.Default.FontFamilies);
+    private static readonly string? Font = FontOf(SKFontManager.Default.FontFamilies) ?? FontOfFile();
 
     /// <summary>Whether the machine has a font: without one, charts have no text.</summary>
     public static bool HasFonts => Font is not null;
@@ -38,8 +39,18 @@ internal static partial class ChartRenderer
 
     internal static string? FontOf(IEnumerable<string> families)
     {
-        string[] known = [.. families];
+        string[] known = [.. families.Where(family => family.Length > 0)];
         return Preferred.FirstOrDefault(known.Contains) ?? known.FirstOrDefault();
+    }
+
+    private static string? FontOfFile()
+    {
+        if (MachineFonts.FaceFor("Aa09±−√σ") is not var (face, path)) return null;
+        using (face)
+        {
+            Fonts.AddFontFile(face.FamilyName, path);
+            return face.FamilyName;
+        }
     }
 
     private static Plot Draw(Chart chart)

@@ -12,8 +12,6 @@ public sealed class SystemCaptions : ICaptionFont
     // Capitals are this part of a font's size, about.
     private const float CapitalsOfSize = 0.7f;
 
-    private static ReadOnlySpan<string> Folders => new[] { "/usr/share/fonts", "/usr/local/share/fonts", "/system/fonts" };
-
     /// <inheritdoc/>
     public Image? Draw(string text, int height)
     {
@@ -38,32 +36,8 @@ public sealed class SystemCaptions : ICaptionFont
     {
         int rarest = text.EnumerateRunes().Max(rune => rune.Value);
         var matched = SKFontManager.Default.MatchCharacter(rarest);
-        if (matched is not null && Has(matched, text)) return matched;
+        if (matched is not null && MachineFonts.Has(matched, text)) return matched;
         matched?.Dispose();
-        foreach (string path in Files())
-        {
-            var face = SKTypeface.FromFile(path);
-            if (face is not null && Has(face, text)) return face;
-            face?.Dispose();
-        }
-        return null;
-    }
-
-    private static bool Has(SKTypeface face, string text)
-    {
-        using var font = new SKFont(face);
-        return font.ContainsGlyphs(text);
-    }
-
-    // Upright faces first: a plain name is shorter than that of its bold or slanted form.
-    private static IEnumerable<string> Files()
-    {
-        string own = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "share", "fonts");
-        List<string> files = [];
-        foreach (string folder in (string[])[.. Folders, own])
-            if (Directory.Exists(folder))
-                files.AddRange(Directory.EnumerateFiles(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true })
-                    .Where(file => Path.GetExtension(file).ToLowerInvariant() is ".ttf" or ".otf" or ".ttc"));
-        return files.OrderBy(file => Path.GetFileName(file).Length).ThenBy(file => file, StringComparer.Ordinal);
+        return MachineFonts.FaceFor(text)?.Face;
     }
 }
