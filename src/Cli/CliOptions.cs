@@ -31,6 +31,10 @@ internal static class CliOptions
     public static Option<int?> OptionalInteger(string name, string placeholder, string description, int least, int most = int.MaxValue) =>
         Parsed<int?>(name, placeholder, description, null, text => ParseInteger(text, least, most));
 
+    /// <summary>The size that pictures are brought to.</summary>
+    public static Option<int?> PictureSize(string which) => OptionalInteger(
+        "--size", "N", $"{which} are brought to N x N: the shorter side resized (antialiased bicubic), of the longer the middle kept. [default: as they are, all of one size]", 1, 2048);
+
     /// <summary>A number that may be left out.</summary>
     public static Option<double?> OptionalNumber(string name, string placeholder, string description, double least, double most) =>
         Parsed<double?>(name, placeholder, description, null, text => ParseNumber(text, least, most));

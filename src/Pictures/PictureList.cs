@@ -31,20 +31,25 @@ public abstract class PictureList
     /// <summary>The pictures in order.</summary>
     internal abstract IEnumerable<PictureEntry> Entries();
 
-    /// <summary>Decodes all of them, which must have one size, into memory. If every picture is grey there is one channel, otherwise three.</summary>
+    /// <summary>Decodes all of them into memory. If every picture is grey there is one channel, otherwise three.</summary>
+    /// <param name="size">
+    /// Height and width that each is brought to, at least 1: the shorter side resized (antialiased bicubic), of the longer the middle kept. Null takes them as they are, which must be of one size.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">The size is less than 1.</exception>
     /// <exception cref="InvalidDataException">A file is damaged or no picture, two pictures differ in size, or they need more than one array holds; the message names the file.</exception>
-    public ImageDataset Load()
+    public ImageDataset Load(int? size = null)
     {
+        if (size is { } given) ArgumentOutOfRangeException.ThrowIfLessThan(given, 1, nameof(size));
         List<Image> images = [];
         List<int> labels = [];
         string first = "";
         foreach (var entry in Entries())
         {
-            var image = PictureReader.Decode(entry.Read(), entry.Name);
+            var image = PictureFit.ToSquare(PictureReader.Decode(entry.Read(), entry.Name), size);
             if (images.Count == 0) first = entry.Name;
             else if ((image.Width, image.Height) != (images[0].Width, images[0].Height))
                 throw new InvalidDataException(
-                    $"'{entry.Name}' is {image.Width} x {image.Height} but '{first}' is {images[0].Width} x {images[0].Height}; all images must have one size.");
+                    $"'{entry.Name}' is {image.Width} x {image.Height} but '{first}' is {images[0].Width} x {images[0].Height}; all images must have one size. Bring them to one by giving a size.");
             images.Add(image);
             labels.Add(entry.Label);
         }

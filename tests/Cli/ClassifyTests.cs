@@ -49,6 +49,27 @@ internal sealed class ClassifyTests : CliFixture
     }
 
     [Test]
+    public void Photographs_of_any_size_are_brought_to_one()
+    {
+        string model = PathTo("own.safetensors"), folder = Directory.CreateDirectory(PathTo("photos")).FullName, file = Path.Combine(folder, "b.png");
+        using (var kernels = new CpuKernels(1))
+        using (var own = new ResNetClassifier(new ResNetConfig { Layers = [1, 1], Width = 4, InChannels = 3, Classes = 2, Stem = ResNetStem.Cifar }, kernels, 5, ["cat", "dog"])) own.Save(model);
+        PngWriter.Write(Path.Combine(folder, "a.png"), new Image(9, 12, 3, new byte[9 * 12 * 3]));
+        PngWriter.Write(file, new Image(20, 8, 3, new byte[20 * 8 * 3]));
+        ToolRun.Of("classify", folder, "--model", model).AssertError(1, "must have one size", "giving a size");
+        ToolRun run = ToolRun.Of("classify", folder, "--model", model, "--size", "8", "--json");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Json.GetProperty("images").GetInt32(), Is.EqualTo(2));
+        Assert.That(ToolRun.Of("classify", file, "--model", model, "--size", "8", "--per-image").Output, Does.StartWith("b.png\t"));
+        NpzWriter.Write(PathTo("images.npz"), Noise(8));
+        ToolRun.Of("classify", PathTo("images.npz"), "--model", model, "--size", "8").AssertError(2, "--size is for pictures in files");
+        ToolRun.Of("train-classifier", "--size", "8").AssertError(2, "--size", "--folder");
+        run = ToolRun.Of("evaluate", folder, "--size", "8", "--network", model, "--metrics", "nearest", "--reference", folder, "--json");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Json.GetProperty("samples").GetString(), Does.EndWith("at 8 x 8"));
+    }
+
+    [Test]
     public void What_is_no_classifier_is_called_by_its_name()
     {
         NpzWriter.Write(PathTo("images.npz"), Noise(8));

@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Guiding;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
-using NativeDiffusion.Model.Images;
 using NativeDiffusion.Pictures;
 using Spectre.Console;
 
@@ -23,16 +22,19 @@ internal sealed class ClassifyCommand
               how many of 1,000 generated digits are recognised as the class they were drawn for
           nativediffusion classify pictures/ --model classifier.safetensors --per-image
               a folder of pictures; its sub-folders, if it has any, are named after the classes
+          nativediffusion classify photos/ --model resnet50.pth --size 224
+              photographs of any size, with a ResNet of ImageNet
         """;
 
     private readonly Argument<string> _input = new("INPUT")
     {
-        Description = "An .npz file (arr_0 u8 NHWC images, arr_1 labels if known) a folder of pictures with one sub-folder per class if known, or one picture.",
+        Description = "An .npz file (arr_0 u8 NHWC images, arr_1 labels if known), a folder of pictures with one sub-folder per class if known, or one picture.",
     };
 
     private readonly Option<string?> _model = CliOptions.Text(
         "--model", "FILE", "The classifier: a file that train-classifier wrote, a published noisy one, or a ResNet of ImageNet or CIFAR-10. Left out: that of the digits that come with the tool.");
 
+    private readonly Option<int?> _size = CliOptions.PictureSize("Pictures in files");
     private readonly Option<bool> _perImage = new("--per-image") { Description = "Report every image, too." };
     private readonly DeviceOption _device = new();
     private readonly Option<bool> _json = CliOptions.Json();
@@ -42,7 +44,7 @@ internal sealed class ClassifyCommand
         var classify = new ClassifyCommand();
         var command = new CliCommand("classify", Description, Details)
         {
-            classify._input, classify._model, classify._perImage, classify._device.Device, classify._device.Threads, classify._device.Math, classify._json,
+            classify._input, classify._model, classify._size, classify._perImage, classify._device.Device, classify._device.Threads, classify._device.Math, classify._json,
         };
         command.SetAction(parsed => classify.Run(parsed, context));
         return command;
@@ -54,7 +56,7 @@ internal sealed class ClassifyCommand
         using var kernels = _device.Open(parsed);
         using var classifier = LoadedClassifier.Load(model, kernels);
         var names = classifier.ClassNames;
-        var (images, labels, files) = Load(path, names);
+        var (images, labels, files) = Load(path, names, parsed.GetValue(_size));
 
         Classification? found = null;
         ConsoleProgress.Run(context, "image", 0, images.Count, progress =>
@@ -107,15 +109,16 @@ internal sealed class ClassifyCommand
     private static double MeanConfidence(Classification result) =>
         result.Count == 0 ? 0 : Math.Round(Enumerable.Range(0, result.Count).Average(i => (double)result.Confidence(i)), 6);
 
-    private static (ImageDataset Images, int[]? Labels, IReadOnlyList<string>? Files) Load(string path, IReadOnlyList<string> names)
+    private (ImageDataset Images, int[]? Labels, IReadOnlyList<string>? Files) Load(string path, IReadOnlyList<string> names, int? size)
     {
         if (File.Exists(path) && PictureKind.IsPictureName(path))
         {
-            Image image = PictureReader.Read(path);
-            return (new ImageDataset(image.Height, image.Width, image.Channels, image.Pixels, new int[1], ["image"]), null, [Path.GetFileName(path)]);
+            var one = PictureSource.Open(path, size).Batches(1).Single();
+            return (one, null, [Path.GetFileName(path)]);
         }
         if (!Directory.Exists(path))
         {
+            if (size is not null) throw new UsageException($"{_size.Name} is for pictures in files, which it brings to one size; '{path}' is an array.");
             ImageDataset arrays = NpzReader.ReadImages(path, out bool labelled);
             int[] labels = arrays.Labels.ToArray();
             int beyond = Array.FindIndex(labels, label => label >= names.Count);
@@ -125,7 +128,7 @@ internal sealed class ClassifyCommand
         }
         var folder = PictureFolder.Open(path);
         string[] files = [.. folder.Files.Select(file => Path.GetRelativePath(path, file))];
-        ImageDataset images = folder.Load();
+        ImageDataset images = folder.Load(size);
         if (folder.ClassNames.Count == 0) return (images, null, files);
         int[] classOf = [.. images.ClassNames.Select(name => names.ToList().IndexOf(name))];
         int unknown = Array.IndexOf(classOf, -1);

@@ -60,6 +60,7 @@ internal sealed class EvaluateCommand
     private readonly Option<ulong> _seed = CliOptions.Seed("subsets, groups and the noise of a model");
 
     private readonly Option<string?> _save = CliOptions.Text("--save-statistics", "FILE", "Write mean and covariance of the samples' features (.npz), a reference for later.");
+    private readonly Option<int?> _size = CliOptions.PictureSize("Pictures in files, of all sets,");
     private readonly DeviceOption _device = new();
     private readonly Option<bool> _json = CliOptions.Json();
 
@@ -68,7 +69,7 @@ internal sealed class EvaluateCommand
         var evaluate = new EvaluateCommand();
         var command = new CliCommand("evaluate", Description, Details)
         {
-            evaluate._samples, evaluate._reference, evaluate._training, evaluate._network, evaluate._metrics, evaluate._count, evaluate._strength, evaluate._steps, evaluate._sampler,
+            evaluate._samples, evaluate._reference, evaluate._training, evaluate._network, evaluate._size, evaluate._metrics, evaluate._count, evaluate._strength, evaluate._steps, evaluate._sampler,
             evaluate._splitSize, evaluate._subsets, evaluate._subsetSize, evaluate._neighbours, evaluate._densityNeighbours, evaluate._bins, evaluate._nearest, evaluate._seed,
             evaluate._save, evaluate._device.Device, evaluate._device.Threads, evaluate._device.Math, evaluate._json,
         };
@@ -80,20 +81,21 @@ internal sealed class EvaluateCommand
     {
         string text = parsed.GetValue(_samples)!;
         var settings = SettingsFrom(parsed);
+        int? size = parsed.GetValue(_size);
         string? save = parsed.GetValue(_save);
         if (save is not null && !save.EndsWith(".npz", StringComparison.OrdinalIgnoreCase)) throw new UsageException($"--save-statistics writes an .npz file; got '{save}'.");
         bool isModel = text is not (EvaluationInput.TrainingDigits or EvaluationInput.TestDigits) && EvaluationInput.IsModel(text);
         if (!isModel && new Option[] { _count, _strength, _steps, _sampler }.FirstOrDefault(parsed.IsGiven) is { } wrong)
             throw new UsageException($"{wrong.Name} is for sampling a model; '{text}' is pictures.");
-        var reference = parsed.GetValue(_reference) is { } r ? EvaluationInput.Open(r) : null;
-        var training = parsed.GetValue(_training) is { } t ? EvaluationInput.Open(t) : null;
+        var reference = parsed.GetValue(_reference) is { } r ? EvaluationInput.Open(r, size) : null;
+        var training = parsed.GetValue(_training) is { } t ? EvaluationInput.Open(t, size) : null;
         if (training is { Pictures: null }) throw new UsageException($"--training takes pictures; '{training.Description}' is statistics.");
         using var kernels = _device.Open(parsed);
         using var network = FeatureNetwork.Open(parsed.GetValue(_network), kernels);
         if (reference?.Statistics is { } published) RequireNetwork(published, network, reference.Description);
         var input = isModel
             ? EvaluationInput.Sample(text, new ModelSampling(parsed.GetValue(_count), parsed.GetValue(_strength), parsed.GetValue(_sampler), parsed.GetValue(_steps), settings.Seed), kernels, context)
-            : EvaluationInput.Open(text);
+            : EvaluationInput.Open(text, size);
         if (input.Pictures is null) throw new UsageException($"'{text}' is statistics; SAMPLES are pictures or a model.");
 
         var samples = Extract(network, input, "samples", settings, context);

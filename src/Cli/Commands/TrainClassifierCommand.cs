@@ -38,7 +38,8 @@ internal sealed class TrainClassifierCommand
 
     private readonly Option<string?> _images = CliOptions.Text("--images", "FILE", "Training images in the IDX format, packed with gzip or not.");
     private readonly Option<string?> _labels = CliOptions.Text("--labels", "FILE", "Their labels in the IDX format.");
-    private readonly Option<string?> _folder = CliOptions.Text("--folder", "PATH", "A folder of pictures of one size, with one sub-folder for each class, instead of --images.");
+    private readonly Option<string?> _folder = CliOptions.Text("--folder", "PATH", "A folder of pictures, with one sub-folder for each class, instead of --images.");
+    private readonly Option<int?> _size = CliOptions.PictureSize("With --folder: pictures");
     private readonly Option<string?> _testImages = CliOptions.Text("--test-images", "FILE", "Images to test the result on, in the IDX format.");
     private readonly Option<string?> _testLabels = CliOptions.Text("--test-labels", "FILE", "Their labels.");
 
@@ -91,7 +92,7 @@ internal sealed class TrainClassifierCommand
         var train = new TrainClassifierCommand();
         var command = new CliCommand("train-classifier", Description, Details)
         {
-            train._images, train._labels, train._folder, train._testImages, train._testLabels, train._noisy, train._resnet, train._model, train._pool, train._out, train._epochs, train._batch,
+            train._images, train._labels, train._folder, train._size, train._testImages, train._testLabels, train._noisy, train._resnet, train._model, train._pool, train._out, train._epochs, train._batch,
             train._rate, train._width, train._levels, train._blocks, train._seed, train._device.Device, train._device.Threads, train._device.Math, train._json,
         };
         train._network.AddTo(command);
@@ -166,6 +167,7 @@ internal sealed class TrainClassifierCommand
         RequireBoth(parsed, _images, _labels);
         RequireBoth(parsed, _testImages, _testLabels);
         if (parsed.IsGiven(_folder) && parsed.IsGiven(_images)) throw new UsageException("--folder and --images are two sources of images; give one of them.");
+        if (parsed.IsGiven(_size) && !parsed.IsGiven(_folder)) throw new UsageException("--size brings the pictures of --folder to one size; give --folder as well, or leave --size out.");
         if (!parsed.GetValue(_noisy) && new Option[] { _model, _pool }.FirstOrDefault(parsed.IsGiven) is { } other)
             throw new UsageException($"{other.Name} belongs to classifiers of noisy images; give --noisy as well.");
         if (parsed.GetValue(_noisy) && parsed.GetValue(_resnet)) throw new UsageException("--noisy and --resnet are two networks; give one of them.");
@@ -182,7 +184,7 @@ internal sealed class TrainClassifierCommand
     {
         bool shipped = !parsed.IsGiven(_folder) && !parsed.IsGiven(_images);
         ImageDataset data = parsed.GetValue(_folder) is { } folder
-            ? ClassesIn(folder)
+            ? ClassesIn(folder, parsed.GetValue(_size))
             : shipped ? ShippedDigits.LoadTrain() : IdxFile.Load(parsed.GetValue(_images)!, parsed.GetValue(_labels)!);
         ImageDataset? test = parsed.IsGiven(_testImages)
             ? IdxFile.Load(parsed.GetValue(_testImages)!, parsed.GetValue(_testLabels)!)
@@ -194,10 +196,10 @@ internal sealed class TrainClassifierCommand
         return (data, test);
     }
 
-    private static ImageDataset ClassesIn(string path)
+    private static ImageDataset ClassesIn(string path, int? size)
     {
         var folder = PictureFolder.Open(path);
-        return folder.ClassNames.Count > 0 ? folder.Load() : throw new InvalidDataException($"'{path}' has no sub-folders; make one for each class and put its pictures inside.");
+        return folder.ClassNames.Count > 0 ? folder.Load(size) : throw new InvalidDataException($"'{path}' has no sub-folders; make one for each class and put its pictures inside.");
     }
 
     private int WidthFrom(ParseResult parsed)

@@ -24,12 +24,13 @@ internal sealed record EvaluationInput(ImageSource? Pictures, StatisticsFile? St
 {
     public const string TrainingDigits = "mnist-train", TestDigits = "mnist-test";
 
-    /// <summary>Opens pictures or statistics.</summary>
-    public static EvaluationInput Open(string text)
+    /// <summary>Opens pictures or statistics; pictures in files are brought to a size where one is given.</summary>
+    public static EvaluationInput Open(string text, int? size)
     {
         if (text is TrainingDigits or TestDigits)
             return new EvaluationInput(ImageSource.Of(text == TrainingDigits ? ShippedDigits.LoadTrain() : ShippedDigits.LoadTest(), text, labelled: true), null, text);
-        if (!text.EndsWith(".npz", StringComparison.OrdinalIgnoreCase) || !File.Exists(text) || !StatisticsFile.IsOne(text)) return new EvaluationInput(PictureSource.Open(text), null, text);
+        if (!text.EndsWith(".npz", StringComparison.OrdinalIgnoreCase) || !File.Exists(text) || !StatisticsFile.IsOne(text))
+            return new EvaluationInput(PictureSource.Open(text, size), null, size is not null && (Directory.Exists(text) || PictureKind.IsPictureName(text)) ? $"{text} at {size} x {size}" : text);
         using var file = NativeDiffusion.Runtime.Checkpoints.CheckpointFile.Open(text);
         return new EvaluationInput(file.Contains("arr_0") ? PictureSource.Open(text) : null, StatisticsFile.Read(text), text);
     }

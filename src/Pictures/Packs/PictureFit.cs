@@ -2,7 +2,7 @@ using NativeDiffusion.Model.Images;
 
 namespace NativeDiffusion.Pictures;
 
-/// <summary>Brings a picture to the size of a training.</summary>
+/// <summary>Brings a picture to the size that a network takes.</summary>
 internal static class PictureFit
 {
     // Of a panorama, more would only fill the pack.
@@ -16,6 +16,9 @@ internal static class PictureFit
         var resized = ByteResize.Cubic(image, (int)((long)size * image.Width / shorter), (int)((long)size * image.Height / shorter));
         return crop == PictureCrop.Centre ? Middle(resized, 1) : resized;
     }
+
+    /// <summary>The middle square of the resized picture; null leaves it as it is.</summary>
+    public static Image ToSquare(Image image, int? size) => size is { } side ? Apply(image, side, PictureCrop.Centre) : image;
 
     private static Image Middle(Image image, int timesLonger)
     {

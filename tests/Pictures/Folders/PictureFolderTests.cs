@@ -42,6 +42,21 @@ public sealed class PictureFolderTests
     }
 
     [Test]
+    public void GivenASizeAllAreBroughtToIt()
+    {
+        // The shorter side is one pixel already; of the longer the middle stays.
+        Save("a/1.png", new Image(3, 1, 1, [1, 7, 9]));
+        Save("b/2.png", new Image(1, 3, 1, [2, 5, 4]));
+        Assert.That(PictureFolder.Open(_folder).Load(1).Pixels.ToArray(), Is.EqualTo(new byte[] { 7, 5 }));
+        var source = PictureSource.Open(_folder, 1);
+        Assert.That((source.Height, source.Width, source.Count), Is.EqualTo((1, 1, 2)));
+        Assert.That(source.Batches(2).Single().Pixels.ToArray(), Is.EqualTo(new byte[] { 7, 5 }));
+        Assert.That(PictureSource.Open(Path.Combine(_folder, "a", "1.png"), 1).Batches(1).Single().Pixels.ToArray(), Is.EqualTo(new byte[] { 7 }));
+        Assert.That(() => PictureFolder.Open(_folder).Load(0), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() => PictureSource.Open(_folder, 0), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
     public void AnotherSizeNamesTheFileAndBothSizes()
     {
         Save("a/1.png", new Image(2, 1, 1, [9, 9]));
