@@ -97,7 +97,7 @@ public static class CliApplication
 
     private static bool IsExpected(Exception e) =>
         e is CheckpointException or TrainingDivergedException or IOException or InvalidDataException or UnauthorizedAccessException or ArgumentException
-            or DeviceException;
+            or DeviceException or NotFiniteNumberException;
 
     private static int Fail(CliContext context, int code, Exception exception, string message, string? hint = null)
     {

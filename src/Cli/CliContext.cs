@@ -22,9 +22,25 @@ internal sealed record CliContext(TextWriter Out, TextWriter Error, Cancellation
 
     private static IAnsiConsole Console(TextWriter writer)
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = writer is GuardedWriter guarded ? new GuardedOutput(guarded) : new AnsiConsoleOutput(writer) });
         // Without a terminal there is no width to wrap at, and the default of 80 would break tables.
         if (!console.Profile.Out.IsTerminal) console.Profile.Width = WidthOfFiles;
         return console;
+    }
+
+    /// <summary>What Spectre asks of a terminal, answered by the writer that is guarded.</summary>
+    private sealed class GuardedOutput(GuardedWriter writer) : IAnsiConsoleOutput
+    {
+        private readonly AnsiConsoleOutput _inner = new(writer.Inner);
+
+        public TextWriter Writer => writer;
+
+        public bool IsTerminal => _inner.IsTerminal;
+
+        public int Width => _inner.Width;
+
+        public int Height => _inner.Height;
+
+        public void SetEncoding(System.Text.Encoding encoding) => _inner.SetEncoding(encoding);
     }
 }

@@ -115,16 +115,21 @@ internal static class WeightFile
         void ReadOne(Parameter parameter)
         {
             using var reader = file.OpenTensor(prefix + parameter.Name);
-            Read(reader, parameter.Shape, new TensorView(flat.Memory!, parameter.Offset, parameter.Shape), kernels);
+            Read(reader, parameter.Shape, new TensorView(flat.Memory!, parameter.Offset, parameter.Shape), kernels, file.Name);
         }
     }
 
-    private static void Read(TensorReader reader, Shape shape, TensorView target, IKernels kernels)
+    private static void Read(TensorReader reader, Shape shape, TensorView target, IKernels kernels, string file)
     {
         bool onHost = target.Memory is CpuMemory, permuted = IsPermuted(shape);
         if (onHost && !permuted)
         {
-            reader.Read(target.Span);
+            foreach (var (first, length) in Windows(shape, WindowElements))
+            {
+                var piece = target.Span.Slice((int)first, length);
+                reader.Read(piece);
+                RequireFinite(piece, first, reader.Tensor, file);
+            }
             return;
         }
         float[] published = new float[WindowLength(shape)];
@@ -132,6 +137,7 @@ internal static class WeightFile
         foreach (var (first, length) in Windows(shape, published.Length))
         {
             reader.Read(published.AsSpan(0, length));
+            RequireFinite(published.AsSpan(0, length), first, reader.Tensor, file);
             TensorView window = new(target.Memory!, target.Offset + first, new Shape(length));
             Span<float> result = onHost ? window.Span : here.AsSpan(0, length);
             if (permuted) FromPublished(published.AsSpan(0, length), result, shape);
@@ -147,9 +153,25 @@ internal static class WeightFile
         foreach (var (first, length) in Windows(parameter.Shape, here.Length))
         {
             kernels.Download(new TensorView(flat.Memory!, parameter.Offset + first, new Shape(length)), here.AsSpan(0, length));
+            RequireStorable(here.AsSpan(0, length), parameter.Name, type);
             if (permuted) ToPublished(here.AsSpan(0, length), published, parameter.Shape);
             stream.Write(TensorEntry.Convert(published.AsSpan(0, length), type, bytes));
         }
+    }
+
+    // A weight that is no number makes every image black, and a training worthless.
+    private static void RequireFinite(ReadOnlySpan<float> values, long first, TensorInfo tensor, string file)
+    {
+        int at = FiniteNumbers.FirstOther(values);
+        if (at >= 0) throw new CheckpointException($"{file}: tensor {tensor} holds {values[at]} at element {first + at}, which no network can use: its training diverged, or the file was damaged.");
+    }
+
+    private static void RequireStorable(ReadOnlySpan<float> values, string name, DType type)
+    {
+        int at = FiniteNumbers.FirstOther(values);
+        if (at >= 0) throw new NotFiniteNumberException($"'{name}' holds {values[at]}: the training diverged. Nothing is written; what was saved before is whole.", values[at]);
+        if (type == DType.F16 && FiniteNumbers.FirstBeyond(values, (float)Half.MaxValue) is >= 0 and var beyond)
+            throw new NotFiniteNumberException($"'{name}' holds {values[beyond]}, beyond the {Half.MaxValue} that f16 can store. Nothing is written; save it as f32.", values[beyond]);
     }
 
     // Whole output channels where they are permuted, so that a window is the same elements on both sides.

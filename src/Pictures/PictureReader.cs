@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeDiffusion.Runtime;
 using NativeDiffusion.Model.Images;
 using SkiaSharp;
 
@@ -12,6 +13,9 @@ namespace NativeDiffusion.Pictures;
 public static class PictureReader
 {
     private const long MaxFileBytes = 1 << 30;
+
+    // Decoded and as a picture; and what may be made of a byte of a file. Photographs in JPEG are up to 30 times larger decoded.
+    private const int BytesPerPixel = 4 + 3, FreeBytes = 64 << 20, MostOfJpeg = 64, MostOfOthers = 16;
     private const byte PngGrey = 0, PngPalette = 3, PngGreyAlpha = 4;
 
     /// <summary>Reads one file.</summary>
@@ -21,7 +25,7 @@ public static class PictureReader
     {
         long length = new FileInfo(path) is { Exists: true } info ? info.Length : 0;
         if (length > MaxFileBytes) throw new InvalidDataException($"'{path}' has {length} bytes; pictures are read up to {MaxFileBytes} bytes.");
-        return Decode(File.ReadAllBytes(path), path);
+        return Decode(InputFile.ReadAllBytes(path), path);
     }
 
     /// <summary>Decodes the bytes of a whole file.</summary>
@@ -42,6 +46,7 @@ public static class PictureReader
             if (size.Width > Image.MaxSide || size.Height > Image.MaxSide || (long)size.Width * size.Height > Image.MaxPixels)
                 throw new InvalidDataException(
                     $"'{name}' cannot be read: it is {called} of {size.Width} x {size.Height} pixels, more than the limit of {Image.MaxSide} per side and {Image.MaxPixels} in all. Make it smaller.");
+            RequireBounded(name, called, kind!, size, file.Length);
             // Unpremultiplied: colours under transparency would be rounded away otherwise.
             var info = new SKImageInfo(size.Width, size.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul, HasProfile(codec, file) ? SKColorSpace.CreateSrgb() : null);
             byte* pixels = (byte*)NativeMemory.AllocZeroed((nuint)info.BytesSize64);
@@ -57,6 +62,15 @@ public static class PictureReader
                 NativeMemory.Free(pixels);
             }
         }
+    }
+
+    // A file of some kilobytes can say pixels of gigabytes, one colour all over; many are decoded at once.
+    private static void RequireBounded(string name, string called, string kind, SKImageInfo size, int fileBytes)
+    {
+        long needed = (long)size.Width * size.Height * BytesPerPixel, allowed = FreeBytes + (long)fileBytes * (kind == "JPEG" ? MostOfJpeg : MostOfOthers);
+        if (needed > allowed)
+            throw new InvalidDataException(
+                $"'{name}' cannot be read: it is {called} of {size.Width} x {size.Height} pixels in only {fileBytes} bytes, and decoding it would take {needed >> 20} MB. Make it smaller.");
     }
 
     private static unsafe bool IsGrey(SKCodec codec, ReadOnlySpan<byte> file, byte* pixels)

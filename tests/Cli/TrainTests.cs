@@ -163,8 +163,6 @@ internal sealed class TrainTests : CliFixture
         byte[] before = File.ReadAllBytes(PathTo("run/checkpoint.safetensors"));
         PngWriter.Write(PathTo("data/left/0.png"), new Image(8, 8, 1, new byte[64]));
         ToolRun.Of("train", "--resume", "--out", PathTo("run")).AssertError(1, "checkpoint.safetensors", "other images");
-        File.WriteAllText(PathTo("run/settings.json"), "{}");
-        ToolRun.Of("train", "--resume", "--out", PathTo("run")).AssertError(1, "settings.json", "--folder");
         File.WriteAllBytes(PathTo("run/checkpoint.safetensors"), before[..1000]);
         ToolRun.Of("train", "--resume", "--folder", data, "--out", PathTo("run")).AssertError(1, "checkpoint.safetensors");
     }

@@ -31,8 +31,11 @@ public sealed class TorchHostileTests
         yield return new TestCaseData($"}}X\u0001\0\0\0xctorch._utils\n_rebuild_tensor_v2\n({Call}K\0K\u0001\u0085K\u0001\u0085\u0089}}tRs");
         yield return new TestCaseData($"}}X\u0001\0\0\0x{Call}}}X\u0005\0\0\0stateNsbs");
         yield return new TestCaseData("}X\u0001\0\0\0xcbuiltins\neval\nX\u0001\0\0\01\u0085\u0081s");
-        yield return new TestCaseData(Call);
     }
+
+    [Test]
+    public void A_pickle_of_a_call_alone_is_named() => Assert.That(
+        () => TorchBytes.Open(TorchBytes.Pickle(Call)), Throws.TypeOf<CheckpointException>().With.Message.Contains("no tensors").And.Message.Contains("'os.system'"));
 
     [TestCaseSource(nameof(Calls))]
     public void Calls_stay_records_and_no_tensor(string opcodes)

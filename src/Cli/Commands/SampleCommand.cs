@@ -145,10 +145,20 @@ internal sealed class SampleCommand
         using var arena = new Arena(kernels);
         using var decoder = DecoderFrom(parsed, model, arena);
         using var guiding = _guiding.Build(parsed, guiders, model, decoder, IntervalFrom(parsed), settings.Kind == SamplerKind.Ancestral);
-        ulong seed = parsed.GetValue(_seed) ?? (ulong)Random.Shared.NextInt64(1L << 32);
-        (selection, var guidance) = _between.Apply(parsed, model, selection, guiding.Guidance, seed);
-        var scores = _guiding.ClipScores(parsed) is { } scorePath ? new ClipScores(scorePath, guiding, selection.Requests, decoder) : null;
+        var output = new SampleOutput(path, format, selection);
         var blank = Blank(model, decoder);
+        output.RequireWritable(blank);
+        string? hash = SampleProvenance.HashOf(modelPath);
+        var recordedStrengths = GuidingOptions.ReadsStrength(guiders, model) && !guiders.Contains("fdg") ? selection : null;
+        ulong seed = parsed.GetValue(_seed) ?? (ulong)Random.Shared.NextInt64(1L << 32);
+        using var store = KeepsImages(parsed, guiding.Guidance) && output.StorePath is { } storePath
+            ? SampleStore.Open(storePath, SampleProvenance.RunOf(hash, Recorded(parsed, 0, recordedStrengths), parsed.IsGiven(_seed)), seed, selection.Requests.Count, blank) : null;
+        seed = store?.Seed ?? seed;
+        if (store is { Images.Count: > 0 }) context.Error.WriteLine($"going on with {store.Images.Count} of {selection.Requests.Count} images that an interrupted run has made (seed {seed}).");
+        else output.RequireNew(context.Error);
+        (selection, var guidance) = _between.Apply(parsed, model, selection, guiding.Guidance, seed);
+        output = new SampleOutput(path, format, selection);
+        var scores = _guiding.ClipScores(parsed) is { } scorePath ? new ClipScores(scorePath, guiding, selection.Requests, decoder) : null;
         var frames = parsed.GetValue(_preview) is null && parsed.GetValue(_animation) is null
             ? null : new SampleFrames(model, decoder, selection, blank, parsed.GetValue(_preview), parsed.GetValue(_animation));
         var options = new GuidedSamplerOptions
@@ -159,24 +169,37 @@ internal sealed class SampleCommand
             Observer = (Action<SamplerObservation>?)(scores is null ? null : scores.Observe) + (frames is null ? null : frames.Observe),
         };
         using var sampler = new GuidedSampler(model, settings, options, arena);
-        var output = new SampleOutput(path, format, selection);
-        output.RequireWritable(blank);
         frames?.Require(sampler.Table.Steps);
 
-        long start = Stopwatch.GetTimestamp();
-        int evaluations = 0;
-        ConsoleProgress.Run(context, "pass", 0, sampler.Evaluations(selection.Requests.Count) * (scores?.Runs ?? 1), progress =>
-        {
-            var report = new ImmediateProgress<SamplingProgress>(p => progress.Report(evaluations = p.Evaluation, $"{p.Images} of {selection.Requests.Count} images"));
-            output.Images = Sample(sampler, model, decoder, selection.Requests, report, context.Cancellation);
-            scores?.Compare(model, settings, options, arena, report, context.Cancellation);
-        });
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         var made = new SampleProvenance
         {
-            Model = modelPath, ModelHash = SampleProvenance.HashOf(modelPath), Seed = seed, Guidance = guidance.ToString(), Sampler = OptionWords.Of(settings.Kind),
-            Spacing = OptionWords.Of(settings.SpacingFor(model)), Steps = sampler.Table.Steps, Options = Recorded(parsed, seed, GuidingOptions.ReadsStrength(guiders, model) && !guiders.Contains("fdg") ? selection : null),
+            Model = modelPath, ModelHash = hash, Seed = seed, Guidance = guidance.ToString(), Sampler = OptionWords.Of(settings.Kind),
+            Spacing = OptionWords.Of(settings.SpacingFor(model)), Steps = sampler.Table.Steps, Options = Recorded(parsed, seed, recordedStrengths),
         };
+        long start = Stopwatch.GetTimestamp();
+        foreach (var (position, image) in store?.Images ?? []) output.Add(position, image, made);
+        int[] left = [.. Enumerable.Range(0, selection.Requests.Count).Where(i => store?.Images.ContainsKey(i) != true)];
+        int evaluations = 0, before = selection.Requests.Count - left.Length;
+        try
+        {
+            ConsoleProgress.Run(context, "pass", 0, sampler.Evaluations(left.Length) * (scores?.Runs ?? 1), progress =>
+            {
+                var report = new ImmediateProgress<SamplingProgress>(p => progress.Report(evaluations = p.Evaluation, $"{before + p.Images} of {selection.Requests.Count} images"));
+                sampler.Sample([.. left.Select(i => selection.Requests[i])], (i, pixels) =>
+                {
+                    var image = ToImage(pixels, model, decoder);
+                    store?.Add(left[i], image);
+                    output.Add(left[i], image, made);
+                }, report, context.Cancellation);
+                scores?.Compare(model, settings, options, arena, report, context.Cancellation);
+            });
+        }
+        catch (Exception) when (store is { Images.Count: > 0 })
+        {
+            context.Error.WriteLine($"{store.Images.Count} of {selection.Requests.Count} images are kept; the same command goes on with the others.");
+            throw;
+        }
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         output.Write(made);
         frames?.Finish(output.Images, made.TextsOf(selection, output.Images[0]));
         scores?.Write();
@@ -187,6 +210,8 @@ internal sealed class SampleCommand
             ["steps"] = sampler.Table.Steps, ["seed"] = seed,
         });
 
+        store?.Finish();
+
         int images = selection.Requests.Count;
         if (parsed.GetValue(_json))
             JsonReport.Write(context.Out, new JsonObject
@@ -195,11 +220,11 @@ internal sealed class SampleCommand
                 ["classes"] = JsonReport.List(selection.Classes.Select(c => c.Name)), ["strengths"] = JsonReport.List(selection.Strengths.Select(s => s.W)),
                 ["guidance"] = guidance.ToString(), ["sampler"] = OptionWords.Of(settings.Kind), ["spacing"] = OptionWords.Of(settings.SpacingFor(model)),
                 ["steps"] = sampler.Table.Steps, ["passes"] = evaluations, ["seed"] = seed, ["seconds"] = Math.Round(seconds, 3),
-                ["images_per_s"] = Math.Round(images / seconds, 3),
+                ["images_per_s"] = Math.Round(left.Length / seconds, 3),
             });
         else
             context.Out.WriteLine(FormattableString.Invariant(
-                $"{images} images in {seconds:0.0} s ({images / seconds:0.0} images/s), {OptionWords.Of(settings.Kind)}, {sampler.Table.Steps} steps of spacing {OptionWords.Of(settings.SpacingFor(model))}, seed {seed}: {path}"));
+                $"{images} images in {seconds:0.0} s ({left.Length / seconds:0.0} images/s), {OptionWords.Of(settings.Kind)}, {sampler.Table.Steps} steps of spacing {OptionWords.Of(settings.SpacingFor(model))}, seed {seed}: {path}"));
         return ExitCode.Success;
     }
 
@@ -234,14 +259,15 @@ internal sealed class SampleCommand
             : LatentDecoder.Load(path, model, arena);
     }
 
-    private static IReadOnlyList<Image> Sample(
-        GuidedSampler sampler, DiffusionModel model, LatentDecoder? decoder, IReadOnlyList<SampleRequest> requests, IProgress<SamplingProgress> progress,
-        CancellationToken cancellation)
+    // Images that depend on others of their batch, and files about all of them, come from a whole run only.
+    private bool KeepsImages(ParseResult parsed, Guidance guidance) =>
+        parsed.GetValue(_preview) is null && parsed.GetValue(_animation) is null && _guiding.ClipScores(parsed) is null && !guidance.Gradients.Any(g => g.ReadsVariance);
+
+    private static Image ToImage(ReadOnlySpan<float> pixels, DiffusionModel model, LatentDecoder? decoder)
     {
-        if (decoder is null) return sampler.Sample(requests, progress, cancellation);
-        var images = new Image[requests.Count];
-        sampler.Sample(requests, (i, latents) => images[i] = decoder.Decode(latents, model.Settings.PixelOffset), progress, cancellation);
-        return images;
+        if (decoder is not null) return decoder.Decode(pixels, model.Settings.PixelOffset);
+        var network = model.Network.Config;
+        return PixelConversion.ToImage(pixels, network.ImageSize, network.InChannels, model.Settings.DataSize ?? network.ImageSize, model.Settings.PixelOffset);
     }
 
     // The parser makes an empty list of one that was left out.

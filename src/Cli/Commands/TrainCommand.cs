@@ -25,6 +25,8 @@ internal sealed class TrainCommand
               how large that is, and how long it takes on this machine; --channels, --channel-mult, --blocks, --attention or --network change it
           nativediffusion train --resume --out runs/quick
               go on after Ctrl-C: the result equals that of an uninterrupted training to the bit
+          nativediffusion train --resume --steps 40000 --out runs/quick
+              go on beyond the steps that were planned, with the learning rate's decay stretched to the new end
 
           nativediffusion train --preset tutorial --tanh-head
               the perceptron of a tutorial, with its defects; without --tanh-head, without the worst of them
@@ -99,7 +101,7 @@ internal sealed class TrainCommand
             return ExitCode.Success;
         }
         using var run = parsed.GetValue(_resume)
-            ? TrainingRun.Resume(context, folder, data, kernels)
+            ? TrainingRun.Resume(context, folder, data, kernels, _training.Steps(parsed))
             : TrainingRun.Start(context, folder, data ?? new DataSource(), PlanFrom(parsed), kernels, parsed.GetValue(_force));
         return run.Train(context, new SessionOptions
         {
@@ -113,7 +115,7 @@ internal sealed class TrainCommand
     /// <summary>Checks what excludes what; returns the data that the user named, or null.</summary>
     private DataSource? CheckOptions(ParseResult parsed)
     {
-        Option[] fixedAtStart = [_preset, _prediction, _schedule, _dropout, _tanhHead, .. _shape.All, .. _training.All, _force, _estimate];
+        Option[] fixedAtStart = [_preset, _prediction, _schedule, _dropout, _tanhHead, .. _shape.All, .. _training.FixedAtStart, _force, _estimate];
         if (parsed.GetValue(_resume))
         {
             string[] given = [.. fixedAtStart.Where(parsed.IsGiven).Select(o => o.Name)];

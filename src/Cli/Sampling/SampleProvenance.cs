@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using NativeDiffusion.Runtime;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Runtime.Checkpoints;
 
@@ -43,9 +44,16 @@ internal sealed record SampleProvenance
     {
         if (Directory.Exists(path)) path = WeightsIn(path);
         if (!File.Exists(path)) return null;
-        using var file = File.OpenRead(path);
+        using var file = InputFile.Open(path);
         return Convert.ToHexStringLower(SHA256.HashData(file));
     }
+
+    /// <summary>What makes the images of a run what they are, but for a seed that was drawn.</summary>
+    public static string RunOf(string? modelHash, IReadOnlyList<(string Name, IReadOnlyList<string> Values)> options, bool seedIsGiven) =>
+        new JsonObject(options.Where(o => seedIsGiven || o.Name != "--seed").OrderBy(o => o.Name, StringComparer.Ordinal).Select(o => KeyValuePair.Create<string, JsonNode?>(o.Name, JsonReport.List(o.Values))))
+        {
+            ["model"] = modelHash,
+        }.ToJsonString();
 
     private static string WeightsIn(string folder)
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using NativeDiffusion.Runtime;
 using NativeDiffusion.Pictures;
 
 namespace NativeDiffusion.Cli.Training;
@@ -70,7 +71,7 @@ internal sealed class DataOptions
     private string[]? NamesFrom(ParseResult parsed)
     {
         if (parsed.GetValue(_classNames) is not { } text) return null;
-        string[] names = File.Exists(text) ? [.. File.ReadAllLines(text).Select(line => line.Trim()).Where(line => line.Length > 0)] : [.. text.Split(',').Select(name => name.Trim())];
+        string[] names = File.Exists(text) ? [.. InputFile.ReadAllText(text).Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0)] : [.. text.Split(',').Select(name => name.Trim())];
         if (names.Any(name => name.Length == 0) || names.Distinct().Count() < names.Length) throw new UsageException($"{_classNames.Name} takes different names, none of them empty; got '{text}'.");
         return names;
     }

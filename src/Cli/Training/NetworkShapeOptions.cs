@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using NativeDiffusion.Runtime;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Networks;
 
@@ -63,7 +64,7 @@ internal sealed class NetworkShapeOptions
     {
         try
         {
-            if (JsonNode.Parse(File.ReadAllText(path)) is not JsonObject given) throw new JsonException("it is no object");
+            if (JsonNode.Parse(InputFile.ReadAllText(path)) is not JsonObject given) throw new JsonException("it is no object");
             if (given["network"] is JsonObject inner) given = inner;
             var all = JsonNode.Parse(ModelJson.Write(preset))!.AsObject();
             string[] known = [.. all.Select(p => p.Key), "num_head_channels", "num_heads_upsample"];

@@ -19,7 +19,7 @@ internal sealed class TrainingOptions
     private static readonly (string, TimestepSampling)[] TimestepNames =
         [("uniform", TimestepSampling.Uniform), ("loss-second-moment", TimestepSampling.LossSecondMoment)];
 
-    private readonly Option<int?> _steps = CliOptions.OptionalInteger("--steps", "N", "Optimiser steps in all. [default: the preset's]", 1);
+    private readonly Option<int?> _steps = CliOptions.OptionalInteger("--steps", "N", "Optimiser steps in all; with --resume, another end than was planned. [default: the preset's]", 1);
     private readonly Option<int?> _batch = CliOptions.OptionalInteger("--batch", "N", "Images per step. [default: the preset's]", 1, 65536);
     private readonly Option<double?> _rate = CliOptions.OptionalNumber("--lr", "X", "Peak learning rate. [default: the preset's]", 1e-12, 10);
     private readonly Option<int?> _warmup = CliOptions.OptionalInteger("--warmup", "N", "Steps until the peak learning rate. [default: the preset's]", 0);
@@ -67,6 +67,12 @@ internal sealed class TrainingOptions
     [
         _steps, _batch, _rate, _warmup, _decay, _weightDecay, _clip, _nullProbability, _weighting, _unbounded, _timesteps, _ema, _halfLife, _powers, _flip, _shift, _seed,
     ];
+
+    /// <summary>Those that a training keeps from its start to its end: all but the number of steps.</summary>
+    public IReadOnlyList<Option> FixedAtStart => [.. All.Where(option => option != _steps)];
+
+    /// <summary>The number of steps that was asked for.</summary>
+    public int? Steps(ParseResult parsed) => parsed.GetValue(_steps);
 
     /// <summary>The weighting that was asked for.</summary>
     public LossWeighting? Weighting(ParseResult parsed) => parsed.GetValue(_weighting);

@@ -21,23 +21,26 @@ internal sealed class TrainingRun : IDisposable
     private static readonly double[] SampledStrengths = [0, 1, 2, 4];
 
     private readonly RunFolder _folder;
+    private readonly RunLock _lock;
     private readonly Trainer _trainer;
     private readonly TrainingData _data;
     private DiffusionModel? _averaged;
     private long _savedStep;
     private GuidedSampler? _sampler;
 
-    private TrainingRun(RunFolder folder, Trainer trainer, TrainingData data) => (_folder, _trainer, _data, _savedStep) = (folder, trainer, data, trainer.Step);
+    private TrainingRun(RunFolder folder, RunLock @lock, Trainer trainer, TrainingData data) =>
+        (_folder, _lock, _trainer, _data, _savedStep) = (folder, @lock, trainer, data, trainer.Step);
 
     /// <summary>Starts a training and saves its first checkpoint, so that an unwritable or full disk shows at once.</summary>
     public static TrainingRun Start(CliContext context, RunFolder folder, DataSource source, TrainingPlan plan, IKernels kernels, bool force)
     {
-        folder.Prepare(force);
-        var data = source.Open(context, folder.Folder);
+        var owned = folder.Prepare(force);
+        TrainingData? data = null;
         DiffusionModel? model = null;
         Trainer? trainer = null;
         try
         {
+            data = source.Open(context, folder.Folder);
             var images = data.Images;
             // A class that no image is given would be a row of the network that nothing trains.
             bool nullClass = plan.Training.NullProbability > 0;
@@ -45,16 +48,19 @@ internal sealed class TrainingRun : IDisposable
             var diffusion = plan.Diffusion with { ClassNames = [.. images.ClassNames], NullClass = nullClass, DataSize = Math.Max(images.Height, images.Width) };
             model = new DiffusionModel(network, diffusion, kernels, plan.Training.Seed);
             trainer = new Trainer(model, images.PadTo(network.ImageSize), plan.Training);
-            folder.WriteSettings(source, trainer);
+            RunFolder.NoteData(source, trainer);
+            // What was there before is whole until this, and gone with it: the other files follow from the checkpoint.
             trainer.Save(folder.Checkpoint);
-            folder.RemoveOldFiles();
-            return new TrainingRun(folder, trainer, data);
+            folder.WriteSettings(source, trainer);
+            folder.RemoveAfter(0);
+            return new TrainingRun(folder, owned, trainer, data);
         }
         catch
         {
             trainer?.Dispose();
             model?.Dispose();
-            data.Dispose();
+            data?.Dispose();
+            owned.Dispose();
             throw;
         }
     }
@@ -64,20 +70,31 @@ internal sealed class TrainingRun : IDisposable
     /// <param name="folder">Its folder.</param>
     /// <param name="named">The data, if the user named them; else those of the start.</param>
     /// <param name="kernels">The device.</param>
-    public static TrainingRun Resume(CliContext context, RunFolder folder, DataSource? named, IKernels kernels)
+    /// <param name="steps">How many steps it is to have in all, if not as many as at its start.</param>
+    public static TrainingRun Resume(CliContext context, RunFolder folder, DataSource? named, IKernels kernels, int? steps)
     {
         if (!File.Exists(folder.Checkpoint)) throw new FileNotFoundException($"'{folder.Folder}' holds no training to resume: there is no '{folder.Checkpoint}'.");
-        WritableFolder.Require(folder.Folder);
-        int size;
-        using (var file = SafetensorsFile.Open(folder.Checkpoint)) size = ModelMetadata.Read(file).Network.ImageSize;
-        var data = (named ?? folder.ReadDataSource()).Open(context, folder.Folder);
+        var owned = folder.Own();
+        TrainingData? data = null;
         try
         {
-            return new TrainingRun(folder, Trainer.Resume(folder.Checkpoint, data.Images.PadTo(size), kernels), data);
+            int size;
+            DataSource source;
+            using (var file = SafetensorsFile.Open(folder.Checkpoint))
+            {
+                size = ModelMetadata.Read(file).Network.ImageSize;
+                source = named ?? folder.ReadDataSource(file.Metadata);
+            }
+            data = source.Open(context, folder.Folder);
+            var trainer = Trainer.Resume(folder.Checkpoint, data.Images.PadTo(size), kernels, steps: steps);
+            RunFolder.NoteData(source, trainer);
+            folder.RemoveAfter(trainer.Step);
+            return new TrainingRun(folder, owned, trainer, data);
         }
         catch
         {
-            data.Dispose();
+            data?.Dispose();
+            owned.Dispose();
             throw;
         }
     }
@@ -105,6 +122,7 @@ internal sealed class TrainingRun : IDisposable
         _trainer.Dispose();
         _trainer.Model.Dispose();
         _data.Dispose();
+        _lock.Dispose();
     }
 
     private int RunSession(CliContext context, SessionOptions options)
@@ -129,10 +147,10 @@ internal sealed class TrainingRun : IDisposable
                         progress.WriteLine(FormattableString.Invariant($"a step takes {Stopwatch.GetElapsedTime(before).TotalSeconds:0.00} s: the {end - step.Step} steps that are left take about ")
                             + ConsoleProgress.Duration(Stopwatch.GetElapsedTime(before).TotalSeconds * (end - step.Step)));
                     if (options.SampleEvery > 0 && step.Step % options.SampleEvery == 0) WriteSamples();
-                    if (step.Step % options.SaveEvery == 0 && step.Step < end) Save(log);
+                    if (step.Step % options.SaveEvery == 0 && step.Step < end) Save();
                 }
             });
-            Save(log);
+            Save();
         }
         return Finish(context, options, first, Stopwatch.GetElapsedTime(start).TotalSeconds, smoothed);
     }
@@ -145,13 +163,13 @@ internal sealed class TrainingRun : IDisposable
             + FormattableString.Invariant($"batch {_trainer.Settings.BatchSize}, {TrainingEstimate.MemoryOf(_trainer) / 1e6:0} MB; everything goes to {_folder.Folder}"));
     }
 
-    private void Save(StreamWriter log)
+    private void Save()
     {
-        log.Flush();
+        // Before the checkpoint: whoever goes on from it never writes those of its step again.
+        if (_trainer.Settings.PowerAverages.Length > 0) _trainer.SavePowerAverages(Directory.CreateDirectory(_folder.Averages).FullName);
         _trainer.Save(_folder.Checkpoint);
         _savedStep = _trainer.Step;
         _trainer.SaveModel(_folder.Model, DType.F16);
-        if (_trainer.Settings.PowerAverages.Length > 0) _trainer.SavePowerAverages(Directory.CreateDirectory(_folder.Averages).FullName);
         LossChart.Write(_folder.LossChart, _trainer.History, "Training loss");
     }
 

@@ -22,10 +22,11 @@ internal sealed class ClassifierBatches(
 
     private int RowLength => shape.Size * shape.Size * shape.Channels;
 
-    /// <summary>The images in the network's size.</summary>
+    /// <summary>The images in the network's size; greys that were stored as RGB, and greys for a network of RGB, in its channels.</summary>
     /// <exception cref="ArgumentException">They do not fit.</exception>
     public ImageDataset Fit(ImageDataset images)
     {
+        images = images.WithChannels(shape.Channels) ?? images;
         if (images.Channels != shape.Channels || Math.Max(images.Height, images.Width) > shape.Size)
             throw new ArgumentException(
                 $"The classifier takes images of {shape.Channels} channels and at most {shape.Size}x{shape.Size} pixels; these are {images.Height}x{images.Width} of {images.Channels} channels.");

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Clip;
 
@@ -31,7 +32,7 @@ internal sealed class MergesFile
 
     public static MergesFile Read(string path)
     {
-        using var file = File.OpenRead(path);
+        using var file = InputFile.Open(path);
         Span<byte> magic = stackalloc byte[2];
         bool compressed = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
         file.Position = 0;

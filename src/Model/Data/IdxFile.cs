@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Data;
 
@@ -51,7 +52,7 @@ public static class IdxFile
 
     private static (int[] Sizes, byte[] Data) Read(string path, int dimensions, string what)
     {
-        using FileStream file = File.OpenRead(path);
+        using FileStream file = InputFile.Open(path);
         Span<byte> magic = stackalloc byte[2];
         bool packed = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
         file.Position = 0;

@@ -97,6 +97,30 @@ public sealed class ImageDataset : ITrainingImages
     /// <exception cref="ArgumentOutOfRangeException">There is no image <paramref name="index"/>.</exception>
     public Image ToImage(int index) => new(Width, Height, Channels, Row(index).ToArray());
 
+    /// <summary>The same pictures of 1 or 3 channels: greys as RGB, or RGB of which every pixel is grey as greys; null where that would lose colours.</summary>
+    internal ImageDataset? WithChannels(int channels)
+    {
+        if (channels == Channels) return this;
+        var pixels = Pixels.Span;
+        byte[] result = new byte[(long)pixels.Length / Channels * channels];
+        switch (Channels, channels)
+        {
+            case (1, 3):
+                for (int i = 0; i < pixels.Length; i++) result.AsSpan(3 * i, 3).Fill(pixels[i]);
+                break;
+            case (3, 1):
+                for (int i = 0; i < result.Length; i++)
+                {
+                    result[i] = pixels[3 * i];
+                    if (pixels[3 * i + 1] != result[i] || pixels[3 * i + 2] != result[i]) return null;
+                }
+                break;
+            default:
+                return null;
+        }
+        return new ImageDataset(Height, Width, channels, result, Labels, ClassNames);
+    }
+
     /// <summary>
     /// Centres every image in a square of <paramref name="size"/> pixels filled with 0; an odd remainder goes to the bottom and the
     /// right. 28 to 32 adds two pixels on each side.

@@ -39,9 +39,12 @@ public static class PixelConversion
     /// <param name="channels">1 or 3.</param>
     /// <param name="dataSize">Height and width to keep, at most <paramref name="size"/>: the data may have been padded.</param>
     /// <param name="offset">See <see cref="ToByte"/>.</param>
+    /// <exception cref="NotFiniteNumberException">A value is NaN or infinite.</exception>
     public static Image ToImage(ReadOnlySpan<float> pixels, int size, int channels, int dataSize, double offset = Rounding)
     {
         CheckLengths(pixels.Length, size * size * channels);
+        if (FiniteNumbers.FirstOther(pixels) is >= 0 and var at)
+            throw new NotFiniteNumberException($"Value {at} of an image is {pixels[at]}, which is no colour: a weight of the model is not finite, or guidance or network overflowed.", pixels[at]);
         byte[] bytes = new byte[dataSize * dataSize * channels];
         int border = (size - dataSize) / 2, row = dataSize * channels;
         for (int y = 0; y < dataSize; y++)

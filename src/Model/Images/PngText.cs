@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Model.Images;
 
@@ -17,7 +18,7 @@ public sealed record PngText(string Keyword, string Text)
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     public static IReadOnlyList<PngText> Read(string path)
     {
-        using var file = File.OpenRead(path);
+        using var file = InputFile.Open(path);
         return Read(file, path);
     }
 
@@ -26,7 +27,7 @@ public sealed record PngText(string Keyword, string Text)
     /// <exception cref="IOException">The file is missing or cannot be read.</exception>
     public static bool IsPng(string path)
     {
-        using var file = File.OpenRead(path);
+        using var file = InputFile.Open(path);
         byte[] start = new byte[PngFormat.Signature.Length];
         return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && PngFormat.Signature.SequenceEqual(start);
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Published;
@@ -34,7 +35,7 @@ internal sealed class DiffusersConfig
         string text;
         try
         {
-            text = File.ReadAllText(path).Trim();
+            text = InputFile.ReadAllText(path).Trim();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

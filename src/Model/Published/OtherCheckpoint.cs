@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Model.Published;
@@ -5,12 +6,13 @@ namespace NativeDiffusion.Model.Published;
 /// <summary>A checkpoint of a kind that is known by its tensors' names, and not used, or only in part.</summary>
 /// <param name="Title">What it is.</param>
 /// <param name="Remedy">What to do, a sentence.</param>
-internal sealed record OtherCheckpoint(string Title, string Remedy)
+internal sealed partial record OtherCheckpoint(string Title, string Remedy)
 {
     private const string TextConditioned = "its denoiser is conditioned on texts, which is not supported", OfAnother = "it changes another model's weights and is nothing by itself";
 
     private static readonly (Predicate<string> Has, Func<CheckpointFile, OtherCheckpoint> What)[] Kinds =
     [
+        (name => OptimiserState().IsMatch(name), _ => new("state of PyTorch's optimiser (moments of a training)", "it holds no weights: give the model's file beside it, ema_*.pt or model*.pt for example.")),
         (Contains(".lora_A.", ".lora_B.", ".lora_down.", ".lora_up.", ".lora.down.", ".lora.up.", "lora_unet_"), file => new($"LoRA of {file.Tensors.Count} tensors", $"{OfAnother}: merge it into its model with the tool that made it, and give the whole model.")),
         (Contains(".hada_w1_a", ".lokr_w1"), file => new($"LyCORIS adapter of {file.Tensors.Count} tensors", $"{OfAnother}: merge it into its model with the tool that made it, and give the whole model.")),
         (Starts("control_model.", "controlnet_cond_embedding."), _ => new("ControlNet", $"{OfAnother}; control by pictures of edges or poses is not supported.")),
@@ -38,4 +40,7 @@ internal sealed record OtherCheckpoint(string Title, string Remedy)
     private static Predicate<string> Starts(params string[] parts) => name => parts.Any(part => name.StartsWith(part, StringComparison.Ordinal));
 
     private static Predicate<string> Is(params string[] names) => name => names.Contains(name);
+
+    [GeneratedRegex(@"^(optimizer\.)?state\.[0-9]+\.(exp_avg|exp_avg_sq|max_exp_avg_sq|momentum_buffer|square_avg|step)$")]
+    private static partial Regex OptimiserState();
 }

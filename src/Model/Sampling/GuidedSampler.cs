@@ -109,6 +109,7 @@ public sealed partial class GuidedSampler : IDisposable
 
     /// <summary>Samples images as 8-bit pictures of the data's size.</summary>
     /// <exception cref="ArgumentException">A label or scale that the model cannot serve.</exception>
+    /// <exception cref="NotFiniteNumberException">An image came out as NaN or infinite: the weights, or too much guidance.</exception>
     /// <exception cref="OperationCanceledException">Cancelled, at once: also within an evaluation, and while others use the device.</exception>
     /// <exception cref="InvalidOperationException">Another call uses this sampler, or changes the model's weights.</exception>
     /// <exception cref="ObjectDisposedException">The sampler, its model or its device was disposed.</exception>
@@ -172,10 +173,14 @@ public sealed partial class GuidedSampler : IDisposable
             for (int i = 0; i < count; i++)
             {
                 _model.Kernels.Download(_buffers.State.Rows(i, 1), image);
+                if (FiniteNumbers.FirstOther(image) is >= 0 and var at) throw NotFinite(batch[i], start + i, image[at]);
                 receive(start + i, image);
             }
         }
     }
+
+    private static NotFiniteNumberException NotFinite(SampleRequest request, int position, float value) => new(FormattableString.Invariant(
+        $"Image {position} (label {request.Label}, guidance scale {request.Scale.S}) holds {value}, which is no colour: a weight is not finite, or guidance or network overflowed. Try less guidance, and --math f32 on a GPU."), value);
 
     /// <summary>Frees the plans and states.</summary>
     /// <exception cref="InvalidOperationException">The sampler is in use.</exception>

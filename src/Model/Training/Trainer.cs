@@ -116,6 +116,9 @@ public sealed partial class Trainer : IDisposable
     /// <summary>Mean loss of every 25 steps so far, with the last step of the 25.</summary>
     public IReadOnlyList<(long Step, double Loss)> History => _history;
 
+    /// <summary>Further metadata of its checkpoints.</summary>
+    internal Dictionary<string, string> Notes { get; } = [];
+
     /// <summary>Labels of the last step's batch, after dropping.</summary>
     internal ReadOnlySpan<int> LastLabels => _labels;
 
@@ -258,7 +261,8 @@ public sealed partial class Trainer : IDisposable
     {
         _lossSum += loss;
         if (Step % HistoryInterval != 0 && Step != Settings.Steps) return;
-        _history.Add((Step, _lossSum / ((Step - 1) % HistoryInterval + 1)));
+        long before = _history.Count > 0 ? _history[^1].Step : 0;
+        _history.Add((Step, _lossSum / (Step - before)));
         _lossSum = 0;
         LogEvents.TrainingStep(Model.Logger, Step, Settings.Steps, _history[^1].Loss, norm, _optimiser.Value.LearningRate);
     }

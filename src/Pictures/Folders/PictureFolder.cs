@@ -1,4 +1,5 @@
 using System.Text;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Pictures;
 
@@ -59,7 +60,7 @@ public sealed class PictureFolder : PictureList
 
     internal override IEnumerable<PictureEntry> Entries()
     {
-        foreach (var (file, label) in _files) yield return new PictureEntry(file.FullName, label, () => File.ReadAllBytes(file.FullName));
+        foreach (var (file, label) in _files) yield return new PictureEntry(file.FullName, label, () => InputFile.ReadAllBytes(file.FullName));
     }
 
     private void AddClasses(string[] classes, string[] loose)
@@ -98,7 +99,7 @@ public sealed class PictureFolder : PictureList
 
     private static byte[] Start(string path)
     {
-        using var file = File.OpenRead(path);
+        using var file = InputFile.Open(path);
         byte[] start = new byte[PictureKind.Lead];
         return start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
     }

@@ -28,7 +28,7 @@ internal sealed class PackBuilder(PictureList list, PackSettings settings)
 
     public void Write(string path, IProgress<int>? progress, CancellationToken cancellation)
     {
-        RemoveRemains(path);
+        AtomicFile.RemoveRemains(Path.GetDirectoryName(Path.GetFullPath(path))!, Path.GetFileName(path));
         AtomicFile.Write(path, stream =>
         {
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -132,22 +132,5 @@ internal sealed class PackBuilder(PictureList list, PackSettings settings)
         BinaryPrimitives.WriteInt64LittleEndian(number, stream.Position + 16);
         stream.Write(number);
         stream.Write("NDPACK01"u8);
-    }
-
-    /// <summary>Deletes what builders of this pack left behind that ended without a chance to: what is open elsewhere stays.</summary>
-    private static void RemoveRemains(string path)
-    {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        if (!Directory.Exists(folder)) return;
-        foreach (string remains in Directory.GetFiles(folder, Path.GetFileName(path) + ".tmp-*"))
-            try
-            {
-                using (new FileStream(remains, FileMode.Open, FileAccess.ReadWrite, FileShare.None)) { }
-                File.Delete(remains);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                // Somebody is at work on it, or it is not ours to delete; either way it is in nobody's way.
-            }
     }
 }

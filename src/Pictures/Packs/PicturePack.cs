@@ -3,6 +3,7 @@ using System.IO.MemoryMappedFiles;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using NativeDiffusion.Runtime;
 using NativeDiffusion.Model.Data;
 using NativeDiffusion.Model.Images;
 
@@ -141,7 +142,7 @@ public sealed unsafe class PicturePack : ITrainingImages, IDisposable
     private static PicturePack? TryOpen(string path, PictureList list, bool reused)
     {
         if (!File.Exists(path)) return null;
-        using var stream = File.OpenRead(path);
+        using var stream = InputFile.Open(path);
         byte[] footer = new byte[PackBuilder.FooterBytes];
         if (stream.Length < footer.Length) return null;
         stream.Seek(-footer.Length, SeekOrigin.End);

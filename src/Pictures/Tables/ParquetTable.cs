@@ -1,6 +1,7 @@
 using Parquet;
 using Parquet.Data;
 using Parquet.Schema;
+using NativeDiffusion.Runtime;
 
 namespace NativeDiffusion.Pictures;
 
@@ -91,7 +92,7 @@ internal sealed class ParquetTable : IDisposable
 
     private string Kind()
     {
-        using var file = File.OpenRead(Path);
+        using var file = InputFile.Open(Path);
         byte[] start = new byte[PictureKind.Lead];
         string? kind = PictureKind.Of(start.AsSpan(0, file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)));
         return kind is "Parquet file" ? "a Parquet file that is damaged or truncated" : kind is null ? "no Parquet file" : $"{(kind == "empty file" ? "an" : "a")} {kind}, no Parquet file";

@@ -23,6 +23,8 @@ internal abstract partial class ByteSource : IDisposable
         SafeFileHandle? handle = null;
         try
         {
+            if (PosixFile.SpecialKind(path) is { } kind)
+                throw new CheckpointException($"{path}: this is not a regular file but a {kind}, and weights are read at any place: write what comes from it to a file, and give that");
             handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
             return new FileBytes(handle);
         }

@@ -18,6 +18,15 @@ internal static class ElementConversion
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Unknown dtype."),
     };
 
+    /// <summary>The greatest number that rounding to nearest does not make infinite in a floating-point type: below half a step beyond its greatest.</summary>
+    public static double GreatestOf(DType dtype) => dtype switch
+    {
+        DType.F16 => Math.BitDecrement(65520.0),
+        DType.BF16 => Math.BitDecrement((2 - 1 / 256.0) * Math.Pow(2, 127)),
+        DType.F32 => Math.BitDecrement((2 - Math.Pow(2, -24)) * Math.Pow(2, 127)),
+        _ => double.MaxValue,
+    };
+
     public static bool IsFloatingPoint(DType dtype) => dtype is DType.F64 or DType.F32 or DType.F16 or DType.BF16;
 
     public static void ToFloat(DType dtype, ReadOnlySpan<byte> source, Span<float> destination)

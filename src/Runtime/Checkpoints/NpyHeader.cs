@@ -21,6 +21,9 @@ internal sealed record NpyHeader(DType Type, bool BigEndian, bool FortranOrder, 
         ("u8", DType.U64), ("u4", DType.U32), ("u2", DType.U16), ("u1", DType.U8), ("b1", DType.Bool),
     ];
 
+    /// <summary>The type of a code without byte order, <c>f4</c> for example; null for one that is not read.</summary>
+    public static DType? TypeOf(string code) => Array.Find(Names, n => n.Name == code) is { Name: not null } found ? found.Type : null;
+
     public static ReadOnlySpan<byte> Magic => [0x93, (byte)'N', (byte)'U', (byte)'M', (byte)'P', (byte)'Y'];
 
     /// <summary>Size of the elements in bytes; null where 64 bits cannot count them.</summary>

@@ -12,7 +12,9 @@ public static class NpzCheckpointWriter
     /// <param name="tensors">The tensors; names differ.</param>
     /// <param name="metadata">Free text; left out when null or empty.</param>
     /// <exception cref="IOException">The file cannot be written; an old file of that name is unchanged.</exception>
-    /// <exception cref="ArgumentException">Two tensors have one name, or one is BF16, which NumPy does not have.</exception>
+    /// <exception cref="ArgumentException">
+    /// Two tensors have one name, or one that is no name inside an archive (absolute, or through <c>..</c>), or one is BF16, which NumPy does not have.
+    /// </exception>
     public static void Write(string path, IEnumerable<TensorEntry> tensors, IEnumerable<KeyValuePair<string, string>>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -24,6 +26,8 @@ public static class NpzCheckpointWriter
         {
             if (!names.Add(entry.Name))
                 throw new ArgumentException($"The tensor name '{entry.Name}' is given twice or is reserved.", nameof(tensors));
+            if (Leaves(entry.Name))
+                throw new ArgumentException($"The tensor name '{entry.Name}' would leave the folder that an archive is unpacked to, or is no file name; convert to .safetensors, which has no file names.", nameof(tensors));
             if (NpyHeader.Write(entry.DType, entry.Shape) is null)
                 throw new ArgumentException($"Tensor '{entry.Name}' is {entry.DType}, which NumPy does not have; convert it to F32.", nameof(tensors));
         }
@@ -40,4 +44,8 @@ public static class NpzCheckpointWriter
             }
         });
     }
+
+    // Names become paths where an archive is unpacked, on any system.
+    private static bool Leaves(string name) =>
+        name.Any(char.IsControl) || name.Length > 1 && name[1] == ':' || name.Split('/', '\\').Any(part => part is "" or "." or "..");
 }

@@ -9,7 +9,7 @@ internal static class PickleCheckpoint
     public static ContainerFile Open(string file, ByteSource source)
     {
         PickleInput input = new(file, source, 0, source.Length);
-        PickleMachine machine = new(file, input);
+        PickleMachine machine = new(file, input, source.Length);
         object? content = machine.Run();
         bool legacy = TorchLegacy.IsMagic(content);
         Func<object?, TorchStorage?> storages;
@@ -23,9 +23,22 @@ internal static class PickleCheckpoint
         {
             storages = new EmbeddedStorages(file, source).Find;
         }
-        List<TensorInfo> tensors = new TorchTree(file, new TorchTensors(file, storages)).Find(content);
-        return new ContainerFile(file, legacy ? "PyTorch legacy" : "pickle", tensors, TorchMetadata.Read(content), [source]);
+        List<TensorInfo> tensors = new TorchTree(file, new TorchTensors(file, storages, legacy ? null : source), source.Length).Find(content);
+        Dictionary<string, string> metadata = TorchMetadata.Read(content);
+        if (tensors.Count == 0 && metadata.Count == 0 && !legacy)
+            throw new CheckpointException($"{file}: this pickle holds no tensors that are known, but {Describe(content)}; PyTorch's tensors and NumPy's arrays are read");
+        return new ContainerFile(file, legacy ? "PyTorch legacy" : "pickle", tensors, metadata, [source]);
     }
+
+    private static string Describe(object? content) => content switch
+    {
+        PickleRecord { Callable.Length: > 0 } record => $"a {CheckpointException.Quote(record.Callable)}",
+        PickleDict { Items: [(_, PickleRecord { Callable.Length: > 0 } first), ..] items } => $"a dictionary of {items.Count}, the first a {CheckpointException.Quote(first.Callable)}",
+        PickleDict dictionary => $"a dictionary of {dictionary.Items.Count}",
+        PickleList list => $"a list of {list.Items.Count}",
+        object?[] tuple => $"a tuple of {tuple.Length}",
+        _ => "a single value",
+    };
 
     /// <summary>Storages as <c>torch.storage._load_from_bytes(bytes)</c>; the bytes stay in the file.</summary>
     private sealed class EmbeddedStorages(string file, ByteSource source)

@@ -4,13 +4,19 @@ namespace NativeDiffusion.Runtime.Checkpoints;
 
 /// <summary>
 /// Reads Python pickles, protocols 1 to 5, into inert values. Nothing is imported, looked up or called: a global is a name, a call a
-/// <see cref="PickleRecord"/>. Time and memory are bounded by the length of the pickle and by the limits below.
+/// <see cref="PickleRecord"/>. Time and memory are bounded by the length of the file.
 /// </summary>
-internal sealed class PickleMachine(string file, PickleInput input)
+/// <param name="file">Its name, for messages.</param>
+/// <param name="input">The pickle.</param>
+/// <param name="fileBytes">Bytes of the file, in which the pickle may be compressed.</param>
+internal sealed class PickleMachine(string file, PickleInput input, long fileBytes)
 {
-    // Enough for a million tensors; at some 50 bytes each.
-    private const int MostObjects = 1 << 24;
+    // A tensor takes 100 bytes and more in a pickle, and some 700 here.
+    private const int MemoryPerByte = 12, FreeMemory = 24 << 20;
     private const int MostOpcodes = 1 << 26;
+
+    // Of objects, as .NET lays them out.
+    private const int ObjectBytes = 24, ContainerBytes = 96, SlotBytes = 16;
 
     private static readonly object?[] EmptyTuple = [];
     private static readonly object[] SmallNumbers = [.. Enumerable.Range(0, 256).Select(i => (object)(long)i)];
@@ -20,7 +26,9 @@ internal sealed class PickleMachine(string file, PickleInput input)
     private readonly List<object?> _stack = [];
     private readonly List<int> _marks = [];
     private readonly List<object?> _memo = [];
-    private int _objects, _opcodes;
+    private readonly long _mostMemory = MemoryPerByte * fileBytes + FreeMemory;
+    private int _opcodes;
+    private long _memory;
 
     /// <summary>Every persistent identity met so far, in order.</summary>
     public List<PicklePersistentId> PersistentIds { get; } = [];
@@ -36,8 +44,9 @@ internal sealed class PickleMachine(string file, PickleInput input)
         {
             long position = input.Position;
             byte opcode = input.ReadByte();
-            if (++_opcodes > MostOpcodes || _objects > MostObjects)
-                throw new CheckpointException($"{file}: the pickle has more than {MostObjects} objects or {MostOpcodes} steps; this is no checkpoint");
+            _memory += SlotBytes / 2;
+            if (++_opcodes > MostOpcodes || _memory > _mostMemory)
+                throw new CheckpointException($"{file}: the pickle has more than {MostOpcodes} steps, or makes more than {_mostMemory >> 20} MB of a file of {fileBytes} bytes; this is no checkpoint");
             if (opcode == (byte)'.')
                 return _stack.Count == 1 && _marks.Count == 0 ? _stack[0] : throw Damaged(position, $"ends with {_stack.Count} values, expected 1");
             Step(opcode, position);
@@ -108,7 +117,14 @@ internal sealed class PickleMachine(string file, PickleInput input)
 
     private void Push(object? value)
     {
-        _objects++;
+        _memory += value switch
+        {
+            string text => ObjectBytes + 2L * text.Length,
+            object?[] tuple => ObjectBytes + 8L * tuple.Length,
+            PickleList or PickleDict or PickleRecord or PickleGlobal => ContainerBytes,
+            PickleBytes or PicklePersistentId => 2 * ObjectBytes,
+            _ => ObjectBytes,
+        };
         _stack.Add(value);
     }
 
@@ -179,6 +195,7 @@ internal sealed class PickleMachine(string file, PickleInput input)
             PickleRecord record => record.Elements ??= new PickleList(),
             _ => throw Damaged(position, "appends to something that is not a list"),
         };
+        _memory += SlotBytes * items.Length;
         list.Items.AddRange(items);
     }
 
@@ -192,6 +209,7 @@ internal sealed class PickleMachine(string file, PickleInput input)
         };
         if (items.Length % 2 != 0)
             throw Damaged(position, "has a key without a value");
+        _memory += SlotBytes * items.Length;
         for (int i = 0; i < items.Length; i += 2)
             dictionary.Items.Add((items[i], items[i + 1]));
     }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace NativeDiffusion.Runtime.Checkpoints;
 
 /// <summary>One tensor to be written to a checkpoint: name, dtype, shape, and how to produce its bytes.</summary>
@@ -84,7 +86,7 @@ public sealed class TensorEntry
     /// <param name="file">The other checkpoint.</param>
     /// <param name="name">The key there and here.</param>
     /// <param name="dtype">F64, F32, F16 or BF16 to convert a floating-point tensor; null, and for every other tensor, to keep its type.</param>
-    /// <exception cref="CheckpointException">There is no such tensor.</exception>
+    /// <exception cref="CheckpointException">There is no such tensor; or, when it is written, it holds numbers that the new type cannot store.</exception>
     public static TensorEntry From(CheckpointFile file, string name, DType? dtype = null)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -179,11 +181,21 @@ public sealed class TensorEntry
             {
                 // Through double, so that F64 is rounded once.
                 reader.Read(wide.AsSpan(0, count));
+                RequireRange(file, tensor, stored, wide.AsSpan(0, count));
                 ElementConversion.FromDouble(stored, wide.AsSpan(0, count), chunk);
             }
             stream.Write(chunk);
             left -= count;
         }
+    }
+
+    private static void RequireRange(CheckpointFile file, TensorInfo tensor, DType stored, ReadOnlySpan<double> values)
+    {
+        double most = ElementConversion.GreatestOf(stored);
+        foreach (double value in values)
+            if (Math.Abs(value) > most && double.IsFinite(value))
+                throw new CheckpointException(string.Create(
+                    CultureInfo.InvariantCulture, $"{file.Name}: tensor {tensor} holds {value:g6}, beyond what {stored} can store: it would become infinite. Keep its type, or take {(stored == DType.F16 ? "BF16" : "F32")}."));
     }
 
     private void CheckCount(int count)

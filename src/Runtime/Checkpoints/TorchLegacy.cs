@@ -28,7 +28,7 @@ internal sealed class TorchLegacy
     public static TorchLegacy Read(string file, ByteSource source, long start, long end)
     {
         PickleInput input = new(file, source, start, end);
-        PickleMachine machine = new(file, input);
+        PickleMachine machine = new(file, input, end - start);
         return IsMagic(machine.Run())
             ? Read(file, source, input, machine, end)
             : throw new CheckpointException($"{file}: the {end - start} bytes at {start} do not begin like a PyTorch file");

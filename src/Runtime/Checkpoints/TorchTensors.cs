@@ -1,7 +1,10 @@
 namespace NativeDiffusion.Runtime.Checkpoints;
 
-/// <summary>Turns the records of <c>torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...)</c> and its kin into tensors.</summary>
-internal sealed class TorchTensors(string file, Func<object?, TorchStorage?> findStorage)
+/// <summary>Turns the records of <c>torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...)</c> and its kin into tensors, and those of NumPy's arrays.</summary>
+/// <param name="file">Its name, for messages.</param>
+/// <param name="findStorage">The storage that a value stands for.</param>
+/// <param name="bytes">Where the bytes of NumPy's arrays lie; null where such arrays are not read.</param>
+internal sealed class TorchTensors(string file, Func<object?, TorchStorage?> findStorage, ByteSource? bytes = null)
 {
     // Views of one storage may overlap and repeat, so that a small file can describe more data than it has. Ties and expansions of real
     // checkpoints stay far below; what lies above could only fill a disk.
@@ -32,10 +35,30 @@ internal sealed class TorchTensors(string file, Func<object?, TorchStorage?> fin
                 case "torch._utils._rebuild_tensor" or "torch._utils._rebuild_tensor_v2" or "torch._utils._rebuild_tensor_v3":
                     return Rebuild(name, record);
                 default:
-                    return null;
+                    return bytes is not null && PickledArray.Of(file, name, record) is { } array ? Describe(name, array, bytes) : null;
             }
         }
         return null;
+    }
+
+    private TensorInfo Describe(string name, PickledArray array, ByteSource source)
+    {
+        TensorStorage data = new RawStorage(source, array.Data.Position, array.Data.Length);
+        int size = ElementConversion.SizeOf(array.Type);
+        if (array.BigEndian && size > 1)
+            data = new SwappedStorage(data, size);
+        long[] shape = Integers(name, array.Shape), strides = new long[shape.Length];
+        long step = 1;
+        for (int i = 0; i < shape.Length; i++)
+        {
+            int axis = array.FortranOrder ? i : shape.Length - 1 - i;
+            strides[axis] = step;
+            step = shape[axis] > 0 && step > long.MaxValue / shape[axis] ? long.MaxValue : step * shape[axis];
+        }
+        Layout layout = Layout.Check(shape, strides, 0, array.Data.Length / size) is { } found && found.Count * size == array.Data.Length ? found : throw Wrong(
+            name, $"of shape {TensorInfo.ShapeText(shape)} and type {array.Type} has {array.Data.Length} bytes");
+        Charge(name, data, layout.Count * size);
+        return layout.Describe(name, array.Type, data);
     }
 
     private TensorInfo? Rebuild(string name, PickleRecord record)

@@ -8,17 +8,23 @@ namespace NativeDiffusion.Runtime.Checkpoints;
 /// names that its state dict would have (<c>_parameters</c>, <c>_buffers</c>, <c>_modules</c>). Modules are known by their state, not by
 /// their class, which is never looked at.
 /// </summary>
-internal sealed class TorchTree(string file, TorchTensors tensors)
+/// <param name="file">Its name, for messages.</param>
+/// <param name="tensors">Recognises them.</param>
+/// <param name="fileBytes">Bytes of the file, which bound what may be made of it.</param>
+internal sealed class TorchTree(string file, TorchTensors tensors, long fileBytes)
 {
     private const int Deepest = 64;
     private const int LongestName = 1 << 12;
-    private const int MostVisits = 1 << 23;
-    private const long MostText = 1 << 28;
+    private const int FreeVisits = 1 << 18, FreeMemory = 16 << 20, TensorBytes = 256;
+
+    // A file's tensor takes 100 bytes of it and more, whatever its name.
+    private const int MemoryPerByte = 8;
 
     private readonly List<TensorInfo> _found = [];
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private readonly StringBuilder _path = new();
-    private long _visits, _text;
+    private readonly long _mostVisits = FreeVisits + 4 * fileBytes, _mostMemory = FreeMemory + MemoryPerByte * fileBytes;
+    private long _visits, _memory;
 
     /// <summary>Every tensor under a value, in order.</summary>
     /// <exception cref="CheckpointException">The value contains itself, is too deep or too large, or two tensors have one name.</exception>
@@ -136,9 +142,9 @@ internal sealed class TorchTree(string file, TorchTensors tensors)
     {
         if (!_names.Add(tensor.Name))
             throw Wrong($"has two tensors with the name {CheckpointException.Quote(tensor.Name)}");
-        _text += tensor.Name.Length;
-        if (_text > MostText)
-            throw Wrong($"has tensor names of more than {MostText} characters together");
+        _memory += TensorBytes + 2 * tensor.Name.Length;
+        if (_memory > _mostMemory)
+            throw Wrong($"has tensors whose names and extents take more than {_mostMemory >> 20} MB, in a file of {fileBytes} bytes");
         _found.Add(tensor);
     }
 
@@ -146,8 +152,8 @@ internal sealed class TorchTree(string file, TorchTensors tensors)
     private void Count(int visits)
     {
         _visits += visits;
-        if (_visits > MostVisits)
-            throw Wrong($"has more than {MostVisits} entries, most of them repeated");
+        if (_visits > _mostVisits)
+            throw Wrong($"has more than {_mostVisits} entries, most of them repeated");
     }
 
     private static PickleDict? ItemsOf(object? value) => value as PickleDict ?? (value as PickleRecord)?.Entries

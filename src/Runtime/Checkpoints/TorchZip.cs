@@ -9,17 +9,21 @@ internal sealed class TorchZip
     private const int LongestByteOrder = 16;
     private const int LongestPickle = 1 << 28;
 
+    // A compressed description is a few times smaller than what it says.
+    private const int FreePickle = 16 << 20, MostInflation = 4;
+
     private readonly string _file;
     private readonly ZipDirectory _directory;
     private readonly string _root;
     private readonly bool _bigEndian;
+    private readonly long _fileBytes;
     private readonly Dictionary<string, ZipEntry> _entries;
     private readonly Dictionary<(string Key, DType? Type), TensorStorage> _storages = [];
     private long _inflated;
 
-    private TorchZip(string file, ZipDirectory directory, string root)
+    private TorchZip(string file, ZipDirectory directory, string root, long fileBytes)
     {
-        (_file, _directory, _root) = (file, directory, root);
+        (_file, _directory, _root, _fileBytes) = (file, directory, root, fileBytes);
         _entries = directory.Entries.ToDictionary(e => e.Name, StringComparer.Ordinal);
         _bigEndian = ReadByteOrder() == "big";
     }
@@ -34,9 +38,9 @@ internal sealed class TorchZip
 
     public static ContainerFile Open(string file, ByteSource source, ZipDirectory directory, string root)
     {
-        TorchZip zip = new(file, directory, root);
+        TorchZip zip = new(file, directory, root, source.Length);
         object? content = zip.ReadPickle();
-        List<TensorInfo> tensors = new TorchTree(file, new TorchTensors(file, zip.FindStorage)).Find(content);
+        List<TensorInfo> tensors = new TorchTree(file, new TorchTensors(file, zip.FindStorage), source.Length).Find(content);
         bool script = zip._entries.ContainsKey(root + "constants.pkl");
         return new ContainerFile(file, script ? "TorchScript" : "PyTorch zip", tensors, TorchMetadata.Read(content), [source]);
     }
@@ -44,13 +48,14 @@ internal sealed class TorchZip
     private object? ReadPickle()
     {
         ZipEntry entry = _entries[_root + "data.pkl"];
-        if (entry.Size > LongestPickle)
-            throw new CheckpointException($"{_file}: its description of {entry.Size} bytes is longer than the {LongestPickle} of any checkpoint");
+        long longest = Math.Min(LongestPickle, FreePickle + MostInflation * _fileBytes);
+        if (entry.Size > longest)
+            throw new CheckpointException($"{_file}: its description of {entry.Size} bytes is longer than the {longest} of any checkpoint of {_fileBytes} bytes");
         byte[] bytes = new byte[entry.Size];
         using (Stream stream = _directory.Open(entry).Open(0))
             stream.ReadExactly(bytes);
         using StreamBytes memory = new(new MemoryStream(bytes), leaveOpen: false);
-        return new PickleMachine(_file, new PickleInput(_file, memory, 0, bytes.Length)).Run();
+        return new PickleMachine(_file, new PickleInput(_file, memory, 0, bytes.Length), _fileBytes).Run();
     }
 
     private string ReadByteOrder()

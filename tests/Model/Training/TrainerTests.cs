@@ -249,4 +249,43 @@ public sealed class TrainerTests
     }
 
     private static int[] Bits(TensorView view) => [.. view.Span.ToArray().Select(BitConverter.SingleToInt32Bits)];
+
+    [Test]
+    public void What_is_no_number_is_never_saved_over_what_was_and_never_loaded()
+    {
+        using var kernels = new CpuKernels(1);
+        using var model = TinyModel.Create(kernels);
+        using var trainer = new Trainer(model, TinyModel.Data(), Short);
+        trainer.RunStep();
+        string path = Path.Combine(_folder, "checkpoint.safetensors");
+        trainer.Save(path);
+        byte[] good = File.ReadAllBytes(path);
+        kernels.Upload([float.NaN], new NativeDiffusion.Kernels.TensorView(model.Parameters.SecondMoment.Memory!, 3, new Shape(1)));
+        Assert.That(Assert.Throws<NotFiniteNumberException>(() => trainer.Save(path))!.Message, Does.Contain("NaN"));
+        Assert.That(File.ReadAllBytes(path), Is.EqualTo(good));
+        Assert.That(Directory.GetFiles(_folder), Has.Length.EqualTo(1));
+    }
+
+    [Test]
+    public void A_finished_training_goes_on_to_a_later_end()
+    {
+        using var kernels = new CpuKernels(1);
+        string path = Path.Combine(_folder, "checkpoint.safetensors");
+        using (var model = TinyModel.Create(kernels))
+        using (var trainer = new Trainer(model, TinyModel.Data(), Short))
+        {
+            trainer.Run();
+            trainer.Save(path);
+        }
+        using var longer = Trainer.Resume(path, TinyModel.Data(), kernels, steps: 30);
+        using var its = longer.Model;
+        longer.Run();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(longer.Settings, Is.EqualTo(Short with { Steps = 30, Weighting = longer.Settings.Weighting }));
+            Assert.That(longer.History.Select(h => h.Step), Is.EqualTo(new long[] { 12, 25, 30 }));
+            Assert.That(longer.History[1].Loss, Is.GreaterThan(0.2 * longer.History[0].Loss), "the mean of 13 steps, not their sum over 25");
+            Assert.That(Assert.Throws<ArgumentException>(() => Trainer.Resume(path, TinyModel.Data(), kernels, steps: 11))!.Message, Does.Contain("12 steps are done").And.Contain("11"));
+        }
+    }
 }
