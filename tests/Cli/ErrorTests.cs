@@ -49,7 +49,7 @@ internal sealed class ErrorTests : CliFixture
     [TestCase("train --preset huge", "--preset takes one of quick, digits")]
     [TestCase("train --images a", "--images and --labels belong together")]
     [TestCase("train --images a --labels b --folder c", "kinds of data")]
-    [TestCase("train --resume --lr 0.1 --steps 3", "--steps, --lr cannot be given with it")]
+    [TestCase("train --resume --lr 0.1 --batch 3", "--batch, --lr cannot be given with it")]
     [TestCase("info", "info")]
     [TestCase("bench --runs 4", "--runs takes a whole number from 5 to 100000")]
     [TestCase("bench --pass backward", "--pass takes one of forward, train, guided, unfused")]
