@@ -37,7 +37,8 @@ public static class GpuDevices
             if (device is null) throw new DeviceException(NotFound(id, [.. all.Select(found => found.Description)]));
             if (description.Problem is not null) throw new DeviceException($"Device '{id}' ({description.Name}) cannot be used: {description.Problem}");
             var accelerator = device.CreateAccelerator(context);
-            return new GpuKernels(context, accelerator, accelerator is CudaAccelerator cuda ? cuda.GetFreeMemory : null)
+            var cuda = accelerator as CudaAccelerator;
+            return new GpuKernels(context, accelerator, cuda is null ? null : cuda.GetFreeMemory, cuda is null ? null : new CudaLauncher(cuda, PtxCache.Open()))
             {
                 Arithmetic = arithmetic,
                 HasTensorCores = device is CudaDevice { Architecture: { } architecture } && architecture >= CudaArchitecture.SM_80,
@@ -57,6 +58,7 @@ public static class GpuDevices
 
     private static Context CreateContext()
     {
+        DriverLibraries.Use();
         try
         {
             // The default simulated device has groups of 16 threads; the kernels need 256. Devices that cannot be used are listed, to say why.
@@ -73,7 +75,7 @@ public static class GpuDevices
         bool cuda = id.StartsWith("cuda", StringComparison.Ordinal);
         string reason = all.Any(d => d.Id.StartsWith(cuda ? "cuda" : "opencl", StringComparison.Ordinal)) ? ""
             : cuda ? " " + CudaDriver.Explain()
-            : " OpenCL devices need a driver that is found as libOpenCL.so.";
+            : " OpenCL devices need a driver whose loader is found as libOpenCL.so or libOpenCL.so.1.";
         return $"There is no device '{id}' here; there are {string.Join(", ", all.Select(d => $"{d.Id} ({d.Name})"))}, and cpu.{reason}";
     }
 

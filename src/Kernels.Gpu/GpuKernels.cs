@@ -10,11 +10,16 @@ namespace NativeDiffusion.Kernels;
 /// </summary>
 internal sealed partial class GpuKernels : IKernels
 {
+    /// <summary>Groups of a product that a multiprocessor needs, so that one computes while the other waits for memory.</summary>
+    private const int GroupsAtOnce = 2;
+
     /// <summary>Threads of a group, unless a kernel needs another number.</summary>
     internal const int GroupSize = 256;
 
     private readonly Context? _context;
     private readonly Accelerator _accelerator;
+    private readonly GpuLauncher _launcher;
+    private readonly AcceleratorStream _stream;
     private readonly Func<long>? _freeBytes;
     private readonly DeviceQueue _queue;
     private readonly Dictionary<Type, Delegate> _launchers = [];
@@ -26,8 +31,11 @@ internal sealed partial class GpuKernels : IKernels
     /// <param name="context">Its context.</param>
     /// <param name="accelerator">The accelerator.</param>
     /// <param name="freeBytes">Bytes of its memory that are free; left out, those that were not allocated here.</param>
-    internal GpuKernels(Context? context, Accelerator accelerator, Func<long>? freeBytes = null)
+    /// <param name="launcher">How kernels come to it; left out, as ILGPU does by itself.</param>
+    internal GpuKernels(Context? context, Accelerator accelerator, Func<long>? freeBytes = null, GpuLauncher? launcher = null)
     {
+        _launcher = launcher ?? new GpuLauncher(accelerator);
+        _stream = _launcher.Stream;
         (_context, _freeBytes) = (context, freeBytes);
         if (accelerator.MaxNumThreadsPerGroup < GroupSize)
             throw new NotSupportedException($"Device '{accelerator.Name}' runs {accelerator.MaxNumThreadsPerGroup} threads per group; the kernels need {GroupSize}.");
@@ -43,13 +51,19 @@ internal sealed partial class GpuKernels : IKernels
     DeviceQueue IKernels.Queue => _queue;
 
     /// <inheritdoc/>
+    DeviceCapacity? IKernels.Capacity => new DeviceCapacity(
+        (long)GroupsAtOnce * Gemm.TileRows * Gemm.TileColumns * Math.Max(1, _accelerator.Device.NumMultiprocessors), FreeBytes);
+
+    private long FreeBytes => _freeBytes?.Invoke() ?? MemoryOf(_accelerator.Device) - _allocatedBytes;
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long length)
     {
         using var turn = _queue.Enter();
         var memory = new GpuMemory(this, length);
         try
         {
-            memory.Clear();
+            memory.Clear(_stream);
         }
         catch (AcceleratorException e)
         {
@@ -64,13 +78,14 @@ internal sealed partial class GpuKernels : IKernels
         using var turn = _queue.Enter();
         using var use = destination.BeginWrite();
         destination.CheckUpload(source.Length);
+        HostCalls++;
         // ILGPU copies from the bare address: without a pin, a collection may move the array meanwhile.
         fixed (float* pinned = source)
         {
             if (source.Length == 0) return;
             try
             {
-                View(destination).CopyFromCPU(_accelerator.DefaultStream, ref *pinned, source.Length);
+                View(destination).CopyFromCPU(_stream, ref *pinned, source.Length);
             }
             catch (AcceleratorException e)
             {
@@ -89,12 +104,13 @@ internal sealed partial class GpuKernels : IKernels
         using var turn = _queue.Enter();
         using var use = source.BeginRead();
         source.CheckDownload(destination.Length);
+        HostCalls++;
         fixed (float* pinned = destination)
         {
             if (source.Count == 0) return;
             try
             {
-                View(source).CopyToCPU(_accelerator.DefaultStream, ref *pinned, source.Count);
+                View(source).CopyToCPU(_stream, ref *pinned, source.Count);
             }
             catch (AcceleratorException e)
             {
@@ -107,6 +123,7 @@ internal sealed partial class GpuKernels : IKernels
     public void Synchronize()
     {
         using var turn = _queue.Enter();
+        HostCalls++;
         try
         {
             _accelerator.Synchronize();
@@ -121,8 +138,11 @@ internal sealed partial class GpuKernels : IKernels
     public void Dispose()
     {
         if (!_queue.End()) return;
+        _accelerator.Bind();
+        foreach (var graph in _graphs) graph.Dispose();
         foreach (var scratch in _scratch) scratch.Dispose();
         _nothing.Dispose();
+        DisposeQuietly(_launcher);
         DisposeQuietly(_accelerator);
         _context?.Dispose();
     }
@@ -143,13 +163,14 @@ internal sealed partial class GpuKernels : IKernels
             if (bytes > total - _allocatedBytes) throw new OutOfMemoryException();
             var buffer = _accelerator.Allocate1D<float>(length);
             Interlocked.Add(ref _allocatedBytes, bytes);
+            Interlocked.Increment(ref _memoryVersion);
             return buffer;
         }
         catch (Exception e) when (e is AcceleratorException or OutOfMemoryException)
         {
             // A device that was lost fails here too, and tells so when it is waited for.
             Synchronize();
-            long free = _freeBytes?.Invoke() ?? total - _allocatedBytes;
+            long free = FreeBytes;
             throw new DeviceMemoryException(
                 string.Create(CultureInfo.InvariantCulture, $"{DeviceName} has no room for {bytes / 1e6:0} MB: of its {total / 1e6:0} MB, {free / 1e6:0} MB are free. ")
                 + "Use a smaller batch or network, another device, or end what else uses this one.",
@@ -160,6 +181,7 @@ internal sealed partial class GpuKernels : IKernels
     internal void Free(MemoryBuffer1D<float, Stride1D.Dense> buffer)
     {
         Interlocked.Add(ref _allocatedBytes, -buffer.LengthInBytes);
+        Interlocked.Increment(ref _memoryVersion);
         DisposeQuietly(buffer);
     }
 
@@ -207,6 +229,7 @@ internal sealed partial class GpuKernels : IKernels
         where TKernel : struct, IGpuKernel
     {
         if (!_launchers.TryGetValue(typeof(TKernel), out var launcher)) _launchers[typeof(TKernel)] = launcher = Load<TKernel>();
+        Launches++;
         var config = new KernelConfig(new Index3D(checked((int)groups), groupsY, 1), new Index3D(TKernel.Threads, 1, 1));
         try
         {
@@ -223,7 +246,7 @@ internal sealed partial class GpuKernels : IKernels
     {
         try
         {
-            return _accelerator.LoadStreamKernel<TKernel>(GpuEntry.Run, GpuEntry.Specialization<TKernel>());
+            return _launcher.Load<TKernel>();
         }
         catch (AcceleratorException e)
         {

@@ -22,8 +22,8 @@ internal sealed class GpuMemory : DeviceMemory
 
     internal override void Reserve(long length) => _buffer = _device.AllocateBuffer(length);
 
-    /// <summary>Sets all elements to zero.</summary>
-    public void Clear() => _buffer?.MemSetToZero();
+    /// <summary>Sets all elements to zero, in a stream.</summary>
+    public void Clear(AcceleratorStream stream) => _buffer?.MemSetToZero(stream);
 
     internal override void Free()
     {

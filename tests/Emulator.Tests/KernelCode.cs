@@ -10,7 +10,7 @@ namespace NativeDiffusion.Tests.Emulator;
 internal static class KernelCode
 {
     /// <summary>The kernels that a method loads, by itself or through other methods of the backend.</summary>
-    public static IEnumerable<Type> StartedBy(MethodBase method) => Reached(method, called => called.DeclaringType == typeof(GpuKernels))
+    public static IEnumerable<Type> StartedBy(MethodBase method) => Reached(method, called => called.DeclaringType == typeof(GpuKernels) || called.DeclaringType == typeof(GpuLauncher))
         .Select(step => step.Code.Operand).OfType<MethodBase>()
         .Where(called => called.DeclaringType == typeof(GpuEntry)).Select(called => called.GetGenericArguments()[0]).Distinct();
 

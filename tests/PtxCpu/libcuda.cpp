@@ -13,7 +13,8 @@
 //   PTX_CPU_MEMORY_MB=4096    the device's memory
 //   PTX_CPU_ORDER=reverse     runs the lanes of a group backwards
 //   PTX_CPU_DUMP=FOLDER       keeps the PTX of every module
-//   PTX_CPU_COUNT=1           says at the end how many kernels were started
+//   PTX_CPU_COUNT=1           says at the end how many kernels were started, and how many graphs
+//   PTX_CPU_NO_GRAPHS=1       refuses to capture
 #include "group.h"
 
 namespace {
@@ -26,7 +27,39 @@ int number(const char *name, int otherwise) {
 struct Module {
     Kernel kernel;
 };
-long launches = 0;
+long launches = 0, graphLaunches = 0;
+
+// A stream that is captured takes launches and nothing else: whatever would wait, copy or take memory meanwhile makes the capture void, also where a driver lets
+// other threads do so.
+struct Recorded {
+    void *function;
+    unsigned gx, gy, bx;
+    std::vector<uint8_t> arguments;
+};
+typedef std::vector<Recorded> Graph;
+struct Stream {
+    bool capturing = false, invalid = false;
+    Graph launches;
+};
+Stream *captured = nullptr;
+const int unsupported = 900, invalidated = 901;
+bool refusedInCapture() {
+    if (captured) captured->invalid = true;
+    return captured != nullptr;
+}
+int start(void *function, unsigned gx, unsigned gy, unsigned bx, const uint8_t *arguments) {
+    try {
+        static const bool reverse = getenv("PTX_CPU_ORDER") && !strcmp(getenv("PTX_CPU_ORDER"), "reverse");
+        Group group(((Module *)function)->kernel, arguments, (int)bx, (int)gx);
+        for (unsigned y = 0; y < gy; y++)
+            for (unsigned x = 0; x < gx; x++) group.group((int)x, (int)y, reverse);
+        return 0;
+    } catch (Failure &failure) {
+        lastError = failure.text;
+        fprintf(stderr, "ptx-cpu: %s\n", failure.text.c_str());
+        return sticky = 719;
+    }
+}
 } // namespace
 
 #define API extern "C" int __attribute__((visibility("default")))
@@ -87,11 +120,11 @@ API cuCtxCreate_v2(P *c, int, int) {
     return 0;
 }
 API cuCtxDestroy_v2(P) {
-    if (getenv("PTX_CPU_COUNT")) fprintf(stderr, "ptx-cpu: %ld launches\n", launches);
+    if (getenv("PTX_CPU_COUNT")) fprintf(stderr, "ptx-cpu: %ld launches, %ld graphs\n", launches, graphLaunches);
     return 0;
 }
 API cuCtxSetCurrent(P) { return 0; }
-API cuCtxSynchronize() { return sticky; }
+API cuCtxSynchronize() { return refusedInCapture() ? unsupported : sticky; }
 API cuCtxGetCacheConfig(int *v) {
     *v = 0;
     return 0;
@@ -119,6 +152,7 @@ API cuMemGetInfo_v2(size_t *f, size_t *t) {
     return 0;
 }
 API cuMemAlloc_v2(D *p, size_t n) {
+    if (refusedInCapture()) return unsupported;
     size_t total;
     cuDeviceTotalMem_v2(&total, 0);
     if (allocated + n > total) return 2;
@@ -131,6 +165,7 @@ API cuMemAlloc_v2(D *p, size_t n) {
     return 0;
 }
 API cuMemFree_v2(D p) {
+    if (refusedInCapture()) return unsupported;
     auto at = allocations.find(p);
     if (at == allocations.end()) return 1;
     allocated -= at->second;
@@ -148,11 +183,13 @@ API cuMemFreeHost(P p) {
 }
 API cuMemcpyAsync(D to, D from, size_t n, P) {
     if (sticky) return sticky;
+    if (refusedInCapture()) return unsupported;
     memmove((void *)to, (void *)from, n);
     return 0;
 }
 API cuMemsetD8Async(D to, unsigned char v, size_t n, P) {
     if (sticky) return sticky;
+    if (refusedInCapture()) return unsupported;
     memset((void *)to, v, n);
     return 0;
 }
@@ -163,19 +200,59 @@ API cuMemHostGetDevicePointer_v2(D *d, P h, int) {
     return 0;
 }
 API cuStreamCreate(P *s, int) {
-    *s = (P)2;
+    *s = new Stream;
     return 0;
 }
-API cuStreamCreateWithPriority(P *s, int, int) {
-    *s = (P)2;
+API cuStreamCreateWithPriority(P *s, int, int) { return cuStreamCreate(s, 0); }
+API cuStreamDestroy_v2(P s) {
+    delete (Stream *)s;
     return 0;
 }
-API cuStreamDestroy_v2(P) { return 0; }
-API cuStreamSynchronize(P) { return sticky; }
+API cuStreamSynchronize(P) { return refusedInCapture() ? unsupported : sticky; }
+API cuStreamBeginCapture_v2(P s, int) {
+    // The legacy stream cannot be captured.
+    if (!s || captured || getenv("PTX_CPU_NO_GRAPHS")) return unsupported;
+    captured = (Stream *)s;
+    *captured = Stream();
+    captured->capturing = true;
+    return 0;
+}
+API cuStreamEndCapture(P s, P *graph) {
+    *graph = nullptr;
+    if (!s || captured != (Stream *)s) return unsupported;
+    captured->capturing = false;
+    captured = nullptr;
+    if (((Stream *)s)->invalid) return invalidated;
+    *graph = new Graph(std::move(((Stream *)s)->launches));
+    return 0;
+}
+API cuGraphInstantiateWithFlags(P *executable, P graph, unsigned long long) {
+    *executable = new Graph(*(Graph *)graph);
+    return 0;
+}
+API cuGraphLaunch(P executable, P) {
+    if (refusedInCapture()) return unsupported;
+    graphLaunches++;
+    for (auto &launch : *(Graph *)executable) {
+        if (sticky) break;
+        start(launch.function, launch.gx, launch.gy, launch.bx, launch.arguments.data());
+    }
+    return sticky;
+}
+API cuGraphDestroy(P graph) {
+    delete (Graph *)graph;
+    return 0;
+}
+API cuGraphExecDestroy(P executable) {
+    delete (Graph *)executable;
+    return 0;
+}
 API cuGetErrorString(int error, const char **text) {
     *text = error == 719 && !lastError.empty() ? lastError.c_str()
             : error == 218                     ? lastError.c_str()
             : error == 2                       ? "out of memory"
+            : error == unsupported             ? "operation not permitted when stream is capturing"
+            : error == invalidated             ? "operation failed due to a previous error during capture"
             : error                            ? "error"
                                                : "no error";
     return 0;
@@ -212,13 +289,12 @@ API cuModuleGetFunction(P *f, P m, const char *) {
     *f = m;
     return 0;
 }
-API cuLaunchKernel(P f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned, P, P, P *extra) {
+API cuLaunchKernel(P f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned, P stream, P, P *extra) {
     if (sticky) return sticky;
     try {
         const Kernel &k = ((Module *)f)->kernel;
         const uint8_t *params = nullptr;
         size_t size = 0;
-        launches++;
         for (int e = 0; extra[e]; e += 2)
             if (extra[e] == (P)1) params = (const uint8_t *)extra[e + 1];
             else if (extra[e] == (P)2) size = *(size_t *)extra[e + 1];
@@ -226,11 +302,13 @@ API cuLaunchKernel(P f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsi
         if (gz != 1 || by != 1 || bz != 1 || gy > 65535 || gx < 1 || gy < 1 || bx > 1024)
             fail("launch: grid %u,%u,%u group %u,%u,%u", gx, gy, gz, bx, by, bz);
         if (k.shared > 49152) fail("launch: %d bytes of shared memory", k.shared);
-        static const bool reverse = getenv("PTX_CPU_ORDER") && !strcmp(getenv("PTX_CPU_ORDER"), "reverse");
-        Group group(k, params, (int)bx, (int)gx);
-        for (unsigned y = 0; y < gy; y++)
-            for (unsigned x = 0; x < gx; x++) group.group((int)x, (int)y, reverse);
-        return 0;
+        if (captured && stream == captured) {
+            captured->launches.push_back({f, gx, gy, bx, std::vector<uint8_t>(params, params + size)});
+            return 0;
+        }
+        if (refusedInCapture()) return unsupported;
+        launches++;
+        return start(f, gx, gy, bx, params);
     } catch (Failure &failure) {
         lastError = failure.text;
         fprintf(stderr, "ptx-cpu: %s\n", failure.text.c_str());

@@ -19,6 +19,12 @@ public partial interface IKernels : IDisposable
     /// <summary>The callers that wait for the device. Whoever calls an op outside a plan takes a turn first.</summary>
     internal DeviceQueue Queue { get; }
 
+    /// <summary>What it wants to do at once; null for a device that is busy with one image.</summary>
+    internal DeviceCapacity? Capacity => null;
+
+    /// <summary>Starts series of launches as one, where the device can; else null.</summary>
+    internal ILaunchGraphs? Graphs => null;
+
     /// <summary>A zeroed block of <paramref name="length"/> float32 elements.</summary>
     /// <exception cref="DeviceMemoryException">The device has no room for it.</exception>
     DeviceMemory Allocate(long length);

@@ -11,10 +11,11 @@ internal sealed partial class GpuKernels
         long inner = 1;
         for (int i = axis + 1; i < x.Shape.Rank; i++) inner *= x.Shape[i];
         ArrayView<float> first = Scratch(0, table.First.Length), weights = Scratch(1, table.Weights.Length);
+        HostCalls++;
         fixed (int* pinned = table.First)
-            first.CopyFromCPU(_accelerator.DefaultStream, ref *(float*)pinned, table.First.Length);
+            first.CopyFromCPU(_stream, ref *(float*)pinned, table.First.Length);
         fixed (float* pinned = table.Weights)
-            weights.CopyFromCPU(_accelerator.DefaultStream, ref *pinned, table.Weights.Length);
+            weights.CopyFromCPU(_stream, ref *pinned, table.Weights.Length);
         LaunchEach(new ResampleKernel
         {
             X = View(x), Y = View(y), First = first.Cast<int>(), Weights = weights, Inner = inner, Inputs = table.Inputs, Outputs = table.Outputs,

@@ -25,6 +25,8 @@ public abstract class Device
 
     public int MaxNumThreadsPerGroup { get; protected set; }
 
+    public int NumMultiprocessors { get; protected set; }
+
     public int MaxSharedMemoryPerGroup { get; protected set; }
 
     public int WarpSize { get; protected set; }

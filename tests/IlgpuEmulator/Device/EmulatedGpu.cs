@@ -13,6 +13,7 @@ internal sealed class EmulatedGpu : Device
         Name = "ILGPU emulator";
         WarpSize = 32;
         MaxNumThreadsPerGroup = 1024;
+        NumMultiprocessors = 1;
         MaxGroupSize = new Index3D(1024, 1024, 64);
         MaxGridSize = new Index3D(int.MaxValue, ushort.MaxValue, ushort.MaxValue);
         MemorySize = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;

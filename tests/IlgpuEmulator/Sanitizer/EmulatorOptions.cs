@@ -21,6 +21,7 @@ public static class EmulatorOptions
     private static readonly AsyncLocal<(string File, int Line)?> Dropped = new();
     private static readonly AsyncLocal<FailingDevice?> Failure = new();
     private static readonly AsyncLocal<Action<RecordedLaunch>?> Record = new();
+    private static readonly AsyncLocal<List<Action>?> Capture = new();
     private static readonly Thoroughness FromEnvironment = Read();
 
     /// <summary>How much launches check: what was last set in this flow of execution, else the environment variable
@@ -57,6 +58,13 @@ public static class EmulatorOptions
     {
         get => Record.Value;
         set => Record.Value = value;
+    }
+
+    /// <summary>Takes the launches of this flow of execution, to run them later; null to run them now.</summary>
+    public static List<Action>? Captured
+    {
+        get => Capture.Value;
+        set => Capture.Value = value;
     }
 
     private static Thoroughness Read()

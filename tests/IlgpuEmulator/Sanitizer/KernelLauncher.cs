@@ -33,6 +33,11 @@ internal sealed class KernelLauncher
                 $"{_threads}, at most {limit} by dimension");
         if (!Fits(config.GridDim, _device.MaxGridSize))
             throw Bad(SanitizerFinding.GroupSize, $"a grid of {config.GridDim}; the device allows {_device.MaxGridSize}");
+        if (EmulatorOptions.Captured is { } captured)
+        {
+            captured.Add(() => Launch(config, arguments));
+            return;
+        }
         if (EmulatorOptions.Recorder is { } record)
         {
             record(new RecordedLaunch(arguments[0].Value, config.GridDim.LongSize));

@@ -4,7 +4,7 @@ namespace ILGPU.Runtime;
 
 public static partial class ArrayViewExtensions
 {
-    public static unsafe void MemSetToZero<TView>(this TView view)
+    public static unsafe void MemSetToZero<TView>(this TView view, AcceleratorStream stream)
         where TView : IContiguousArrayView
     {
         if (view.LengthInBytes == 0)

@@ -5,17 +5,11 @@ namespace NativeDiffusion.Kernels;
 /// <summary>Asks NVIDIA's driver why ILGPU, which hides the driver's answers, lists no device.</summary>
 internal static unsafe class CudaDriver
 {
-    private static string Library => OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so";
-
     /// <summary>What was found and what to do about it.</summary>
     public static string Explain()
     {
-        if (!NativeLibrary.TryLoad(Library, out nint driver))
-        {
-            return !OperatingSystem.IsWindows() && NativeLibrary.TryLoad(Library + ".1", out _)
-                ? $"NVIDIA's driver is here as {Library}.1 but ILGPU looks for {Library}: make a link of that name."
-                : $"NVIDIA's driver ({Library}) is not installed, or not visible here: install it, or start the container with its GPUs.";
-        }
+        if (!DriverLibraries.TryLoad("cuda", out nint driver))
+            return $"NVIDIA's driver ({DriverLibraries.Candidates("cuda").First()}) is not installed, or not visible here: install it, or start the container with its GPUs.";
         int error = Call("cuInit", 0), count = 0;
         if (error == 0) error = Call("cuDeviceGetCount", (nint)(&count));
         const int noDevice = 100;
