@@ -18,6 +18,7 @@ public sealed class Plan : IDisposable
     private readonly Arena _arena;
     private readonly bool _ownsArena;
     private readonly PlanMemory _memory;
+    private readonly PlanGraphs? _graphs;
     private readonly UseGuard _guard = new(nameof(Plan), "A plan serves one caller at a time; record one for each thread, each with an arena of its own.");
     private readonly (UseGuard Guard, bool Writes)[] _used;
 
@@ -29,6 +30,7 @@ public sealed class Plan : IDisposable
         (_arena, _ownsArena, PeakBytes) = (arena, ownsArena, peakBytes);
         SharedFlops = sharedFlops;
         _used = UsedBy(steps, arena);
+        _graphs = kernels.Graphs is { } graphs ? new PlanGraphs(steps, graphs) : null;
     }
 
     /// <summary>The kernel calls in order.</summary>
@@ -83,6 +85,7 @@ public sealed class Plan : IDisposable
             for (; begun < _used.Length; begun++) _ = _used[begun].Writes ? _used[begun].Guard.Write(nested: true) : _used[begun].Guard.Read();
             using var turn = _kernels.Queue.Enter(cancellation);
             if (profiled) RunTimed();
+            else if (_graphs is not null) _graphs.Run(_kernels, cancellation);
             else
                 foreach (var step in _steps)
                 {
@@ -119,6 +122,7 @@ public sealed class Plan : IDisposable
         text.AppendLine(CultureInfo.InvariantCulture, $"{_steps.Length} steps, {Flops / 1e9:0.###} GFLOP, peak {PeakBytes / 1e6:0.0} MB on {_kernels.DeviceName}");
         if (SharedFlops > 0)
             text.AppendLine(CultureInfo.InvariantCulture, $"shared rows spare {SharedFlops / 1e9:0.###} GFLOP, {100 * SharedFlops / (Flops + SharedFlops):0.0}% of the doubled batch");
+        if (_graphs is not null) text.AppendLine(CultureInfo.InvariantCulture, $"{_graphs}");
         text.AppendLine("step  kernel                      result                                                   offset       bytes      MFLOP        ms   GFLOP/s");
         for (int i = 0; i < _steps.Length; i++)
         {
@@ -136,7 +140,9 @@ public sealed class Plan : IDisposable
     /// <exception cref="InvalidOperationException">The plan is running.</exception>
     public void Dispose()
     {
-        if (_guard.End() && _ownsArena) _arena.Dispose();
+        if (!_guard.End()) return;
+        _graphs?.Dispose();
+        if (_ownsArena) _arena.Dispose();
     }
 
     /// <summary>Whatever the steps work on beside the arena. A packed weight is made under the device's turn, so that whoever needs it reads it.</summary>

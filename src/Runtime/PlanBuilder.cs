@@ -125,7 +125,16 @@ public sealed partial class PlanBuilder
     /// <exception cref="ArgumentException">A tensor is that of another builder.</exception>
     /// <exception cref="InvalidOperationException">The plan was built already, or a tensor is read that no step before has written.</exception>
     public void Record(
-        string kernel, ReadOnlySpan<Tensor?> reads, ReadOnlySpan<Tensor?> writes, Action<IKernels> run, double flops = 0, string? algorithm = null)
+        string kernel, ReadOnlySpan<Tensor?> reads, ReadOnlySpan<Tensor?> writes, Action<IKernels> run, double flops = 0, string? algorithm = null) =>
+        // What others call may read anything.
+        Record(kernel, reads, writes, run, flops, algorithm, isFixed: run.Method.Module == typeof(PlanBuilder).Module);
+
+    /// <summary>Appends a call that reads a <see cref="Slot{T}"/> or other numbers of the host, which change from run to run.</summary>
+    internal void RecordVarying(string kernel, ReadOnlySpan<Tensor?> reads, ReadOnlySpan<Tensor?> writes, Action<IKernels> run, double flops = 0) =>
+        Record(kernel, reads, writes, run, flops, null, isFixed: false);
+
+    private void Record(
+        string kernel, ReadOnlySpan<Tensor?> reads, ReadOnlySpan<Tensor?> writes, Action<IKernels> run, double flops, string? algorithm, bool isFixed)
     {
         if (_built) throw new InvalidOperationException($"'{kernel}' was recorded after the plan was built.");
         foreach (var tensor in reads)
@@ -142,7 +151,7 @@ public sealed partial class PlanBuilder
             RequireOwn(kernel, tensor);
             _written.Add(tensor.Root);
         }
-        var step = new Step(kernel, Present(reads), Present(writes), run, flops, algorithm);
+        var step = new Step(kernel, Present(reads), Present(writes), run, flops, algorithm, isFixed);
         foreach (var tensor in step.Reads.Concat(step.Writes).Select(t => t.Root))
         {
             tensor.FirstStep = Math.Min(tensor.FirstStep, _steps.Count);
@@ -169,7 +178,7 @@ public sealed partial class PlanBuilder
         var kept = owner.Pack(parameter, layout, length);
         packed = new Tensor(kept.View.Shape, weight.Name + "." + layout, TensorKind.Bound) { Builder = this, View = kept.View, IsPacked = true };
         _tensors.Add(packed);
-        Record(kernel, [weight], [packed], k =>
+        RecordVarying(kernel, [weight], [packed], k =>
         {
             if (kept.Version == owner.Version) return;
             pack(k, weight.View, kept.View);

@@ -5,8 +5,8 @@ namespace NativeDiffusion.Runtime;
 /// <summary>One kernel call of a plan.</summary>
 public sealed class Step
 {
-    internal Step(string kernel, Tensor[] reads, Tensor[] writes, Action<IKernels> run, double flops, string? algorithm) =>
-        (Kernel, Reads, Writes, Run, Flops, Algorithm) = (kernel, reads, writes, run, flops, algorithm);
+    internal Step(string kernel, Tensor[] reads, Tensor[] writes, Action<IKernels> run, double flops, string? algorithm, bool isFixed) =>
+        (Kernel, Reads, Writes, Run, Flops, Algorithm, IsFixed) = (kernel, reads, writes, run, flops, algorithm, isFixed);
 
     /// <summary>Name of the <see cref="IKernels"/> method.</summary>
     public string Kernel { get; }
@@ -28,6 +28,9 @@ public sealed class Step
 
     internal Action<IKernels> Run { get; }
 
+    /// <summary>Whether it is the same call with the same arguments in every run, whatever the tensors hold: it reads no <see cref="Slot{T}"/>.</summary>
+    internal bool IsFixed { get; }
+
     /// <summary>The same call, which reads one tensor more.</summary>
-    internal Step Reading(Tensor tensor) => new(Kernel, [.. Reads, tensor], [.. Writes], Run, Flops, Algorithm);
+    internal Step Reading(Tensor tensor) => new(Kernel, [.. Reads, tensor], [.. Writes], Run, Flops, Algorithm, IsFixed);
 }

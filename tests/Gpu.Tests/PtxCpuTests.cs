@@ -13,38 +13,45 @@ public sealed class PtxCpuTests
 {
     // Every op once with a NaN in it, and what has tests of its own and is quick.
     private const string Selected = "Name~Nan_is_where_it_is_on_the_cpu|Name~What_is_not_finite|FullyQualifiedName~NoiseGpuTests|FullyQualifiedName~GuidedStepGpuTests"
-        + "|FullyQualifiedName~OptimizerGpuTests";
+        + "|FullyQualifiedName~OptimizerGpuTests|FullyQualifiedName~CudaLauncherTests";
 
     [Test, Category("PtxCpuSelection")]
     public void Selected_tests_pass() => Run(Selected, TimeSpan.FromMinutes(10));
 
+    [Test, Category("PtxCpuSelection")]
+    public void Plans_run_where_the_driver_refuses_graphs() =>
+        Run("Name~A_plan_is_started_as_a_graph", TimeSpan.FromMinutes(5), ("PTX_CPU_NO_GRAPHS", "1"));
+
     [Test, Category("PtxCpu")]
     public void Every_test_passes() => Run("FullyQualifiedName!~PtxTests&FullyQualifiedName!~PtxCpuTests", TimeSpan.FromHours(2));
 
-    private static void Run(string filter, TimeSpan limit)
+    private static void Run(string filter, TimeSpan limit, params (string Name, string Value)[] settings)
     {
-        if (!OperatingSystem.IsLinux()) Assert.Ignore("The stand-in is found as libcuda.so, on Linux only.");
+        if (!OperatingSystem.IsLinux()) Assert.Ignore("The stand-in is found as libcuda.so.1, on Linux only.");
         string folder = Path.Combine(TestContext.CurrentContext.TestDirectory, "ptx-cpu");
         Build(folder);
         var environment = new Dictionary<string, string?>
         {
             ["LD_LIBRARY_PATH"] = folder + ":" + Environment.GetEnvironmentVariable("LD_LIBRARY_PATH"),
             ["ND_GPU_DEVICE"] = "cuda:0",
+            ["ND_PTX_CACHE"] = Path.Combine(folder, "ptx"),
         };
+        foreach (var (name, value) in settings) environment[name] = value;
         string host = Environment.ProcessPath is { } process && Path.GetFileNameWithoutExtension(process) == "dotnet" ? process : "dotnet";
         var (code, report) = Start(host, ["vstest", typeof(PtxCpuTests).Assembly.Location, "--TestCaseFilter:" + filter], environment, limit);
         Assert.That(code, Is.Zero, report);
-        Assert.That(report, Does.Match(@"Passed: +\d\d"), "the child ran the tests");
+        Assert.That(report, Does.Match(@"Passed: +[1-9]"), "the child ran the tests");
         TestContext.Out.WriteLine(string.Join('\n', report.Split('\n').TakeLast(6)));
     }
 
     private static void Build(string folder)
     {
         Directory.CreateDirectory(folder);
+        File.Delete(Path.Combine(folder, "libcuda.so"));
         string source = Path.Combine(TestContext.CurrentContext.TestDirectory, "PtxCpu", "libcuda.cpp");
         string[] compilers = Environment.GetEnvironmentVariable("CXX") is { Length: > 0 } named ? [named] : ["c++", "g++", "clang++"];
-        // Without contraction a product is rounded before its sum, as the PTX says.
-        string[] arguments = ["-O2", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-o", Path.Combine(folder, "libcuda.so"), source];
+        // As a driver's own installation has it, without the name that development packages add. Without contraction a product is rounded before its sum, as the PTX says.
+        string[] arguments = ["-O2", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-o", Path.Combine(folder, "libcuda.so.1"), source];
         foreach (string compiler in compilers)
         {
             try

@@ -26,7 +26,7 @@ public sealed partial class PlanBuilder
             before = Temporary(values.Shape, "before");
             Record(nameof(IKernels.Copy), [values], [before], k => k.Copy(values.View, before.View));
         }
-        Record(nameof(IKernels.AdamW), [gradient, values, firstMoment, secondMoment], [values, firstMoment, secondMoment],
+        RecordVarying(nameof(IKernels.AdamW), [gradient, values, firstMoment, secondMoment], [values, firstMoment, secondMoment],
             k => k.AdamW(in step.Value, gradient.View, default, values.View, firstMoment.View, secondMoment.View, default), 15.0 * values.Count);
         RefuseGradient(nameof(Adam), [gradient, values], values);
         if (before is not null) SelectRows(moves!, values, before, values);

@@ -26,7 +26,7 @@ public sealed partial class PlanBuilder
         var mean = average is null ? null : Bind("average", average.Values);
         var norm = Temporary(new Shape(1), "gradientNorm");
         Record(nameof(IKernels.GlobalNorm), [gradients], [norm], k => k.GlobalNorm(gradients.View, norm.View), 2.0 * gradients.Count);
-        Record(nameof(IKernels.AdamW), [gradients, norm, values, first, second, mean], [values, first, second, mean], k =>
+        RecordVarying(nameof(IKernels.AdamW), [gradients, norm, values, first, second, mean], [values, first, second, mean], k =>
         {
             k.AdamW(in settings.Value, Trained(gradients), norm.View, Trained(values), Trained(first), Trained(second), mean is null ? default : Trained(mean));
             owner.MarkChanged();

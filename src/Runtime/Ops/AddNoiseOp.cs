@@ -22,7 +22,7 @@ public sealed partial class PlanBuilder
         CheckPerRow(nameof(AddNoise), x, alpha, sigma, sampleIndex);
         var z = Temporary(x.Shape, "z");
         var target = prediction == PredictionTarget.X0 ? null : Temporary(x.Shape, "target");
-        Record(nameof(IKernels.AddNoise), [x, alpha, sigma, sampleIndex], [z, target], k => k.AddNoise(
+        RecordVarying(nameof(IKernels.AddNoise), [x, alpha, sigma, sampleIndex], [z, target], k => k.AddNoise(
             x.View, alpha.View, sigma.View, sampleIndex.View, seed.Value, step.Value, prediction, z.View, target?.View ?? default), 6.0 * x.Count);
         RefuseGradient(nameof(AddNoise), [x, alpha, sigma], z);
         if (target is not null) RefuseGradient(nameof(AddNoise), [x, alpha, sigma], target);
@@ -41,7 +41,7 @@ public sealed partial class PlanBuilder
     {
         var y = Temporary(shape, "noise");
         CheckPerRow(nameof(NormalNoise), y, sampleIndex);
-        Record(nameof(IKernels.NormalNoise), [sampleIndex], [y], k => k.NormalNoise(seed.Value, step.Value, stream, scale, sampleIndex.View, y.View));
+        RecordVarying(nameof(IKernels.NormalNoise), [sampleIndex], [y], k => k.NormalNoise(seed.Value, step.Value, stream, scale, sampleIndex.View, y.View));
         return y;
     }
 

@@ -24,12 +24,12 @@ public sealed partial class PlanBuilder
         uint layer = _dropoutLayers++;
         if (!Training || probability == 0) return x;
         var y = Temporary(x.Shape, "dropout");
-        Record(nameof(IKernels.DropoutForward), [x, sampleIndex], [y], k => k.DropoutForward(
+        RecordVarying(nameof(IKernels.DropoutForward), [x, sampleIndex], [y], k => k.DropoutForward(
             x.View, probability, seed.Value, step.Value, layer, sampleIndex.View, y.View), x.Count);
         OnBackward([x], y, dy =>
         {
             var (dx, accumulate) = GradientTarget(x);
-            Record(nameof(IKernels.DropoutBackward), [dy, sampleIndex, accumulate ? dx : null], [dx], k => k.DropoutBackward(
+            RecordVarying(nameof(IKernels.DropoutBackward), [dy, sampleIndex, accumulate ? dx : null], [dx], k => k.DropoutBackward(
                 dy.View, probability, seed.Value, step.Value, layer, sampleIndex.View, dx.View, accumulate), x.Count);
         });
         return y;

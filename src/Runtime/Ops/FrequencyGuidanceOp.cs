@@ -67,7 +67,7 @@ public sealed partial class PlanBuilder
         if (band.Parallel == 1 && rescale == 0)
         {
             Slot<float> ofConditional = new((float)(1 + w)), ofBranch = new((float)-w);
-            if (on is not null) Record("ChooseBand", [], [], _ => (ofConditional.Value, ofBranch.Value) = on.Value ? ((float)(1 + w), (float)-w) : (1, 0));
+            if (on is not null) RecordVarying("ChooseBand", [], [], _ => (ofConditional.Value, ofBranch.Value) = on.Value ? ((float)(1 + w), (float)-w) : (1, 0));
             return Add(Scale(c, ofConditional), Scale(u, ofBranch));
         }
         var (m, strength) = PairWeights(c, u, w, new()
@@ -85,7 +85,7 @@ public sealed partial class PlanBuilder
         float[] rows = [.. Enumerable.Range(samples, samples).Select(BitConverter.Int32BitsToSingle)];
         float[] plain = [.. Enumerable.Range(0, 2 * samples).Select(i => i % 2 == 0 ? 1 : (float)w)];
         if (on is not null)
-            Record("ChooseBand", [], [], _ =>
+            RecordVarying("ChooseBand", [], [], _ =>
             {
                 for (int i = 1; i < plain.Length; i += 2) plain[i] = on.Value ? (float)w : 0;
             });

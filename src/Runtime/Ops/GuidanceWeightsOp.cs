@@ -17,7 +17,7 @@ public sealed partial class PlanBuilder
     public void GuidanceWeights(Slot<GuidanceWeightsOptions> options, Tensor prediction, Tensor branchRow, int channels, Tensor weight)
     {
         CheckGuided(nameof(GuidanceWeights), prediction, branchRow, channels, weight);
-        Record(nameof(IKernels.GuidanceWeights), [prediction, branchRow, weight], [weight],
+        RecordVarying(nameof(IKernels.GuidanceWeights), [prediction, branchRow, weight], [weight],
             k => k.GuidanceWeights(in options.Value, prediction.View, branchRow.View, channels, weight.View),
             16.0 * weight.Shape.Batch * prediction.Shape.RowCount);
         RefuseGradient(nameof(GuidanceWeights), [prediction, weight], weight);

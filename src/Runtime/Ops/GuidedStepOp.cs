@@ -48,7 +48,7 @@ public sealed partial class PlanBuilder
             if (tensor is not null && tensor.Shape != z.Shape)
                 throw new ArgumentException($"GuidedStep: {tensor} must have the shape of {z}.");
         Tensor?[] reads = [prediction, weight, branchRow, sampleIndex, noise, z, history, history2, history3, state, limit, shift];
-        Record(nameof(IKernels.GuidedStep), reads, [y ?? z, history, history2, history3, state, denoised], k => k.GuidedStep(in row.Value, seed.Value, new GuidedStepTensors
+        RecordVarying(nameof(IKernels.GuidedStep), reads, [y ?? z, history, history2, history3, state, denoised], k => k.GuidedStep(in row.Value, seed.Value, new GuidedStepTensors
         {
             Prediction = prediction?.View ?? default, Weight = weight?.View ?? default, BranchRow = branchRow?.View ?? default, SampleIndex = sampleIndex.View,
             Noise = noise?.View ?? default, Z = z.View, History = history?.View ?? default, History2 = history2?.View ?? default, History3 = history3?.View ?? default, State = state?.View ?? default, Denoised = denoised?.View ?? default,

@@ -21,7 +21,7 @@ public sealed partial class PlanBuilder
         CheckGuided(nameof(ProjectedGuidance), prediction, branchRow, channels, weight);
         if (running is not null && running.Shape != prediction.Shape.WithBatch(weight.Shape.Batch).WithChannels(channels))
             throw new ArgumentException($"ProjectedGuidance: the running difference {running} must have the rows of {weight} and {channels} channels of {prediction}.");
-        Record(nameof(IKernels.ProjectedGuidance), [prediction, branchRow, weight, running], [prediction, weight, running],
+        RecordVarying(nameof(IKernels.ProjectedGuidance), [prediction, branchRow, weight, running], [prediction, weight, running],
             k => k.ProjectedGuidance(in options.Value, prediction.View, branchRow.View, channels, weight.View, running?.View ?? default),
             16.0 * weight.Shape.Batch * prediction.Shape.RowCount);
         RefuseGradient(nameof(ProjectedGuidance), [prediction, weight], prediction);
