@@ -39,9 +39,6 @@ public sealed partial class GuidedSampler : IDisposable
 {
     private const int MostImages = 65536;
 
-    // Activations of one evaluation that stay in the caches of today's processors; measured with 32 MB of the last level.
-    private const long CachedBytes = 20_000_000;
-
     private readonly UseGuard _guard = new(nameof(GuidedSampler), "A sampler serves one caller at a time; make one for each thread, which may share the model.");
     private readonly DiffusionModel _model;
     private readonly SamplerTable _table;
@@ -220,19 +217,9 @@ public sealed partial class GuidedSampler : IDisposable
         var labels = !_model.IsConditional ? null : b.Input("labels", new Shape(rows));
         b.Output("prediction", _model.Network.Record(b, x, b.Input("timesteps", new Shape(rows)), labels));
         using var plan = b.Build(_arena);
-        return FastestBatch(plan.PeakBytes, _model.Parameters.Count * sizeof(float));
-    }
-
-    /// <summary>
-    /// The largest power of two, at most 64, whose activations fit the caches or stay below two thirds of the weights: those every evaluation
-    /// reads from memory if they do not fit the caches, so that it pays to share them among images even though the activations leave the caches too.
-    /// </summary>
-    internal static int FastestBatch(long bytesPerImage, long weightBytes)
-    {
-        long room = Math.Max(CachedBytes, weightBytes / 3 * 2);
-        int images = 1;
-        while (images < 64 && 2 * images * bytesPerImage <= room) images *= 2;
-        return images;
+        return _model.Kernels.Capacity is { } capacity
+            ? SamplerBatch.ThatFills(capacity, plan)
+            : SamplerBatch.ThatCachesHold(plan.PeakBytes, _model.Parameters.Count * sizeof(float));
     }
 
     private void Check(SampleRequest request)

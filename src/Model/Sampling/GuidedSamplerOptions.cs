@@ -20,9 +20,9 @@ public delegate void SampleReceiver(int position, ReadOnlySpan<float> pixels);
 public sealed record GuidedSamplerOptions
 {
     /// <summary>
-    /// Most images sampled at once, 1 to 65536; results do not depend on it. Null takes as many as are fastest: the largest power of two (at most
+    /// Most images sampled at once, 1 to 65536; results do not depend on it. Null takes as many as are fastest. On a CPU, the largest power of two (at most
     /// 64) for which the activations of guided images take at most 20 MB, which caches hold, or two thirds of the bytes of the weights, which every
-    /// evaluation reads.
+    /// evaluation reads. On a GPU, the smallest power of two (at most 256) that fills it, fewer where activations would take more than half of its free memory.
     /// </summary>
     public int? Batch { get; init; }
 

@@ -57,17 +57,6 @@ public sealed class GuidedSamplerTests
         Assert.That(Rows(1, [Mixed[0]], GuidanceInterval.Everywhere), Is.EqualTo(1));
     }
 
-    [TestCase(2.4, 8, 8, Description = "digits: what caches hold")]
-    [TestCase(4.8, 32, 4, Description = "small32: two thirds of the weights")]
-    [TestCase(37.8, 404, 4, Description = "base64")]
-    [TestCase(12.0, 0, 1)]
-    [TestCase(6.0, 17.9, 2)]
-    [TestCase(6.0, 36.1, 4)]
-    [TestCase(500, 1, 1)]
-    [TestCase(0.001, 0, 64)]
-    public void The_batch_follows_from_the_bytes(double megabytesPerImage, double weightMegabytes, int images) =>
-        Assert.That(GuidedSampler.FastestBatch((long)(1e6 * megabytesPerImage), (long)(1e6 * weightMegabytes)), Is.EqualTo(images));
-
     [Test]
     public void Images_are_taken_in_even_groups_of_at_most_the_batch()
     {
