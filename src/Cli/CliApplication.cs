@@ -101,7 +101,7 @@ public static class CliApplication
 
     private static int Fail(CliContext context, int code, Exception exception, string message, string? hint = null)
     {
-        context.Error.WriteLine($"error: {message.ReplaceLineEndings(" ")}");
+        context.Error.WriteLine(PlainText.Of($"error: {message.ReplaceLineEndings(" ")}"));
         if (hint is not null) context.Error.WriteLine(hint);
         if (Environment.GetEnvironmentVariable("ND_DEBUG") == "1") context.Error.WriteLine(exception);
         return code;

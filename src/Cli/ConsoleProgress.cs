@@ -34,7 +34,7 @@ internal sealed class ConsoleProgress
             return;
         }
         console.Progress().Columns(new ProgressBarColumn { Width = 30 }, new PercentageColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
-            .Start(display => work(new ConsoleProgress(console, display.AddTask(Markup.Escape(title), maxValue: total), title, start, total)));
+            .Start(display => work(new ConsoleProgress(console, display.AddTask(PlainText.Markup(title), maxValue: total), title, start, total)));
     }
 
     /// <summary>Says how much is done.</summary>
@@ -51,7 +51,7 @@ internal sealed class ConsoleProgress
             _console.Profile.Out.Writer.WriteLine(text);
             return;
         }
-        _task.Description = Markup.Escape(text);
+        _task.Description = PlainText.Markup(text);
         _task.Value = done;
     }
 

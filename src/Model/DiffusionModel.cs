@@ -34,6 +34,7 @@ public sealed class DiffusionModel : IDisposable
     private DiffusionModel(INetworkConfig network, DiffusionSettings settings, IKernels? kernels, ulong seed, ILogger? logger, bool initialise)
     {
         Logger = logger ?? NullLogger.Instance;
+        settings.Validate(network.ImageSize);
         int expected = settings.ClassNames.Length == 0 ? 0 : settings.ClassNames.Length + (settings.NullClass ? 1 : 0);
         if ((network.NumClasses ?? 0) != expected)
             throw new ArgumentException(
@@ -160,7 +161,7 @@ public sealed class DiffusionModel : IDisposable
     public void Save(string path, DType type = DType.F32)
     {
         using var use = Parameters.Guard.Read();
-        SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Kernels, "", type), ModelMetadata.Write(Config, Settings));
+        SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Kernels, "", type), ModelMetadata.Write(Config, Settings), checksums: true);
     }
 
     private void LogLoading(string path, double seconds)

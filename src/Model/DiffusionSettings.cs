@@ -36,6 +36,9 @@ public enum NoiseScheduleKind
 /// <summary>What a checkpoint has to say besides its network: noise levels, what is predicted, classes, image size.</summary>
 public sealed record DiffusionSettings
 {
+    private const int MostTimesteps = 100_000, MostClasses = 1 << 20, LongestName = 1 << 12;
+    private const double GreatestLevel = 1e9, MostLogSnr = 100;
+
     /// <summary>Noise levels of the training.</summary>
     public NoiseScheduleKind Schedule { get; init; } = NoiseScheduleKind.Cosine;
 
@@ -116,6 +119,38 @@ public sealed record DiffusionSettings
 
     /// <summary>Height and width of the data, when the network's image size pads them.</summary>
     public int? DataSize { get; init; }
+
+    /// <summary>Checks every value: files say them, too.</summary>
+    /// <param name="imageSize">Height and width of the network's images.</param>
+    /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
+    internal void Validate(int imageSize)
+    {
+        static void Require(bool ok, FormattableString message)
+        {
+            if (!ok) throw new ArgumentException(FormattableString.Invariant(message));
+        }
+        static bool IsPositive(double? value) => value is null || (value > 0 && value <= GreatestLevel);
+        static bool IsLevel(double? value) => value is null || (value >= 0 && value <= GreatestLevel);
+        Require(Enum.IsDefined(Schedule), $"There is no schedule {(int)Schedule}; the known ones are {string.Join(", ", Enum.GetValues<NoiseScheduleKind>().Select(OptionWords.Of))}.");
+        Require(Enum.IsDefined(Prediction), $"There is no prediction {(int)Prediction}; the known ones are eps, x0 and v.");
+        Require(Timesteps is >= 1 and <= MostTimesteps, $"A schedule has 1 to {MostTimesteps} timesteps; got {Timesteps}.");
+        Require(BetaStart is null or (> 0 and < 1) && BetaEnd is null or (> 0 and < 1), $"beta_start and beta_end are above 0 and below 1; got {BetaStart}, {BetaEnd}.");
+        Require(LogSnrMin >= -MostLogSnr && LogSnrMin < LogSnrMax && LogSnrMax <= MostLogSnr, $"Log-SNRs go from a lower to a higher one within {-MostLogSnr} to {MostLogSnr}; got {LogSnrMin}, {LogSnrMax}.");
+        Require(IsPositive(SigmaData) && IsLevel(SigmaMin) && !(SigmaMin >= SigmaMax), $"sigma_data is above 0, sigma_min at least 0 and below sigma_max; got {SigmaData}, {SigmaMin}, {SigmaMax}.");
+        Require(SigmaMax is null or > 0, $"sigma_max is above 0; got {SigmaMax}.");
+        Require(IsLevel(BetaMin) && IsLevel(BetaD), $"beta_min and beta_d are at least 0; got {BetaMin}, {BetaD}.");
+        Require(LeastU is null or (> 0 and < 1), $"least_u is above 0 and below 1; got {LeastU}.");
+        Require(IddpmC1 is null or (> 0 and < 1) && IddpmC2 is null or (> 0 and < 1), $"iddpm_c1 and iddpm_c2 are above 0 and below 1; got {IddpmC1}, {IddpmC2}.");
+        Require(NullProbability is null or (>= 0 and <= 1), $"null_probability is 0 to 1; got {NullProbability}.");
+        Require(!ClassNames.IsDefault && ClassNames.Length <= MostClasses, $"A model has at most {MostClasses} classes; got {(ClassNames.IsDefault ? 0 : ClassNames.Length)}.");
+        Require(ClassNames.All(name => name is { Length: <= LongestName }), $"Every class has a name, of at most {LongestName} characters.");
+        Require(!UntrainedLabels.IsDefault && UntrainedLabels.Length <= MostClasses + 1, $"untrained_labels are a list of labels of the network.");
+        Require(GuidanceScale is null or (>= -1000 and <= 1001), $"guidance_scale is -1000 to 1001; got {GuidanceScale}.");
+        Require(GuidedChannels is null or >= 1, $"guided_channels is 1 or more; got {GuidedChannels}.");
+        Require(PixelOffset is >= 0 and <= 255, $"pixel_offset is 0 to 255; got {PixelOffset}.");
+        Require(IsPositive(LatentScale), $"latent_scale is above 0; got {LatentScale}.");
+        Require(DataSize is null || (DataSize >= 1 && DataSize <= imageSize), $"data_size is 1 to the network's image size {imageSize}; got {DataSize}.");
+    }
 
     /// <summary>Labels of the classes that may be asked for.</summary>
     internal IEnumerable<int> TrainedClasses => Enumerable.Range(0, ClassNames.Length).Where(IsTrained);

@@ -58,7 +58,16 @@ internal static class ModelMetadata
         if (given is not null && (ArchitectureOf(given) != architecture || ModelJson.Write(given) != written))
             throw new CheckpointException(
                 $"{file.Name}: was written with the network {(architecture == OwnArchitecture ? OwnType(file) : architecture)} {CheckpointException.Quote(written)}, and the one given is {given.GetType()} {CheckpointException.Quote(ModelJson.Write(given))}.");
-        return (given ?? network, Parse<DiffusionSettings>(file, SettingsKey));
+        var settings = Parse<DiffusionSettings>(file, SettingsKey);
+        try
+        {
+            settings.Validate(network.ImageSize);
+        }
+        catch (ArgumentException e)
+        {
+            throw new CheckpointException($"{file.Name}: metadata '{SettingsKey}': {e.Message}", e);
+        }
+        return (given ?? network, settings);
     }
 
     /// <summary>Refuses a network of the caller's own that could not be saved after its training.</summary>

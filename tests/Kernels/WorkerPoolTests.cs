@@ -192,4 +192,20 @@ public sealed unsafe class WorkerPoolTests
 
         public readonly void Execute(int item, int worker) => Takers[item] = s_together!.SignalAndWait(5000) ? worker : -1;
     }
+
+    [Test]
+    public void A_device_that_nobody_disposed_leaves_no_thread_behind()
+    {
+        var pool = Abandoned();
+        for (int i = 0; i < 500 && pool.LiveThreads > 0; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            Thread.Sleep(10);
+        }
+        Assert.That(pool.LiveThreads, Is.Zero);
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static WorkerPool Abandoned() => new CpuKernels(3).Pool;
+    }
 }

@@ -113,4 +113,35 @@ public sealed class CheckpointWriterTests
         File.WriteAllText(PathOf("m.index.json"), json);
         Assert.That(() => CheckpointFile.Open(_folder), Throws.TypeOf<CheckpointException>().With.Message.Contains(message));
     }
+
+    [TestCase("../../evil")]
+    [TestCase("/etc/evil")]
+    [TestCase("a/../b")]
+    [TestCase("..\\evil")]
+    [TestCase("C:evil")]
+    public void Names_that_leave_an_archive_are_refused(string name)
+    {
+        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName() + ".npz");
+        Assert.That(() => NpzCheckpointWriter.Write(path, [TensorEntry.Of(name, [1], new float[] { 1 })]), Throws.ArgumentException.With.Message.Contains(name));
+        Assert.That(File.Exists(path), Is.False);
+    }
+
+    [TestCase(DType.F16, 65519.9f, 65520f)]
+    [TestCase(DType.BF16, 3.3961e38f, 3.3962e38f)]
+    public void A_conversion_that_would_overflow_is_refused(DType type, float most, float tooMuch)
+    {
+        string from = Path.GetTempFileName(), to = Path.GetTempFileName();
+        try
+        {
+            SafetensorsWriter.Write(from, [TensorEntry.Of("fits", [2], new[] { most, float.NegativeInfinity }), TensorEntry.Of("overflows", [1], new[] { -tooMuch })]);
+            using var file = SafetensorsFile.Open(from);
+            SafetensorsWriter.Write(to, [TensorEntry.From(file, "fits", type)]);
+            Assert.That(() => SafetensorsWriter.Write(to, [TensorEntry.From(file, "overflows", type)]), Throws.TypeOf<CheckpointException>().With.Message.Contains("'overflows'").And.Message.Contains($"{type}"));
+        }
+        finally
+        {
+            File.Delete(from);
+            File.Delete(to);
+        }
+    }
 }

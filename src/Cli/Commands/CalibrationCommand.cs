@@ -184,7 +184,7 @@ internal sealed class CalibrationCommand
         var table = new Table { Border = TableBorder.Simple };
         table.AddColumn("classifier").AddColumn("reads").AddColumn("integral calibration error").AddColumn("accuracy at the last step");
         foreach (var (design, calibration) in watched)
-            table.AddRow(Markup.Escape(design.Name), design.Input == PathInput.Denoised ? "clean prediction" : "noisy sample", calibration.IntegralError.ToString(), calibration.Points[^1].Accuracy.ToString());
+            table.AddRow(PlainText.Markup(design.Name), design.Input == PathInput.Denoised ? "clean prediction" : "noisy sample", calibration.IntegralError.ToString(), calibration.Points[^1].Accuracy.ToString());
         context.OutConsole().Write(table);
         context.Out.WriteLine($"Table and pictures: {folder}");
     }

@@ -97,8 +97,8 @@ internal sealed class ClassifyCommand
             table.AddColumn(head, column => column.Alignment = head == "class" ? Justify.Left : Justify.Right);
         foreach (var row in classes)
             table.AddRow(labels is null
-                ? [Markup.Escape(row.Class), $"{row.Found}"]
-                : [Markup.Escape(row.Class), $"{row.Found}", $"{row.Labelled}", $"{row.Correct}"]);
+                ? [PlainText.Markup(row.Class), $"{row.Found}"]
+                : [PlainText.Markup(row.Class), $"{row.Found}", $"{row.Labelled}", $"{row.Correct}"]);
         context.OutConsole().Write(table);
         context.Out.WriteLine(FormattableString.Invariant(
             $"{result.Count} images, mean probability of the class found {MeanConfidence(result):0.000}")

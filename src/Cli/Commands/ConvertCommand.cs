@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Published;
+using NativeDiffusion.Runtime;
 using NativeDiffusion.Runtime.Checkpoints;
 
 namespace NativeDiffusion.Cli.Commands;
@@ -59,6 +60,7 @@ internal sealed class ConvertCommand
         string input = parsed.GetValue(_in)!, output = parsed.GetValue(_out)!;
         Action<string, IEnumerable<TensorEntry>, IEnumerable<KeyValuePair<string, string>>?> write = Writer(output);
         using var opened = CheckpointFile.Open(input);
+        WritableFolder.RequireFor(output);
         string prefix = parsed.GetValue(_prefix) ?? "";
         CheckpointFile file = prefix.Length > 0 ? opened.Within(prefix) : opened;
         if (file.Tensors.Count == 0)
@@ -88,12 +90,15 @@ internal sealed class ConvertCommand
             JsonReport.Write(context.Out, new JsonObject
             {
                 ["in"] = input, ["container"] = opened.Container, ["out"] = output, ["dtype"] = PrecisionNames.NameOf(parsed.GetValue(_dtype)), ["prefix"] = prefix,
-                ["tensors"] = file.Tensors.Count, ["bytes"] = new FileInfo(output).Length,
+                ["tensors"] = file.Tensors.Count, ["bytes"] = LengthOf(output),
             });
         else
-            context.Out.WriteLine(FormattableString.Invariant($"{output}: {file.Tensors.Count} tensors, {new FileInfo(output).Length / 1e6:0.00} MB"));
+            context.Out.WriteLine(FormattableString.Invariant($"{output}: {file.Tensors.Count} tensors, {LengthOf(output) / 1e6:0.00} MB"));
         return ExitCode.Success;
     }
+
+    // Of a pipe or a device nobody knows it.
+    private static long LengthOf(string output) => PosixFile.SpecialKind(output) is null ? new FileInfo(output).Length : 0;
 
     // What the user says of a published network goes into the new file, once nothing contradicts it.
     private static IReadOnlyDictionary<string, string> Metadata(CheckpointFile file, PublishedSettings? given)
@@ -107,7 +112,7 @@ internal sealed class ConvertCommand
     private static Action<string, IEnumerable<TensorEntry>, IEnumerable<KeyValuePair<string, string>>?> Writer(string path) =>
         Path.GetExtension(path).ToLowerInvariant() switch
         {
-            ".safetensors" => SafetensorsWriter.Write,
+            ".safetensors" => (to, tensors, metadata) => SafetensorsWriter.Write(to, tensors, metadata, checksums: true),
             ".npz" => NpzCheckpointWriter.Write,
             ".pt" or ".pth" or ".bin" or ".ckpt" => TorchWriter.Write,
             var other => throw new UsageException($"OUT ends with .safetensors, .pt, .pth, .bin, .ckpt or .npz, which says what to write; got '{other}'."),

@@ -155,7 +155,7 @@ internal sealed class EvaluateCommand
         {
             string floor = row.Floor is { } f ? f.ToString("G4", CultureInfo.InvariantCulture) : "";
             string[] cells = floors ? [row.Title, row.Estimate.ToString(), floor, row.Reading] : [row.Title, row.Estimate.ToString(), row.Reading];
-            table.AddRow([.. cells.Select(Markup.Escape)]);
+            table.AddRow([.. cells.Select(PlainText.Markup)]);
         }
         if (result.Rows.Count > 0) context.OutConsole().Write(table);
         if (result.Nearest is { Count: > 0 } nearest)

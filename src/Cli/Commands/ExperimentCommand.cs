@@ -132,11 +132,11 @@ internal sealed class ExperimentCommand
         foreach (var group in results.GroupBy(r => r.Group))
         {
             var table = new Table { Border = TableBorder.Simple };
-            table.AddColumn(Markup.Escape(group.Key));
+            table.AddColumn(PlainText.Markup(group.Key));
             foreach (var metric in Judge.Metrics) table.AddColumn(metric.Head, c => c.Alignment = Justify.Right);
             table.AddColumn("evaluations", c => c.Alignment = Justify.Right);
             foreach (var r in group)
-                table.AddRow([Markup.Escape(r.Label), .. Judge.Metrics.Select(m => r.Metrics[m.Key].ToString()), FormattableString.Invariant($"{r.Cost.Evaluations:0.#}")]);
+                table.AddRow([PlainText.Markup(r.Label), .. Judge.Metrics.Select(m => r.Metrics[m.Key].ToString()), FormattableString.Invariant($"{r.Cost.Evaluations:0.#}")]);
             context.OutConsole().Write(table);
         }
     }

@@ -92,7 +92,7 @@ internal sealed class InfoCommand
         var console = context.OutConsole();
         var summary = NewTable("", "");
         summary.HideHeaders();
-        void Add(string name, string value) => summary.AddRow(Markup.Escape(name), Markup.Escape(value));
+        void Add(string name, string value) => summary.AddRow(PlainText.Markup(name), PlainText.Markup(value));
         Add("file", file.Name);
         Add("container", file.Container);
         Add("kind", facts.Kind);
@@ -109,7 +109,7 @@ internal sealed class InfoCommand
         {
             var list = NewTable("tensor", "type", "shape");
             foreach (var tensor in file.Tensors)
-                list.AddRow(Markup.Escape(tensor.Name), tensor.DType.ToString().ToLowerInvariant(), Markup.Escape($"[{string.Join(", ", tensor.Shape)}]"));
+                list.AddRow(PlainText.Markup(tensor.Name), tensor.DType.ToString().ToLowerInvariant(), PlainText.Markup($"[{string.Join(", ", tensor.Shape)}]"));
             console.Write(list);
         }
         if (plan is not null) context.Out.Write(plan);
@@ -118,7 +118,7 @@ internal sealed class InfoCommand
     private static Table NewTable(params string[] columns)
     {
         var table = new Table { Border = TableBorder.None };
-        foreach (string column in columns) table.AddColumn(new TableColumn(Markup.Escape(column)) { Padding = new Padding(0, 0, 2, 0) });
+        foreach (string column in columns) table.AddColumn(new TableColumn(PlainText.Markup(column)) { Padding = new Padding(0, 0, 2, 0) });
         return table;
     }
 }

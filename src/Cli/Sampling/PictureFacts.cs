@@ -26,10 +26,12 @@ internal static class PictureFacts
         context.Out.WriteLine($"{path}: a picture of {image.Width} x {image.Height}, {(image.Channels == 1 ? "grey" : "RGB")}");
         foreach (var (name, value) in made ?? [])
             if (value is JsonObject options)
-                context.Out.WriteLine($"  {name}: {string.Join(" ", options.Select(o => string.Join(" ", [o.Key, .. o.Value!.AsArray().Select(v => v!.ToString())])))}");
-            else if (value is not null) context.Out.WriteLine($"  {name}: {(value is JsonArray list ? string.Join(", ", list.Select(v => v!.ToString())) : value.ToString())}");
-        foreach (var text in texts.Where(t => t.Keyword != SampleProvenance.Keyword)) context.Out.WriteLine($"  text '{text.Keyword}': {text.Text}");
+                Line(context, $"  {name}: {string.Join(" ", options.Select(o => string.Join(" ", [o.Key, .. o.Value!.AsArray().Select(v => v!.ToString())])))}");
+            else if (value is not null) Line(context, $"  {name}: {(value is JsonArray list ? string.Join(", ", list.Select(v => v!.ToString())) : value.ToString())}");
+        foreach (var text in texts.Where(t => t.Keyword != SampleProvenance.Keyword)) Line(context, $"  text '{text.Keyword}': {text.Text}");
         if (texts.Count == 0) context.Out.WriteLine("  its file has no texts that say how it was made");
         if (made is not null) context.Out.WriteLine($"Draw it again: nativediffusion sample --like {path} --out FILE");
     }
+
+    private static void Line(CliContext context, string text) => context.Out.WriteLine(PlainText.Of(text));
 }

@@ -69,11 +69,15 @@ public sealed unsafe partial class CpuKernels : IKernels
     /// <inheritdoc/>
     public void Synchronize() => _queue.ThrowIfEnded();
 
+    /// <summary>Ends the workers of a device that was never disposed.</summary>
+    ~CpuKernels() => Pool.Stop();
+
     /// <summary>Ends the workers.</summary>
     /// <exception cref="InvalidOperationException">A plan is running.</exception>
     public void Dispose()
     {
         if (!_queue.End()) return;
+        GC.SuppressFinalize(this);
         Pool.Dispose();
         foreach (var scratch in _scratch) scratch.Dispose();
         _commonScratch.Dispose();

@@ -5,6 +5,8 @@ namespace NativeDiffusion.Kernels;
 /// <summary>Native memory aligned to 64 bytes, outside the garbage collector's sight, zero when allocated.</summary>
 public sealed unsafe class CpuMemory : DeviceMemory
 {
+    // Below, no limit is worth the files that are read for it.
+    private const nuint SmallestChecked = 256 << 20;
     private const nuint Alignment = 64;
     private void* _block;
     private long _length;
@@ -21,6 +23,9 @@ public sealed unsafe class CpuMemory : DeviceMemory
     internal override void Reserve(long length)
     {
         nuint bytes = checked((nuint)length * sizeof(float));
+        // The system would promise more than a container may have, and kill the process when it is used.
+        if (bytes >= SmallestChecked && MemoryLimit.OfProcess() is { } most && bytes > (nuint)most)
+            throw NoRoom(bytes, most, most, null);
         try
         {
             // The system hands out large blocks as untouched zero pages: what is never written costs nothing, and nothing is zeroed twice.
@@ -32,10 +37,13 @@ public sealed unsafe class CpuMemory : DeviceMemory
         {
             var memory = GC.GetGCMemoryInfo();
             long total = memory.TotalAvailableMemoryBytes, free = Math.Max(0, total - memory.MemoryLoadBytes);
-            throw new DeviceMemoryException($"There is no room for {bytes / 1000 / 1000} MB of memory. Use a smaller batch or network.", "cpu", (long)bytes, free, total, e);
+            throw NoRoom(bytes, free, total, e);
         }
         _length = length;
     }
+
+    private static DeviceMemoryException NoRoom(nuint bytes, long free, long total, OutOfMemoryException? cause) =>
+        new($"There is no room for {bytes / 1000 / 1000} MB of memory. Use a smaller batch or network.", "cpu", (long)bytes, free, total, cause);
 
     /// <summary>Frees the block of an owner that was never disposed.</summary>
     ~CpuMemory() => Free();

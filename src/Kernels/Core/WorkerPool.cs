@@ -154,6 +154,14 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     private long JobNumber => Volatile.Read(ref _state) >> JobShift;
 
+    /// <summary>Tells the threads to end, and waits for none: for a pool that nobody disposed. A job at work is finished by its caller.</summary>
+    public void Stop()
+    {
+        if (_stop) return;
+        _stop = true;
+        foreach (var wake in _wake) wake.Release();
+    }
+
     public void Dispose()
     {
         if (_stop) return;

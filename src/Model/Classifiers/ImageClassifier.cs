@@ -110,7 +110,7 @@ public sealed class ImageClassifier : IClassifierNetwork, IDisposable
             [ModelMetadata.FormatKey] = ModelMetadata.Format,
             [ModelMetadata.ArchitectureKey] = Architecture,
             [ModelMetadata.NetworkKey] = ModelJson.Write(Config),
-        });
+        }, checksums: true);
     }
 
     /// <summary>Classifies images; smaller ones than the network's are padded with black. The result of an image does not depend on the others.</summary>

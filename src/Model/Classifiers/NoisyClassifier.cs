@@ -117,7 +117,7 @@ public sealed class NoisyClassifier : IClassifierNetwork, IDisposable
     public void Save(string path, DType type = DType.F32)
     {
         using var use = Parameters.Guard.Read();
-        SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Parameters.Kernels, "", type), Metadata());
+        SafetensorsWriter.Write(path, WeightFile.Entries(Parameters, Parameters.Kernels, "", type), Metadata(), checksums: true);
     }
 
     /// <inheritdoc/>

@@ -113,7 +113,7 @@ public sealed class ResNetClassifier : IClassifierNetwork, IDisposable
         SafetensorsWriter.Write(path, Network.Entries(Parameters, Parameters.Kernels, type), new Dictionary<string, string>
         {
             ["format"] = "pt", [ClassNamesKey] = ModelJson.Write(ClassNames.ToArray()), [ResNetGuideOptions.NormalisationKey] = ResNetGuideOptions.NoNormalisation,
-        });
+        }, checksums: true);
     }
 
     /// <summary>Classifies images. The result of an image does not depend on the others.</summary>

@@ -34,7 +34,7 @@ public sealed partial class Trainer
             var profile = new PowerProfile { Width = power.Width, Images = Step * Settings.BatchSize, BatchSize = Settings.BatchSize, Training = _fingerprint };
             metadata[PowerProfile.Key] = ModelJson.Write(profile);
             paths.Add(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"average-{power.Width:R}-{Step:0000000}.safetensors")));
-            SafetensorsWriter.Write(paths[^1], WeightFile.Entries(power.Weights, Model.Kernels, "", type), metadata);
+            SafetensorsWriter.Write(paths[^1], WeightFile.Entries(power.Weights, Model.Kernels, "", type), metadata, checksums: true);
         }
         return paths;
     }

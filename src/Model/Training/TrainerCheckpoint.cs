@@ -35,7 +35,7 @@ public sealed partial class Trainer
             .. _powers.SelectMany(power => WeightFile.Entries(power.Weights, kernels, power.Prefix, DType.F32)),
             .. _lossAware is null ? [] : new[] { TensorEntry.Of(TimestepLossesName, [_lossAware.Timesteps, LossSecondMomentSampler.Kept + 1], (ReadOnlyMemory<double>)_lossAware.Save()) },
             TensorEntry.Of(HistoryName, [_history.Count, 2], (ReadOnlyMemory<double>)history),
-        ], metadata);
+        ], metadata, checksums: true);
         LogEvents.Saved(Model.Logger, "the training", Step, path);
     }
 
@@ -47,7 +47,7 @@ public sealed partial class Trainer
         using var use = _guard.Write();
         var metadata = ModelMetadata.Write(Model.Config, Model.Settings);
         metadata[ModelMetadata.WeightsKey] = ModelMetadata.AveragedWeights;
-        SafetensorsWriter.Write(path, WeightFile.Entries(Average, Model.Kernels, "", type), metadata);
+        SafetensorsWriter.Write(path, WeightFile.Entries(Average, Model.Kernels, "", type), metadata, checksums: true);
         LogEvents.Saved(Model.Logger, "the model", Step, path);
     }
 

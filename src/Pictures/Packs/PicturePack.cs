@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -151,12 +152,42 @@ public sealed unsafe class PicturePack : ITrainingImages, IDisposable
         if (Encoding.ASCII.GetString(footer, 16, 8) != PackBuilder.Magic || length != stream.Length || at < 0 || at > length - footer.Length) return null;
         stream.Position = at;
         using var reader = new BinaryReader(stream);
-        var index = JsonSerializer.Deserialize(reader.ReadBytes(reader.ReadInt32()), PackJson.Default.PackIndex)!;
-        int[][] numbers = [new int[index.Count], new int[index.Count], new int[index.Count]];
-        foreach (int[] row in numbers)
-            for (int i = 0; i < row.Length; i++) row[i] = reader.ReadInt32();
-        byte[] channels = reader.ReadBytes(index.Count);
+        if (ReadIndex(reader) is not var (index, numbers, channels) || (reused && HashOf(stream, at, numbers) != index.Hash)) return null;
         var file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
         return new PicturePack(path, file, file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read), index, numbers, channels, list.LeftOut) { WasReused = reused };
+    }
+
+    private static (PackIndex Index, int[][] Numbers, byte[] Channels)? ReadIndex(BinaryReader reader)
+    {
+        try
+        {
+            var index = JsonSerializer.Deserialize(reader.ReadBytes(reader.ReadInt32()), PackJson.Default.PackIndex);
+            if (index is null || index.Count < 0 || index.Count > reader.BaseStream.Length) return null;
+            int[][] numbers = [new int[index.Count], new int[index.Count], new int[index.Count]];
+            foreach (int[] row in numbers)
+                for (int i = 0; i < row.Length; i++) row[i] = reader.ReadInt32();
+            return (index, numbers, reader.ReadBytes(index.Count));
+        }
+        catch (Exception e) when (e is JsonException or EndOfStreamException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    // Also brings the pixels into memory, where the training will want them.
+    private static string HashOf(FileStream stream, long pixels, int[][] numbers)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] buffer = new byte[1 << 20];
+        stream.Position = 0;
+        for (long left = pixels; left > 0;)
+        {
+            int got = stream.Read(buffer, 0, (int)Math.Min(buffer.Length, left));
+            if (got == 0) return "";
+            hash.AppendData(buffer, 0, got);
+            left -= got;
+        }
+        foreach (int[] row in numbers) hash.AppendData(MemoryMarshal.AsBytes(row.AsSpan()));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

@@ -1,9 +1,13 @@
 namespace NativeDiffusion.Runtime.Checkpoints;
 
-/// <summary>Passes bytes on and counts them.</summary>
+/// <summary>Passes bytes on, counts them and makes their check sum.</summary>
 internal sealed class CountingStream(Stream stream) : Stream
 {
+    private Checksum _sum = new();
+
     public long Count { get; private set; }
+
+    public uint Sum => _sum.Value;
 
     public override bool CanRead => false;
     public override bool CanSeek => false;
@@ -20,6 +24,7 @@ internal sealed class CountingStream(Stream stream) : Stream
     {
         stream.Write(buffer);
         Count += buffer.Length;
+        _sum.Add(buffer);
     }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));

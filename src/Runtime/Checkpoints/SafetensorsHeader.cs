@@ -47,7 +47,18 @@ internal sealed class SafetensorsHeader
             throw new CheckpointException($"{file}: the header has a string that is not valid text: {error.Message}", error);
         }
         header.CheckLayout(data.Length);
+        header.TakeSums(json);
         return header;
+    }
+
+    // What is left of the metadata is what was given when the file was written.
+    private void TakeSums(ReadOnlySpan<byte> json)
+    {
+        if (_metadata?.Remove(SafetensorsSums.Key, out string? text) != true)
+            return;
+        uint[] sums = SafetensorsSums.Read(_file, json, text!, _tensors.Count);
+        for (int i = 0; i < sums.Length; i++)
+            _tensors[i] = _tensors[i].WithSum(sums[i]);
     }
 
     private void ParseTop(ReadOnlySpan<byte> json)

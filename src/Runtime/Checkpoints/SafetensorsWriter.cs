@@ -13,25 +13,35 @@ public static class SafetensorsWriter
     /// <param name="path">File to create or replace.</param>
     /// <param name="tensors">The tensors; names differ and are not <c>__metadata__</c>.</param>
     /// <param name="metadata">Free text for the header, in order; left out when null.</param>
+    /// <param name="checksums">Whether the metadata get the sums of header and tensors too (<c>crc32c</c>), by which reading finds damage.</param>
     /// <exception cref="IOException">The file cannot be written; an old file of that name is unchanged.</exception>
     /// <exception cref="ArgumentException">Two tensors or two metadata keys have one name, or the header would pass 100 MB.</exception>
     /// <exception cref="InvalidOperationException">A tensor's delegate wrote another number of bytes than its shape needs.</exception>
-    public static void Write(string path, IEnumerable<TensorEntry> tensors, IEnumerable<KeyValuePair<string, string>>? metadata = null)
+    public static void Write(string path, IEnumerable<TensorEntry> tensors, IEnumerable<KeyValuePair<string, string>>? metadata = null, bool checksums = false)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         TensorEntry[] entries = [.. tensors];
+        if (checksums)
+            metadata = (metadata ?? []).Where(text => text.Key != SafetensorsSums.Key).Append(new(SafetensorsSums.Key, SafetensorsSums.Room(entries.Length)));
         byte[] header = Header(entries, metadata);
-        AtomicFile.Write(path, stream => Write(stream, header, entries));
+        AtomicFile.Write(path, stream => Write(stream, header, entries, checksums));
     }
 
-    private static void Write(Stream stream, byte[] header, TensorEntry[] entries)
+    private static void Write(Stream stream, byte[] header, TensorEntry[] entries, bool checksums)
     {
         Span<byte> prefix = stackalloc byte[8];
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)header.Length);
         stream.Write(prefix);
         stream.Write(header);
-        foreach (TensorEntry entry in entries)
-            entry.WriteChecked(stream);
+        uint[] sums = [.. entries.Select(entry => entry.WriteChecked(stream))];
+        if (!checksums)
+            return;
+        // Sums are known when the data are written, and their place in the header before.
+        long end = stream.Position;
+        SafetensorsSums.Fill(header, sums);
+        stream.Position = prefix.Length;
+        stream.Write(header);
+        stream.Position = end;
     }
 
     private static byte[] Header(TensorEntry[] entries, IEnumerable<KeyValuePair<string, string>>? metadata)

@@ -53,9 +53,9 @@ public sealed class TensorEntry
         Write(stream);
     });
 
-    /// <summary>Writes the elements.</summary>
+    /// <summary>Writes the elements; gives their check sum.</summary>
     /// <exception cref="InvalidOperationException">The delegate wrote another number of bytes than the shape needs.</exception>
-    internal void WriteChecked(Stream stream)
+    internal uint WriteChecked(Stream stream)
     {
         using CountingStream counted = new(stream);
         Write(counted);
@@ -64,6 +64,7 @@ public sealed class TensorEntry
             throw new InvalidOperationException(
                 $"Tensor '{Name}': {counted.Count} bytes were written for {DType} {TensorInfo.ShapeText(Shape)} which needs {ByteLength}.");
         }
+        return counted.Sum;
     }
 
     /// <summary>Bytes of an element.</summary>

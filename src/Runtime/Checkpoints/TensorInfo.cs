@@ -34,7 +34,12 @@ public sealed class TensorInfo
     /// <summary>First byte inside <see cref="Storage"/>.</summary>
     internal long Begin { get; }
 
-    internal TensorInfo Renamed(string name) => new(name, DType, Shape, ByteLength, Storage, Begin);
+    /// <summary>Check sum of the stored data, where the file says it.</summary>
+    internal uint? Sum { get; init; }
+
+    internal TensorInfo Renamed(string name) => new(name, DType, Shape, ByteLength, Storage, Begin) { Sum = Sum };
+
+    internal TensorInfo WithSum(uint sum) => new(Name, DType, Shape, ByteLength, Storage, Begin) { Sum = sum };
 
     /// <summary>Name, dtype and shape, as in <c>'a.b' F32 [10,9]</c>.</summary>
     public override string ToString() => $"{CheckpointException.Quote(Name)} {DType} {ShapeText(Shape)}";

@@ -13,6 +13,8 @@ public sealed class TensorReader : IDisposable
     private readonly string _file;
     private readonly Stream _bytes;
     private byte[] _chunk = [];
+    private Checksum _sum = new();
+    private long _unread;
     private long _left;
 
     internal TensorReader(string file, TensorInfo tensor)
@@ -20,6 +22,7 @@ public sealed class TensorReader : IDisposable
         _file = file;
         Tensor = tensor;
         _left = tensor.ElementCount;
+        _unread = tensor.ByteLength;
         _bytes = Guard(() => tensor.Storage.Open(tensor.Begin));
     }
 
@@ -114,6 +117,12 @@ public sealed class TensorReader : IDisposable
         {
             throw CannotRead(error);
         }
+        if (Tensor.Sum is not { } expected)
+            return;
+        _sum.Add(destination);
+        _unread -= destination.Length;
+        if (_unread == 0 && _sum.Value != expected)
+            throw new CheckpointException($"{_file}: tensor {Tensor} is damaged: the check sum of its data is {_sum.Value:x8}, and {expected:x8} was written. Fetch or copy the file again, or go back to an earlier one");
     }
 
     private T Guard<T>(Func<T> open)

@@ -29,7 +29,10 @@ public static class TorchWriter
             Add(archive, "data.pkl", content => content.Write(pickle.GetBuffer().AsSpan(0, (int)pickle.Length)));
             Add(archive, "byteorder", content => content.Write("little"u8));
             for (int i = 0; i < entries.Length; i++)
-                Add(archive, $"data/{i}", entries[i].WriteChecked);
+            {
+                TensorEntry entry = entries[i];
+                Add(archive, $"data/{i}", content => entry.WriteChecked(content));
+            }
             Add(archive, "version", content => content.Write("3\n"u8));
         });
     }
