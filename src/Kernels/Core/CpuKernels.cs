@@ -70,7 +70,11 @@ public sealed unsafe partial class CpuKernels : IKernels
     public void Synchronize() => _queue.ThrowIfEnded();
 
     /// <summary>Ends the workers of a device that was never disposed.</summary>
-    ~CpuKernels() => Pool.Stop();
+    ~CpuKernels()
+    {
+        // There are none where the constructor refused its arguments.
+        if (Pool is { } pool) pool.Stop();
+    }
 
     /// <summary>Ends the workers.</summary>
     /// <exception cref="InvalidOperationException">A plan is running.</exception>
