@@ -37,6 +37,19 @@ internal sealed class ConsoleProgress
             .Start(display => work(new ConsoleProgress(console, display.AddTask(PlainText.Markup(title), maxValue: total), title, start, total)));
     }
 
+    /// <summary>Runs work that does not say how far it is, reading a model for example: on a terminal with a sign that it goes on, else with a line if it takes long.</summary>
+    /// <param name="context">Where to show it.</param>
+    /// <param name="what">What is done, "reading model.safetensors" for example.</param>
+    /// <param name="work">The work, on this thread.</param>
+    /// <param name="patience">Seconds after which a line is due where there is no terminal.</param>
+    public static T Wait<T>(CliContext context, string what, Func<T> work, double patience = SecondsBetweenLines)
+    {
+        var console = context.ErrorConsole();
+        if (console.Profile.Out.IsTerminal) return console.Status().Start(Markup.Escape(what), _ => work());
+        using var late = new Timer(_ => console.Profile.Out.Writer.WriteLine($"{what} ..."), null, TimeSpan.FromSeconds(patience), Timeout.InfiniteTimeSpan);
+        return work();
+    }
+
     /// <summary>Says how much is done.</summary>
     public void Report(long done, string detail = "")
     {

@@ -54,7 +54,7 @@ internal sealed class ClassifyCommand
     {
         string path = parsed.GetValue(_input)!, model = parsed.GetValue(_model) ?? ShippedFiles.Find(ShippedModel);
         using var kernels = _device.Open(parsed);
-        using var classifier = LoadedClassifier.Load(model, kernels);
+        using var classifier = ConsoleProgress.Wait(context, $"reading {model}", () => LoadedClassifier.Load(model, kernels));
         var names = classifier.ClassNames;
         var (images, labels, files) = Load(path, names, parsed.GetValue(_size));
 

@@ -91,7 +91,7 @@ internal sealed class EvaluateCommand
         var training = parsed.GetValue(_training) is { } t ? EvaluationInput.Open(t, size) : null;
         if (training is { Pictures: null }) throw new UsageException($"--training takes pictures; '{training.Description}' is statistics.");
         using var kernels = _device.Open(parsed);
-        using var network = FeatureNetwork.Open(parsed.GetValue(_network), kernels);
+        using var network = ConsoleProgress.Wait(context, "reading the network of features", () => FeatureNetwork.Open(parsed.GetValue(_network), kernels));
         if (reference?.Statistics is { } published) RequireNetwork(published, network, reference.Description);
         var input = isModel
             ? EvaluationInput.Sample(text, new ModelSampling(parsed.GetValue(_count), parsed.GetValue(_strength), parsed.GetValue(_sampler), parsed.GetValue(_steps), settings.Seed), kernels, context)

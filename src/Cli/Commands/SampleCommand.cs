@@ -133,7 +133,8 @@ internal sealed class SampleCommand
         var format = parsed.GetValue(_format) ?? SampleOutput.FormatOf(path);
         string modelPath = parsed.GetValue(_model) ?? ShippedFiles.Find("models/digits.safetensors");
         using var kernels = _device.Open(parsed);
-        using var model = DiffusionModel.Load(modelPath, kernels, parsed.GetValue(_raw) ? WeightChoice.Raw : WeightChoice.Average, _network.From(parsed));
+        using var model = ConsoleProgress.Wait(
+            context, $"reading {modelPath}", () => DiffusionModel.Load(modelPath, kernels, parsed.GetValue(_raw) ? WeightChoice.Raw : WeightChoice.Average, _network.From(parsed)));
         if (_network.Note(modelPath, model.Assumptions) is { } note) context.Error.WriteLine(note);
         foreach (string remark in model.Remarks) context.Error.WriteLine($"note: {remark}.");
         bool grid = format == SampleFormat.Grid;
@@ -168,7 +169,7 @@ internal sealed class SampleCommand
             Guidance = guidance,
             Observer = (Action<SamplerObservation>?)(scores is null ? null : scores.Observe) + (frames is null ? null : frames.Observe),
         };
-        using var sampler = new GuidedSampler(model, settings, options, arena);
+        using var sampler = ConsoleProgress.Wait(context, "planning an evaluation", () => new GuidedSampler(model, settings, options, arena));
         frames?.Require(sampler.Table.Steps);
 
         var made = new SampleProvenance

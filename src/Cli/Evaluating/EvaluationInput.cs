@@ -43,7 +43,7 @@ internal sealed record EvaluationInput(ImageSource? Pictures, StatisticsFile? St
     /// <exception cref="UsageException">Guidance that it was not trained for, or a model of latents.</exception>
     public static EvaluationInput Sample(string path, ModelSampling sampling, IKernels kernels, CliContext context)
     {
-        using var model = DiffusionModel.Load(path, kernels);
+        using var model = ConsoleProgress.Wait(context, $"reading {path}", () => DiffusionModel.Load(path, kernels));
         if (model.Settings.LatentScale is not null) throw new UsageException($"{path} makes latents: draw pictures by 'nativediffusion sample --autoencoder', and evaluate those.");
         int[] classes = [.. model.Settings.TrainedClasses];
         double w = sampling.Strength ?? (model.Settings.WhyUnguided is not null ? 0 : model.Settings.GuidanceScale is { } scale ? scale - 1 : 2);
