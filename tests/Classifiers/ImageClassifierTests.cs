@@ -127,10 +127,20 @@ public sealed class ImageClassifierTests
     }
 
     [Test]
+    public void GreysThatWereStoredAsRgbAreGreys()
+    {
+        using var classifier = new ImageClassifier(Small);
+        byte[] pixels = [.. Enumerable.Range(0, 16).Select(i => (byte)(i * 16))];
+        var grey = new ImageDataset(4, 4, 1, pixels, new int[1], ["0"]);
+        var rgb = new ImageDataset(4, 4, 3, pixels.SelectMany(p => new[] { p, p, p }).ToArray(), new int[1], ["0"]);
+        Assert.That(classifier.Classify(rgb).Probabilities, Is.EqualTo(classifier.Classify(grey).Probabilities));
+    }
+
+    [Test]
     public void RefusesImagesThatDoNotFit()
     {
         using var classifier = new ImageClassifier(Small);
-        var colour = new ImageDataset(4, 4, 3, new byte[48], new int[1], ["0"]);
+        var colour = new ImageDataset(4, 4, 3, Enumerable.Range(0, 48).Select(i => (byte)i).ToArray(), new int[1], ["0"]);
         var large = new ImageDataset(13, 4, 1, new byte[52], new int[1], ["0"]);
         Assert.That(() => classifier.Classify(colour), Throws.ArgumentException.With.Message.Contains("3 channels"));
         Assert.That(() => classifier.Classify(large), Throws.ArgumentException.With.Message.Contains("13x4"));
