@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Guiders;
 
@@ -20,7 +21,8 @@ internal sealed class SamplerBuffers : IDisposable
     private readonly int _batch, _branches;
     private readonly int[] _sourceRow, _labels, _branchRow, _index, _targets, _branchSource;
     private readonly float[] _timesteps, _weight, _gradientWeight, _branchWeight;
-    private readonly TensorView _allBranchSources, _allBranchWeights;
+    private readonly TensorView _allBranchSources, _allBranchWeights, _inputs;
+    private readonly float[] _staged;
 
     public SamplerBuffers(DiffusionModel model, int batch, Guidance guidance, bool inOnePlan, bool explicitNoise, int histories = 1)
     {
@@ -32,8 +34,15 @@ internal sealed class SamplerBuffers : IDisposable
         (State, History, StoredState) = (_owned.Allocate(image), _owned.Allocate(image), _owned.Allocate(image));
         (History2, History3) = (histories > 1 ? _owned.Allocate(image) : default, histories > 2 ? _owned.Allocate(image) : default);
         Noise = explicitNoise ? _owned.Allocate(image) : default;
-        (Weight, BranchRow, SampleIndex) = (_owned.Allocate(new(batch, 1 + _branches)), _owned.Allocate(new(batch, columns)), _owned.Allocate(new(batch)));
-        (SourceRow, Labels, Timesteps) = (_owned.Allocate(new(rows)), _owned.Allocate(new(rows)), _owned.Allocate(new(rows)));
+        SampleIndex = _owned.Allocate(new(batch));
+        // What every evaluation sets lies in one block, for one copy; each at a cache line.
+        Shape[] shapes = [new(rows), new(rows), new(rows), new(batch, 1 + _branches), new(batch, columns)];
+        long[] places = new long[shapes.Length + 1];
+        for (int i = 0; i < shapes.Length; i++) places[i + 1] = places[i] + (shapes[i].Count + 15) / 16 * 16;
+        _inputs = _owned.Allocate(new(checked((int)places[^1])));
+        _staged = new float[places[^1]];
+        TensorView Placed(int i) => new(_inputs.Memory!, places[i], shapes[i]);
+        (SourceRow, Labels, Timesteps, Weight, BranchRow) = (Placed(0), Placed(1), Placed(2), Placed(3), Placed(4));
         (_sourceRow, _labels, _timesteps) = (new int[rows], new int[rows], new float[rows]);
         (_branchRow, _index, _targets, _branchSource) = (new int[batch * columns], new int[batch], new int[batch], new int[batch]);
         (_weight, _gradientWeight, _branchWeight) = (new float[batch * (1 + _branches)], new float[batch], new float[batch]);
@@ -166,14 +175,13 @@ internal sealed class SamplerBuffers : IDisposable
         int firstPerturbed = Set(batch, moment, seed, readsFirst, perturbed: false, ref main);
         Set(batch, moment, seed, readsFirst, perturbed: true, ref main);
         _timesteps.AsSpan().Fill((float)row.Timestep);
-        int used = n;
-        for (int k = 0; k < _branches; k++) used = Math.Max(used, WeakRows[k] > 0 ? WeakStart(k) + WeakRows[k] : main);
         var kernels = _model.Kernels;
-        kernels.Upload(_sourceRow.AsSpan(0, used), SourceRow);
-        kernels.Upload(_labels.AsSpan(0, used), Labels);
-        kernels.Upload(_timesteps.AsSpan(0, used), Timesteps);
-        kernels.Upload(_weight.AsSpan(0, n * columns), Weight);
-        if (_branches > 0) kernels.Upload(_branchRow.AsSpan(0, n * _branches), BranchRow);
+        Stage<int>(_sourceRow, SourceRow);
+        Stage<int>(_labels, Labels);
+        Stage<float>(_timesteps, Timesteps);
+        Stage<float>(_weight, Weight);
+        Stage<int>(_branchRow, BranchRow);
+        kernels.Upload(_staged, _inputs);
         for (int k = 0; k < _branches && !_allBranchSources.IsEmpty; k++)
         {
             for (int i = 0; i < n; i++)
@@ -186,6 +194,9 @@ internal sealed class SamplerBuffers : IDisposable
         }
         return new RowLayout(main, firstPerturbed);
     }
+
+    private void Stage<T>(ReadOnlySpan<T> values, TensorView tensor)
+        where T : unmanaged => MemoryMarshal.Cast<T, float>(values).CopyTo(_staged.AsSpan((int)tensor.Offset));
 
     /// <summary>Sets the weights of a gradient; false if all are 0.</summary>
     public bool SetGradient(ReadOnlySpan<SampleRequest> batch, GradientGuider guider, double factor)
