@@ -164,6 +164,23 @@ public sealed class ResampleTable
         });
     }
 
+    /// <summary>One output, the sum of all samples.</summary>
+    /// <param name="count">Samples that are read.</param>
+    /// <exception cref="ArgumentException">There are none.</exception>
+    public static ResampleTable Sum(int count) => FromWeights(count, 1, _ => [.. Enumerable.Repeat(1.0, Math.Max(count, 0))]);
+
+    /// <summary>Any weights: each output from the inputs between its first and last weight that is not 0; without any it is 0.</summary>
+    /// <param name="inputs">Samples that are read.</param>
+    /// <param name="outputs">Samples that are written.</param>
+    /// <param name="weights">The weights of an output, one for each input.</param>
+    /// <exception cref="ArgumentException">There are no inputs or outputs, or an output has another number of weights.</exception>
+    public static ResampleTable FromWeights(int inputs, int outputs, Func<int, double[]> weights)
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        if (inputs < 1 || outputs < 1) throw new ArgumentException($"At least one sample becomes at least one; got {inputs} and {outputs}.");
+        return Dense(inputs, outputs, i => weights(i) is { } row && row.Length == inputs ? row : throw new ArgumentException($"Output {i} needs {inputs} weights."));
+    }
+
     /// <summary>First input and weights of an output, before rounding to float.</summary>
     public (int First, IReadOnlyList<double> Weights) Exact(int output) => (_first[output], _rows[output]);
 
@@ -194,9 +211,16 @@ public sealed class ResampleTable
     /// <summary>Each output from the inputs between its first and last weight that is not 0.</summary>
     private static ResampleTable Dense(int inputs, int outputs, Func<int, double[]> weights)
     {
-        double[][] rows = [.. Enumerable.Range(0, outputs).Select(weights)];
-        int[] first = [.. rows.Select(row => Array.FindIndex(row, w => w != 0))];
-        return new ResampleTable(inputs, first, [.. rows.Select((row, i) => row[first[i]..(Array.FindLastIndex(row, w => w != 0) + 1)])], null);
+        int[] first = new int[outputs];
+        double[][] rows = new double[outputs][];
+        for (int i = 0; i < outputs; i++)
+        {
+            double[] row = weights(i);
+            // A row of zeros reads the first input.
+            first[i] = Math.Max(0, Array.FindIndex(row, w => w != 0));
+            rows[i] = row[first[i]..(Math.Max(first[i], Array.FindLastIndex(row, w => w != 0)) + 1)];
+        }
+        return new ResampleTable(inputs, first, rows, null);
     }
 
     private ResampleTable Transpose(int inputs, int[] first, double[][] rows)

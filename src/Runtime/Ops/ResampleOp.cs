@@ -16,9 +16,16 @@ public sealed partial class PlanBuilder
         return Resample(Resample(x, 1, rows), 2, columns);
     }
 
-    private Tensor Resample(Tensor x, int axis, ResampleTable table)
+    /// <summary>Samples along one axis from those of x by a table: a slice, a padding, a pooling, a sum.</summary>
+    /// <param name="x">Any shape.</param>
+    /// <param name="axis">The axis.</param>
+    /// <param name="table">From its extent to that of the result.</param>
+    /// <exception cref="ArgumentException">x has no such axis, or another extent.</exception>
+    public Tensor Resample(Tensor x, int axis, ResampleTable table)
     {
-        var shape = axis == 1 ? new Shape(x.Shape[0], table.Outputs, x.Shape[2], x.Shape[3]) : new Shape(x.Shape[0], x.Shape[1], table.Outputs, x.Shape[3]);
+        if ((uint)axis >= (uint)x.Shape.Rank || x.Shape[axis] != table.Inputs)
+            throw new ArgumentException($"Resample of {table.Inputs} samples along axis {axis} does not go with {x}.");
+        var shape = Shape.Of([.. Enumerable.Range(0, x.Shape.Rank).Select(i => i == axis ? table.Outputs : x.Shape[i])]);
         var y = Temporary(shape, "resized");
         double flops = 2.0 * y.Count * table.Taps;
         Record(nameof(IKernels.Resample), [x], [y], k => k.Resample(x.View, axis, table, y.View, accumulate: false), flops);
