@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using NativeDiffusion.Pictures;
+using NativeDiffusion.Tests.Onnx;
 using NUnit.Framework;
 
 namespace NativeDiffusion.Tests.Packaging;
@@ -21,6 +22,8 @@ public sealed class ExampleTests
             Assert.That(Run("EluCd", Path.Combine(folder, "elucd.png"), "2"), Does.Contain("30 digits"));
             Assert.That(Run("ClassifierGuidance", Path.Combine(folder, "classifier.png"), "2"), Does.Contain("30 digits"));
             Assert.That(Run("OwnGuider", Path.Combine(folder, "own.png"), "2"), Does.Contain("30 digits"));
+            OnnxFile.Classifier(1, 28, 10).Save(Path.Combine(folder, "classifier.onnx"));
+            Assert.That(Run("OnnxGuide", Path.Combine(folder, "classifier.onnx"), Path.Combine(folder, "onnx.png"), "2"), Does.Contain("10 digits"));
             Assert.That(PictureReader.Read(Path.Combine(folder, "classifier.png")).Width, Is.GreaterThan(10 * 28));
             Assert.That(PictureReader.Read(Path.Combine(folder, "elucd.png")).Width, Is.GreaterThan(10 * 28));
             var image = PictureReader.Read(picture);
@@ -36,7 +39,7 @@ public sealed class ExampleTests
     [Test]
     public void Examples_are_at_most_sixty_lines()
     {
-        foreach (string name in new[] { "TrainDigits", "SampleDigits", "EluCd", "ClassifierGuidance", "OwnGuider", "WebService" })
+        foreach (string name in new[] { "TrainDigits", "SampleDigits", "EluCd", "ClassifierGuidance", "OwnGuider", "OnnxGuide", "WebService" })
             Assert.That(File.ReadLines(Path.Combine(ProcessRun.Repository(), "examples", name, "Program.cs")).Count(), Is.LessThanOrEqualTo(60), name);
     }
 

@@ -23,7 +23,7 @@ public sealed class PackageTests
     [Test]
     public void Each_says_what_it_is_and_where_it_comes_from()
     {
-        string[] packages = [.. Libraries, "NativeDiffusion", "NativeDiffusion.Digits", "NativeDiffusion.Pictures"];
+        string[] packages = [.. Libraries, "NativeDiffusion", "NativeDiffusion.Digits", "NativeDiffusion.Pictures", "NativeDiffusion.Onnx"];
         Assert.That(_feed.Packages, Is.EquivalentTo(packages.Select(p => $"{p}.{_feed.Version}.nupkg")));
         foreach (string package in packages)
         {

@@ -8,7 +8,7 @@ namespace NativeDiffusion.Tests.Packaging;
 /// </summary>
 public sealed class PublicApiTests
 {
-    private static readonly string[] Libraries = ["NativeDiffusion.Kernels", "NativeDiffusion.Kernels.Gpu", "NativeDiffusion.Runtime", "NativeDiffusion.Model", "NativeDiffusion.Pictures"];
+    private static readonly string[] Libraries = ["NativeDiffusion.Kernels", "NativeDiffusion.Kernels.Gpu", "NativeDiffusion.Runtime", "NativeDiffusion.Model", "NativeDiffusion.Pictures", "NativeDiffusion.Onnx"];
 
     [TestCaseSource(nameof(Libraries))]
     public void It_is_the_committed_one(string library)

@@ -6,7 +6,7 @@ namespace NativeDiffusion.Tests.Packaging;
 /// <summary>Two applications in one process do not see each other: no static field of a library changes.</summary>
 public sealed class StaticStateTests
 {
-    private static readonly string[] Libraries = ["NativeDiffusion.Kernels", "NativeDiffusion.Runtime", "NativeDiffusion.Model", "NativeDiffusion.Kernels.Gpu", "NativeDiffusion.Pictures"];
+    private static readonly string[] Libraries = ["NativeDiffusion.Kernels", "NativeDiffusion.Runtime", "NativeDiffusion.Model", "NativeDiffusion.Kernels.Gpu", "NativeDiffusion.Pictures", "NativeDiffusion.Onnx"];
 
     [TestCaseSource(nameof(Libraries))]
     public void Static_fields_are_set_once(string library)

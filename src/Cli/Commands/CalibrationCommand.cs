@@ -102,10 +102,10 @@ internal sealed class CalibrationCommand
         string name = Path.GetFileNameWithoutExtension(path);
         if (ClassifierFile.IsNoisy(path))
         {
-            var noisy = ClassifierFile.LoadNoisy(path, kernels);
-            return [new Design(name, noisy, PathInput.State, noisy)];
+            var noisy = ClassifierFile.LoadNoisy(path, kernels, new());
+            return [new Design(name, noisy, PathInput.State, (IDisposable)noisy)];
         }
-        var classifier = ClassifierFile.LoadClean(path, kernels, new ResNetGuideOptions { SoftplusBeta = double.PositiveInfinity }, []);
+        var classifier = ClassifierFile.LoadClean(path, kernels, new ResNetGuideOptions { SoftplusBeta = double.PositiveInfinity }, new(), []);
         if (classifier is not ResNetClassifier) return [new Design(name, classifier, PathInput.Denoised, (IDisposable)classifier)];
         return
         [

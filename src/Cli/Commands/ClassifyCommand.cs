@@ -32,9 +32,10 @@ internal sealed class ClassifyCommand
     };
 
     private readonly Option<string?> _model = CliOptions.Text(
-        "--model", "FILE", "The classifier: a file that train-classifier wrote, a published noisy one, or a ResNet of ImageNet or CIFAR-10. Left out: that of the digits that come with the tool.");
+        "--model", "FILE", "The classifier: a file that train-classifier wrote, a published noisy one, a ResNet of ImageNet or CIFAR-10, or an ONNX file. Left out: that of the digits that come with the tool.");
 
     private readonly Option<int?> _size = CliOptions.PictureSize("Pictures in files");
+    private readonly OnnxInputOptions _onnx = new();
     private readonly Option<bool> _perImage = new("--per-image") { Description = "Report every image, too." };
     private readonly DeviceOption _device = new();
     private readonly Option<bool> _json = CliOptions.Json();
@@ -46,6 +47,7 @@ internal sealed class ClassifyCommand
         {
             classify._input, classify._model, classify._size, classify._perImage, classify._device.Device, classify._device.Threads, classify._device.Math, classify._json,
         };
+        classify._onnx.AddTo(command);
         command.SetAction(parsed => classify.Run(parsed, context));
         return command;
     }
@@ -54,7 +56,8 @@ internal sealed class ClassifyCommand
     {
         string path = parsed.GetValue(_input)!, model = parsed.GetValue(_model) ?? ShippedFiles.Find(ShippedModel);
         using var kernels = _device.Open(parsed);
-        using var classifier = ConsoleProgress.Wait(context, $"reading {model}", () => LoadedClassifier.Load(model, kernels));
+        var onnx = _onnx.From(parsed, model);
+        using var classifier = ConsoleProgress.Wait(context, $"reading {model}", () => LoadedClassifier.Load(model, kernels, onnx));
         var names = classifier.ClassNames;
         var (images, labels, files) = Load(path, names, parsed.GetValue(_size));
 

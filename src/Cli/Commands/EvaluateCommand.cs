@@ -2,10 +2,12 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using NativeDiffusion.Cli.Evaluating;
+using NativeDiffusion.Cli.Guiding;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Metrics;
 using NativeDiffusion.Model.Metrics.Features;
 using NativeDiffusion.Model.Sampling;
+using NativeDiffusion.Onnx;
 using Spectre.Console;
 
 namespace NativeDiffusion.Cli.Commands;
@@ -40,7 +42,9 @@ internal sealed class EvaluateCommand
         "--training", "SET", "Pictures among which near-copies are looked for: the training set. [default: the reference]");
 
     private readonly Option<string?> _network = CliOptions.Text(
-        "--network", "FILE", "What sees features in pictures: the FID Inception, CLIP, a ResNet, or a file of train-classifier. [default: the classifier of digits that comes with the tool]");
+        "--network", "FILE", "What sees features in pictures: the FID Inception, CLIP, a ResNet, an ONNX file (its first output), or a file of train-classifier. [default: the classifier of digits that comes with the tool]");
+
+    private readonly OnnxInputOptions _onnx = new();
 
     private readonly Option<string?> _metrics = CliOptions.Text("--metrics", "LIST", $"Some of {MetricNames.Listing}, separated by commas. [default: all that are possible]");
 
@@ -73,6 +77,8 @@ internal sealed class EvaluateCommand
             evaluate._splitSize, evaluate._subsets, evaluate._subsetSize, evaluate._neighbours, evaluate._densityNeighbours, evaluate._bins, evaluate._nearest, evaluate._seed,
             evaluate._save, evaluate._device.Device, evaluate._device.Threads, evaluate._device.Math, evaluate._json,
         };
+        evaluate._network.Aliases.Add("--features");
+        evaluate._onnx.AddTo(command);
         command.SetAction(parsed => evaluate.Run(parsed, context));
         return command;
     }
@@ -91,7 +97,10 @@ internal sealed class EvaluateCommand
         var training = parsed.GetValue(_training) is { } t ? EvaluationInput.Open(t, size) : null;
         if (training is { Pictures: null }) throw new UsageException($"--training takes pictures; '{training.Description}' is statistics.");
         using var kernels = _device.Open(parsed);
-        using var network = ConsoleProgress.Wait(context, "reading the network of features", () => FeatureNetwork.Open(parsed.GetValue(_network), kernels));
+        string? file = parsed.GetValue(_network);
+        var onnx = _onnx.From(parsed, file ?? "");
+        using var network = ConsoleProgress.Wait(context, "reading the network of features",
+            () => file is not null && ClassifierFile.IsOnnx(file) ? OnnxFeatures.Open(file, kernels, onnx) : FeatureNetwork.Open(file, kernels));
         if (reference?.Statistics is { } published) RequireNetwork(published, network, reference.Description);
         var input = isModel
             ? EvaluationInput.Sample(text, new ModelSampling(parsed.GetValue(_count), parsed.GetValue(_strength), parsed.GetValue(_sampler), parsed.GetValue(_steps), settings.Seed), kernels, context)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using NativeDiffusion.Cli.Guiding;
 using NativeDiffusion.Model;
 using NativeDiffusion.Model.Images;
 using NativeDiffusion.Model.Published;
@@ -27,7 +28,7 @@ internal sealed class InfoCommand
               every kernel call of one evaluation for 16 images, with memory and operations
         """;
 
-    private readonly Argument<string> _file = new("FILE") { Description = "A model, a training checkpoint, or a published checkpoint (safetensors, PyTorch, EDM pickle, TorchScript, npz), or a folder with one; or a PNG picture, for how it was made." };
+    private readonly Argument<string> _file = new("FILE") { Description = "A model, a training checkpoint, or a published checkpoint (safetensors, PyTorch, EDM pickle, TorchScript, npz), an ONNX file, or a folder with one; or a PNG picture, for how it was made." };
     private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor with its type and shape." };
     private readonly Option<int?> _plan = CliOptions.OptionalInteger("--plan", "BATCH", "Show the plan of one evaluation for a batch of images.", 1, 65536);
     private readonly NetworkOptions _network = new();
@@ -48,6 +49,11 @@ internal sealed class InfoCommand
         if (File.Exists(path) && PngText.IsPng(path))
         {
             PictureFacts.Write(context, path, parsed.GetValue(_json));
+            return ExitCode.Success;
+        }
+        if (ClassifierFile.IsOnnx(path))
+        {
+            OnnxFacts.Write(context, path, parsed.GetValue(_json));
             return ExitCode.Success;
         }
         using var file = CheckpointFile.Open(path);

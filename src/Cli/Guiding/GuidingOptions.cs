@@ -27,7 +27,7 @@ internal sealed class GuidingOptions
     private readonly Option<string?> _weak = CliOptions.Text("--guide", "FILE", "autoguidance: the weak model.");
     private readonly Option<double?> _temperature = CliOptions.OptionalNumber("--temperature", "X", "noise-temperature: factor of the noise [default: 0.95].", 1e-6, Most);
     private readonly Option<double?> _scoreScale = CliOptions.OptionalNumber("--score-scale", "X", "score-scale: factor of the predicted noise [default: 1.05].", 1e-6, Most);
-    private readonly Option<string?> _classifier = CliOptions.Text("--classifier", "FILE", "classifier: a classifier of noisy images; elucd, elucd-edm, universal: of clean ones.");
+    private readonly Option<string?> _classifier = CliOptions.Text("--classifier", "FILE", "classifier: a classifier of noisy images; elucd, elucd-edm, universal: of clean ones. An ONNX file (.onnx) may be either.");
     private readonly Option<string?> _noisy = CliOptions.Text("--noisy-classifier", "FILE", "elucd and classifier together: the classifier of noisy images, --classifier being that of clean ones.");
     private readonly Option<double?> _noisyScale = CliOptions.OptionalNumber("--noisy-classifier-scale", "X", "elucd and classifier together: scale of the latter [default: 1].", -Most, Most);
     private readonly Option<int?> _change = CliOptions.OptionalInteger("--change-step", "N", "elucd and classifier together: the first step, counted from 0, that the noisy classifier leads in place of the clean one.", 1, 100_000);
@@ -212,14 +212,14 @@ internal sealed class GuidingOptions
         }
         if (name == "classifier" && parsed.GetValue(_noisy) is { } second)
         {
-            var later = ClassifierFile.LoadNoisy(second, model.Kernels);
-            models.Add(later);
+            var later = ClassifierFile.LoadNoisy(second, model.Kernels, _resNet.Onnx(parsed, name));
+            models.Add((IDisposable)later);
             return new ClassifierGuider(later, parsed.GetValue(_noisyScale) ?? 1, isAncestral ? GradientTarget.Mean : GradientTarget.Score) { When = when };
         }
         if (name == "classifier")
         {
-            var noisy = ClassifierFile.LoadNoisy(path, model.Kernels);
-            models.Add(noisy);
+            var noisy = ClassifierFile.LoadNoisy(path, model.Kernels, _resNet.Onnx(parsed, name));
+            models.Add((IDisposable)noisy);
             // Where nearly nothing of the picture is left, the score form multiplies the classifier's errors by up to 20,000.
             if (!isAncestral && when.Interval == GuidanceInterval.Everywhere) when = when.Inside(GuidanceInterval.Sigmas(0, GreatestScoreSigma));
             return new ClassifierGuider(noisy, parsed.GetValue(_scale) ?? 1, isAncestral ? GradientTarget.Mean : GradientTarget.Score) { When = when };
@@ -230,7 +230,7 @@ internal sealed class GuidingOptions
         int channels = decoder?.Channels ?? model.Network.Config.InChannels;
         IClassifierNetwork clean = byText
             ? _clip.Load(parsed, model.Kernels, channels)
-            : ClassifierFile.LoadClean(path, model.Kernels, _resNet.From(parsed, name, channels), _resNet.Given(parsed));
+            : ClassifierFile.LoadClean(path, model.Kernels, _resNet.From(parsed, name, channels), _resNet.Onnx(parsed, name), _resNet.Given(parsed));
         models.Add((IDisposable)clean);
         if (universal)
             return new UniversalGuider(

@@ -1,6 +1,7 @@
 using NativeDiffusion.Kernels;
 using NativeDiffusion.Model.Classifiers;
 using NativeDiffusion.Model.Data;
+using NativeDiffusion.Onnx;
 
 namespace NativeDiffusion.Cli.Guiding;
 
@@ -16,10 +17,15 @@ internal sealed class LoadedClassifier : IDisposable
     /// <summary>Names of the classes; their numbers where the file has none.</summary>
     public IReadOnlyList<string> ClassNames { get; }
 
-    /// <summary>Reads a file of train-classifier, of a published noisy classifier or of a ResNet, which sees images as it was trained to.</summary>
+    /// <summary>Reads a file of train-classifier, of a published noisy classifier, an ONNX file, or a ResNet, which sees images as it was trained to.</summary>
     /// <exception cref="Runtime.Checkpoints.CheckpointException">It holds no classifier; the message says what it is.</exception>
-    public static LoadedClassifier Load(string path, IKernels kernels)
+    public static LoadedClassifier Load(string path, IKernels kernels, OnnxOptions onnx)
     {
+        if (ClassifierFile.IsOnnx(path))
+        {
+            var network = OnnxClassifier.Load(path, kernels, onnx);
+            return new(network, network.ClassNames, network.Classify);
+        }
         if (ClassifierFile.IsNoisy(path))
         {
             var noisy = NoisyClassifier.Load(path, kernels);

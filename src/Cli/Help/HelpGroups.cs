@@ -40,7 +40,7 @@ internal static class HelpGroups
             ]),
             ("Guidance by a classifier or a text",
             [
-                "--classifier", "--classifier-scale", "--target", "--tau1", "--tau2", "--sine", "--batch-variance", "--softplus", "--normalize", "--classifier-size", "--backward-steps", "--backward-rate",
+                "--classifier", "--classifier-scale", "--target", "--tau1", "--tau2", "--sine", "--batch-variance", "--softplus", "--normalize", "--classifier-size", "--classifier-bgr", "--classifier-output", "--backward-steps", "--backward-rate",
                 "--backward-cutoff", "--clip", "--clip-vocabulary", "--clip-scores", "--noisy-classifier", "--noisy-classifier-scale", "--change-step",
             ]),
         ],

@@ -127,7 +127,7 @@ public abstract class FeatureNetwork : IDisposable
     private protected abstract (Tensor Features, Tensor? Spatial, Tensor? Logits) Record(PlanBuilder b, Tensor pixels);
 
     /// <summary>A network of that file: its kind, the file's name and the beginning of its hash, so that other weights have another name.</summary>
-    private static string NameOf(string kind, string path)
+    internal static string NameOf(string kind, string path)
     {
         using var stream = InputFile.Open(path);
         return $"{kind} {Path.GetFileNameWithoutExtension(path)} {Convert.ToHexStringLower(SHA256.HashData(stream))[..8]}";
