@@ -30,6 +30,7 @@ internal sealed class TrainTests : CliFixture
                 Assert.That(File.ReadAllBytes(PathTo($"parts/{file}")), Is.EqualTo(File.ReadAllBytes(PathTo($"whole/{file}"))), file);
             string[] Losses(string run) => [.. File.ReadAllLines(PathTo($"{run}/log.csv")).Select(row => row[..row.LastIndexOf(',')])];
             Assert.That(Losses("parts"), Is.EqualTo(Losses("whole")).And.Length.EqualTo(6));
+            Assert.That(Directory.GetFiles(PathTo("parts"), "samples-*.png").Select(Path.GetFileName).Order(), Is.EqualTo(new[] { "samples-000004.png", "samples-000005.png" }), "and of the last step");
             Assert.That(PictureReader.Read(PathTo("parts/samples-000004.png")).Width, Is.GreaterThan(32));
             Assert.That(Directory.GetFiles(PathTo("whole"), "samples-*.png"), Is.Empty);
         }

@@ -64,7 +64,7 @@ internal sealed class TrainCommand
     private readonly Option<double?> _dropout = CliOptions.OptionalNumber("--dropout", "X", "Dropout in the residual blocks. [default: 0]", 0, 0.99);
     private readonly Option<bool> _tanhHead = new("--tanh-head") { Description = "With --preset tutorial: tanh at the end, as its source has it, which cannot predict noise beyond 1." };
     private readonly DeviceOption _device = new();
-    private readonly Option<int> _sampleEvery = CliOptions.Integer("--sample-every", "N", "Steps between two grids of samples; 0 for none.", 500, 0);
+    private readonly Option<int> _sampleEvery = CliOptions.Integer("--sample-every", "N", "Steps between two grids of samples, besides that of the last step; 0 for none.", 500, 0);
     private readonly Option<int> _saveEvery = CliOptions.Integer("--save-every", "N", "Steps between two checkpoints.", 500, 1);
     private readonly Option<int?> _stopAfter = CliOptions.OptionalInteger("--stop-after", "N", "Save and stop after N steps of this session; --resume goes on.", 1);
     private readonly Option<bool> _resume = new("--resume") { Description = "Go on with the training in --out exactly where it was saved." };

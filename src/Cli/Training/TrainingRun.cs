@@ -151,6 +151,8 @@ internal sealed class TrainingRun : IDisposable
                 }
             });
             Save();
+            bool ended = _trainer.Step >= _trainer.Settings.Steps;
+            if (ended && options.SampleEvery > 0 && _trainer.Step % options.SampleEvery != 0) WriteSamples();
         }
         return Finish(context, options, first, Stopwatch.GetElapsedTime(start).TotalSeconds, smoothed);
     }
