@@ -8,7 +8,7 @@ internal sealed class PackageFeed : IDisposable
 {
     public const string RepositoryUrl = "https://example.org/owner/native-diffusion";
 
-    private static readonly string[] Projects = ["Kernels", "Kernels.Gpu", "Runtime", "Model", "Pictures", "Digits", "NativeDiffusion"];
+    private static readonly string[] Projects = ["Kernels", "Kernels.Gpu", "Runtime", "Model", "Pictures", "Onnx", "Digits", "NativeDiffusion"];
 
     private readonly string _folder = Directory.CreateTempSubdirectory("nd-packages").FullName;
 

@@ -117,6 +117,11 @@ public sealed class OpArgumentFuzzTests
         if (plain == typeof(ResampleTable)) return ResampleTable.Gaussian(shape.Rank > 1 ? shape[1] : 2, 1);
         if (plain == typeof(FrequencyGuidanceOptions)) return new FrequencyGuidanceOptions { Bands = [.. Enumerable.Range(0, random.Next(4)).Select(_ => new FrequencyBand(Numbers[random.Next(Numbers.Length)]))], GuidedChannels = random.Next(3) };
         if (plain == typeof(Conv2dOptions)) return new Conv2dOptions { Stride = Integers[random.Next(5)], Padding = random.Next(2) == 0 ? null : Integers[random.Next(5)], EndPadding = random.Next(2) == 0 ? null : Integers[random.Next(5)] };
+        if (plain == typeof(DepthwiseConv2dOptions))
+        {
+            (int, int) Pair() => (Integers[random.Next(5)], Integers[random.Next(5)]);
+            return new DepthwiseConv2dOptions { Stride = Pair(), Dilation = Pair(), Padding = Pair(), EndPadding = Pair() };
+        }
         if (plain == typeof(Slot<GuidanceWeightsOptions>)) return new Slot<GuidanceWeightsOptions>(new GuidanceWeightsOptions { Kind = (GuidanceWeightsKind)random.Next(6), GuidedChannels = random.Next(4) });
         if (plain == typeof(Slot<ProjectedGuidanceOptions>)) return new Slot<ProjectedGuidanceOptions>(new ProjectedGuidanceOptions { Threshold = random.Next(3), PerChannel = random.Next(2) == 0, GuidedChannels = random.Next(4) });
         if (plain == typeof(Slot<GuidedStepRow>)) return new Slot<GuidedStepRow>(RandomRow(random));

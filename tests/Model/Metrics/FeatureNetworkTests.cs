@@ -35,7 +35,7 @@ public sealed class FeatureNetworkTests
             Assert.That(found.Probabilities!.Row(i).ToArray(), Is.EqualTo(expected.Probabilities.AsSpan(i * 10, 10).ToArray()));
         }
         Assert.That(found.Labels, Is.EqualTo(digits.Labels.ToArray()));
-        Assert.That(() => network.Extract(ImageSource.Of(new ImageDataset(4, 4, 3, new byte[48], new int[1], ["x"]), "rgb", labelled: false)),
+        Assert.That(() => network.Extract(ImageSource.Of(new ImageDataset(4, 4, 3, (byte[])[9, .. new byte[47]], new int[1], ["x"]), "rgb", labelled: false)),
             Throws.ArgumentException.With.Message.Contains("3 channels"));
     }
 
