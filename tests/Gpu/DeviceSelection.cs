@@ -6,7 +6,7 @@ namespace NativeDiffusion.Tests.Gpu;
 internal static class DeviceSelection
 {
     /// <summary>One in so many runs.</summary>
-    public const int Every = 8;
+    public const int Every = 16;
 
     private static readonly Dictionary<string, int> Seen = [];
 
@@ -16,7 +16,7 @@ internal static class DeviceSelection
         if (!selected && GpuUnderTest.IsSelective(device)) Assert.Ignore($"Left out on the slow {device}; ND_GPU_DEVICE={device} runs all.");
     }
 
-    /// <summary>Selects the running test if it is the first, the ninth and so on of its method.</summary>
+    /// <summary>Selects the running test if it is the first, the seventeenth and so on of its method.</summary>
     public static void SkipMost(string device)
     {
         string method = TestContext.CurrentContext.Test.ClassName + TestContext.CurrentContext.Test.MethodName;
