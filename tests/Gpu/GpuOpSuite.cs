@@ -14,7 +14,7 @@ public sealed class GpuOpSuite(string device)
 
     private IKernels Device => _device ??= GpuUnderTest.Open(device);
 
-    // Of each op the largest case that is not large, or else its smallest, and every eighth below it.
+    // Of each op the largest case that is not large, or else its smallest, and every sixteenth below it.
     private static readonly HashSet<string> Selection = [.. CaseData.All.GroupBy(c => c.Name.Split(' ')[0])
         .SelectMany(op => op.OrderByDescending(Size).SkipWhile(c => Size(c) > Math.Max(6000, op.Min(Size))).Where((_, i) => i % DeviceSelection.Every == 0))
         .Select(c => c.Name)];
