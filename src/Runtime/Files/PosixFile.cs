@@ -43,7 +43,7 @@ internal static unsafe partial class PosixFile
         }
     }
 
-    /// <summary>Waits until a new or renamed entry of a folder is on the disk; a system that cannot is not asked twice.</summary>
+    /// <summary>Waits until a new or renamed entry of a folder is on the disk; where a system cannot, nothing happens.</summary>
     public static void SyncFolder(string folder)
     {
         if (OperatingSystem.IsWindows()) return;
